@@ -1,0 +1,17 @@
+-- receive: what both receive scripts answer, and how long a consumer that found nothing may sleep.
+--
+-- Reply: now_ms, sleep_ms (-1: until something is sent), flags, then per message
+--        seq, receive_count, first_received_ms, received_ms, packed, group ('' on standard queues)
+local SWEEP, MOVED, MORE, OVER_LIMIT = 1, 2, 4, 8
+
+-- The earliest moment at which something becomes visible by itself is waited for by one consumer,
+-- the others sleep a little longer, so that a due lease does not wake a thousand. The holder of that
+-- duty may die; the late sleepers are then the ones that notice.
+local function sleep_until(due, timer, now_ms, wait_ms)
+  if due < 0 then return -1, timer end
+  if due - now_ms > wait_ms then return due - now_ms, timer end
+  if timer > now_ms and timer <= due then
+    return due - now_ms + 100 + math.fmod(now_ms * 7919, 900), timer
+  end
+  return due - now_ms, due
+end

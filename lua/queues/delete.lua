@@ -1,0 +1,47 @@
+#!lua flags=allow-oom
+-- queues.delete: remove received messages of a standard queue.
+--
+-- A receipt whose timeout has passed still deletes, as long as nobody received the message since.
+--
+-- KEYS[1] state     hash
+-- KEYS[2] log       stream
+-- KEYS[3] inflight  zset    seq -> lease
+-- KEYS[4] first     hash
+-- KEYS[5] moved     zset    seq -> original sent time (ms), of messages that came as dead letters
+-- ARGV[1] version
+-- ARGV[2..]         seq, receive_count, ..
+--
+-- Reply   per message 1 deleted, 0 already gone or received by someone else since
+-- Errors  RMQ_QUEUE_DOES_NOT_EXIST RMQ_STALE_CONFIG
+-- Cost    O(messages * log N)
+--@include lib/base
+--@include lib/lease
+
+local state, log, inflight, first, moved = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local s = redis.call('HMGET', state, 'version', 'deleted', 'accepted')
+local refusal = refuse(s[1], ARGV[1])
+if refusal then return refusal end
+
+local seqs, counts, reply, ours, seen = {}, {}, {}, {}, {}
+for i = 2, #ARGV, 2 do
+  seqs[#seqs + 1] = ARGV[i]
+  counts[#counts + 1] = tonumber(ARGV[i + 1])
+end
+local scores = redis.call('ZMSCORE', inflight, unpack(seqs))
+for i = 1, #seqs do
+  local lease = scores[i]
+  if lease and lease_count(lease) == counts[i] and not seen[seqs[i]] then
+    ours[#ours + 1] = seqs[i]
+    seen[seqs[i]] = true
+    reply[i] = 1
+  else
+    reply[i] = 0
+  end
+end
+if #ours == 0 then return reply end
+redis.call('ZREM', inflight, unpack(ours))
+redis.call('XDEL', log, unpack(ours))
+redis.call('HDEL', first, unpack(ours))
+if s[3] then redis.call('ZREM', moved, unpack(ours)) end
+redis.call('HSET', state, 'deleted', int(tonumber(s[2]) + #ours))
+return reply

@@ -1,0 +1,153 @@
+#!lua flags=allow-oom
+-- queues.receive: lease messages of a standard queue: the due ones again, the delayed ones that
+-- are ripe, then new ones in the order of sending. One over its limit goes to the outbox instead.
+--
+-- KEYS[1] state      hash
+-- KEYS[2] log        stream  seq -> packed message
+-- KEYS[3] inflight   zset    seq -> lease
+-- KEYS[4] delayed    zset    seq -> due_ms
+-- KEYS[5] first      hash    seq -> when it was first received (ms)
+-- KEYS[6] wake       list
+-- KEYS[7] outbox     stream  s seq, t target queue, k kind
+-- ARGV[1] version
+-- ARGV[2] max        how many messages, 1..1000
+-- ARGV[3] visibility_ms
+-- ARGV[4] retention_ms
+-- ARGV[5] in_flight_limit    '' for none
+-- ARGV[6] max_receive_count  '' for none; 0 moves whatever is visible (a redrive)
+-- ARGV[7] target     where such a message goes; '' for back where it came from
+-- ARGV[8] kind       d dead letter, r redrive
+-- ARGV[9] wait_ms    how long the caller will wait when nothing is there; 0 for not
+-- ARGV[10] sweep    1 to be told that a sweep is due instead of receiving, 0 to receive anyway
+-- ARGV[11] now_ms    '' in production; the clock of a test
+--
+-- Reply   see lib/receive
+-- Errors  RMQ_QUEUE_DOES_NOT_EXIST RMQ_STALE_CONFIG
+-- Cost    O(max * log N)
+--@include lib/base
+--@include lib/lease
+--@include lib/receive
+
+local state, log, inflight, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local first, wake, outbox = KEYS[5], KEYS[6], KEYS[7]
+local want, visibility_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
+local in_flight_limit, wait_ms = tonumber(ARGV[5]), tonumber(ARGV[9])
+local s = redis.call('HMGET', state, 'version', 'seq', 'cursor', 'received', 'waiting', 'sweep',
+  'timer', 'delayed_to', 'keep_until', 'expired')
+local refusal = refuse(s[1], ARGV[1])
+if refusal then return refusal end
+
+local now = now_us(ARGV[11])
+local now_ms = math.floor(now / 1000)
+if ARGV[10] == '1' and now >= tonumber(s[6]) then return { int(now_ms), 0, SWEEP } end
+local horizon = now - tonumber(ARGV[4]) * 1000
+-- A dead-letter queue that was found missing is left alone for a while; messages stay here then.
+local max_receive_count = tonumber(ARGV[6])
+if ARGV[8] == 'd' and now_ms < tonumber(s[9]) then max_receive_count = nil end
+
+if in_flight_limit and redis.call('ZCARD', inflight) >= in_flight_limit then
+  local free = in_flight_limit - redis.call('ZCOUNT', inflight, '(' .. due_score(now_ms), '+inf')
+  if free <= 0 then return { int(now_ms), -1, OVER_LIMIT } end
+  want = math.min(want, free)
+end
+
+local due = int(now_ms + visibility_ms)
+local reply = { int(now_ms), -1, 0 }
+local got, moved, leases, firsts, gone = 0, 0, {}, {}, {}
+local function take(seq, count, packed)
+  if tonumber(seq) <= horizon then
+    gone[#gone + 1] = seq
+  elseif max_receive_count and count >= max_receive_count then
+    redis.call('XADD', outbox, '*', 's', seq, 't', ARGV[7], 'k', ARGV[8])
+    leases[#leases + 1] = pack_lease(FAR, count)
+    leases[#leases + 1] = seq
+    moved = moved + 1
+  else
+    local n, at = #reply, now_ms
+    if count == 0 then
+      firsts[#firsts + 1] = seq
+      firsts[#firsts + 1] = int(now_ms)
+    else
+      at = redis.call('HGET', first, seq) or now_ms
+    end
+    reply[n + 1], reply[n + 2], reply[n + 3] = seq, math.min(count + 1, 2047), int(at)
+    reply[n + 4], reply[n + 5], reply[n + 6] = int(now_ms), packed, ''
+    leases[#leases + 1] = pack_lease(due, count + 1)
+    leases[#leases + 1] = seq
+    got = got + 1
+  end
+end
+
+-- 1. Leases that have run out.
+local left = false
+local again = redis.call('ZRANGEBYSCORE', inflight, '-inf', due_score(now_ms), 'WITHSCORES',
+  'LIMIT', 0, want + 1)
+for i = 1, #again, 2 do
+  if got + moved == want then left = true break end
+  local entry = redis.call('XRANGE', log, again[i], again[i])[1]
+  if entry then take(again[i], lease_count(again[i + 1]), entry[2][2])
+  else gone[#gone + 1] = again[i] end
+end
+
+-- 2. Delays that have run out.
+local delayed_to, cursor = tonumber(s[8]), tonumber(s[3])
+if delayed_to > 0 and got + moved < want then
+  local ripe = redis.call('ZRANGEBYSCORE', delayed, '-inf', int(now_ms), 'LIMIT', 0, want + 1)
+  for i = 1, #ripe do
+    if got + moved == want then left = true break end
+    local entry = redis.call('XRANGE', log, ripe[i], ripe[i])[1]
+    redis.call('ZREM', delayed, ripe[i])
+    if entry then take(ripe[i], 0, entry[2][2]) end
+  end
+end
+
+-- 3. New messages, after the cursor. Behind the last delayed one nothing can be out of turn.
+local start, scanned = math.max(cursor, horizon), 0
+while got + moved < want do
+  local ask = want - got - moved
+  local entries = redis.call('XRANGE', log, '(' .. int(start), '+', 'COUNT', ask)
+  local waits, held = {}, {}
+  if start < delayed_to and #entries > 0 then
+    local seqs = {}
+    for i = 1, #entries do seqs[i] = string.sub(entries[i][1], 1, -3) end
+    waits = redis.call('ZMSCORE', delayed, unpack(seqs))
+    held = redis.call('ZMSCORE', inflight, unpack(seqs))
+  end
+  for i = 1, #entries do
+    local seq = string.sub(entries[i][1], 1, -3)
+    start = tonumber(seq)
+    if not waits[i] and not held[i] then take(seq, 0, entries[i][2][2]) end
+  end
+  if #entries < ask then start = math.max(start, tonumber(s[2])) break end
+  scanned = scanned + #entries
+  if scanned >= 1000 then reply[3] = reply[3] + MORE break end
+end
+
+if #gone > 0 then
+  redis.call('ZREM', inflight, unpack(gone))
+  redis.call('HDEL', first, unpack(gone))
+  redis.call('HSET', state, 'expired', int(tonumber(s[10]) + redis.call('XDEL', log, unpack(gone))))
+end
+if #leases > 0 then redis.call('ZADD', inflight, unpack(leases)) end
+if #firsts > 0 then redis.call('HSET', first, unpack(firsts)) end
+if moved > 0 then reply[3] = reply[3] + MOVED end
+if got + moved > 0 then
+  redis.call('HSET', state, 'cursor', int(start), 'received', int(tonumber(s[4]) + got))
+  if left or start < tonumber(s[2]) then wake_one(wake, s[5], now) end
+  return reply
+end
+
+-- Nothing. A token left in the list is stale; say until when there is nothing to look for.
+if start > cursor then redis.call('HSET', state, 'cursor', int(start)) end
+if wait_ms > 0 then
+  local soonest, lease = -1, redis.call('ZRANGE', inflight, 0, 0, 'WITHSCORES')[2]
+  if lease and lease_due(lease) < FAR then soonest = lease_due(lease) end
+  local ripe = delayed_to > 0 and redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
+  if ripe and (soonest < 0 or tonumber(ripe) < soonest) then soonest = tonumber(ripe) end
+  local sleep_ms, timer = sleep_until(soonest, tonumber(s[7]), now_ms, wait_ms)
+  reply[2] = int(sleep_ms)
+  redis.call('DEL', wake)
+  redis.call('HSET', state, 'timer', int(timer),
+    'waiting', int(math.max(tonumber(s[5]), now + wait_ms * 1000)))
+end
+return reply

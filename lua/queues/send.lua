@@ -1,0 +1,51 @@
+#!lua
+-- queues.send: append messages to a standard queue, all of them or none.
+--
+-- KEYS[1] state     hash
+-- KEYS[2] log       stream  seq -> packed message
+-- KEYS[3] delayed   zset    seq -> due_ms
+-- KEYS[4] wake      list    one token for a waiting consumer
+-- KEYS[5] lanes     zset    lane -> when it was first used; for the sweep
+-- ARGV[1] version
+-- ARGV[2] lane      one caller's unbroken line of sends; it has one call under way at a time
+-- ARGV[3] seen      the first seq of this lane's last call that was answered; 0 for none
+-- ARGV[4..]         packed, delay_ms, ..
+-- ARGV[#] now_ms    '' in production; the clock of a test
+--
+-- Reply   first seq (the others follow it one by one), 1 when a sweep is due
+-- Errors  RMQ_QUEUE_DOES_NOT_EXIST RMQ_STALE_CONFIG
+-- Cost    O(messages)
+--@include lib/base
+
+local state, log, delayed, wake, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local lane = 'lane:' .. ARGV[2]
+local s = redis.call('HMGET', state, 'version', 'seq', 'sent', 'bytes', 'waiting', 'sweep', lane)
+local refusal = refuse(s[1], ARGV[1])
+if refusal then return refusal end
+
+-- The answer to this very call was lost on the way: it has been done already.
+if s[7] and tonumber(s[7]) > tonumber(ARGV[3]) then return { s[7], 0 } end
+
+local now = now_us(ARGV[#ARGV])
+local first = math.max(now, tonumber(s[2]) + 1)
+local seq, bytes, due, last_delayed = first - 1, 0, {}, nil
+for i = 4, #ARGV - 2, 2 do
+  seq = seq + 1
+  local id = int(seq)
+  redis.call('XADD', log, id, 'm', ARGV[i])
+  bytes = bytes + #ARGV[i]
+  if ARGV[i + 1] ~= '0' then
+    due[#due + 1] = int(math.floor(now / 1000) + tonumber(ARGV[i + 1]))
+    due[#due + 1] = id
+    last_delayed = id
+  end
+end
+if last_delayed then
+  redis.call('ZADD', delayed, unpack(due))
+  redis.call('HSET', state, 'delayed_to', last_delayed)
+end
+if not s[7] then redis.call('ZADD', lanes, int(now), ARGV[2]) end
+redis.call('HSET', state, 'seq', int(seq), 'sent', int(tonumber(s[3]) + seq - first + 1),
+  'bytes', int(tonumber(s[4]) + bytes), lane, int(first))
+wake_one(wake, s[5], now)
+return { int(first), now >= tonumber(s[6]) and 1 or 0 }

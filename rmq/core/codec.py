@@ -1,0 +1,83 @@
+"""The envelope: a message as it lies in Redis, body and everything that is known of it, in one
+string.
+
+    | 1 | body                                       nothing but a body: one byte of overhead
+    | 2 | header length 1 | header | body            MessagePack, short names, defaults left out
+    | 3 | header length 4, big endian | header | body
+
+A header field that we do not know is ignored, so that releases can share a queue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from rmq.errors import BrokenEnvelope
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAttribute:
+    """A typed attribute beside the body (Amazon SQS: message metadata).
+
+    `type` is String, Number or Binary, with an optional label: `Number.float`.
+    `value` is str for String and Number, bytes for Binary.
+    """
+
+    type: str
+    value: str | bytes
+
+
+class Header(msgspec.Struct, omit_defaults=True, frozen=True):
+    """All but the body. The short names are what is stored."""
+
+    attributes: dict[str, tuple[str, str | bytes]] = msgspec.field(name="a", default_factory=dict)
+    trace_header: str | None = msgspec.field(name="t", default=None)
+    sender_id: str | None = msgspec.field(name="u", default=None)
+    group_id: str | None = msgspec.field(name="g", default=None)
+    """Standard queues; a FIFO queue keeps the group beside the envelope."""
+    deduplication_id: str | None = msgspec.field(name="d", default=None)
+    """Where it was given; one made from the body is made again when asked for."""
+    id: bytes | None = msgspec.field(name="i", default=None)
+    """The first message id of a message that was moved here."""
+    sent_ms: int | None = msgspec.field(name="s", default=None)
+    """When a message that was moved here was first sent."""
+    receives: int = msgspec.field(name="c", default=0)
+    """How often it was received before it was moved here."""
+    first_received_ms: int | None = msgspec.field(name="f", default=None)
+    source: str | None = msgspec.field(name="q", default=None)
+    """The queue that a dead letter comes from."""
+
+
+PLAIN = Header()
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Header)
+
+
+def pack(body: bytes, header: Header = PLAIN) -> bytes:
+    """Make an envelope."""
+    if header is PLAIN:
+        return b"\x01" + body
+    head = _encoder.encode(header)
+    if len(head) < 256:
+        return b"\x02" + bytes((len(head),)) + head + body
+    return b"\x03" + len(head).to_bytes(4, "big") + head + body
+
+
+def unpack(packed: bytes) -> tuple[Header, bytes]:
+    """Open an envelope. Raises BrokenEnvelope."""
+    kind = packed[:1]
+    if kind == b"\x01":
+        return PLAIN, packed[1:]
+    width = {b"\x02": 1, b"\x03": 4}.get(kind)
+    if width is None:
+        raise BrokenEnvelope(f"an envelope begins with 1, 2 or 3, this one with {kind.hex() or 'nothing'}")
+    start = 1 + width
+    end = start + int.from_bytes(packed[1:start], "big")
+    if len(packed) < start or end > len(packed):
+        raise BrokenEnvelope(f"an envelope of {len(packed)} bytes ends inside its header")
+    try:
+        return _decoder.decode(packed[start:end]), packed[end:]
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BrokenEnvelope(f"an envelope's header can not be read: {error}") from error

@@ -1,0 +1,157 @@
+"""Scripts: a Lua file, its contract, and the Call that one use of it makes.
+
+A script's header names its keys and arguments in order. The loader reads them, so that Python
+passes everything by name and can not get the order wrong:
+
+    -- KEYS[1] log       stream       a key
+    -- KEYS[2..]                      the rest are keys as well
+    -- ARGV[1] seq                    an argument
+    -- ARGV[3..]                      the rest, as many as there are
+    -- ARGV[#] now_ms                 the last one; the executor fills it in from the clock
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+_ENTRY = re.compile(r"^-- (KEYS|ARGV)\[(\d+\.\.|\d+|#)\](?: +(\w+))?", re.MULTILINE)
+_INCLUDE = re.compile(r"^--@include (\S+)\n", re.MULTILINE)
+_ERRORS = re.compile(r"^-- Errors +(.+)$", re.MULTILINE)
+
+
+def _folder() -> Path:
+    """`rmq/lua` where we are installed, `lua` beside the package in a checkout."""
+    package = Path(__file__).parent.parent
+    installed = package / "lua"
+    return installed if installed.is_dir() else package.parent / "lua"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Script:
+    """One operation: its source with the includes pasted in, and the names of its contract."""
+
+    name: str
+    source: str
+    sha: str
+    keys: tuple[str, ...]
+    args: tuple[str, ...]
+    rest_keys: bool
+    rest_args: bool
+    timed: bool
+    """Takes a trailing now_ms."""
+    errors: tuple[str, ...]
+
+    def call(
+        self,
+        subject: str,
+        parse: Callable[[Any], T],
+        *,
+        rest_keys: Sequence[str] = (),
+        rest: Sequence[Any] = (),
+        **named: Any,
+    ) -> Call[T]:
+        """Make a Call. Keys and arguments go by the names of the contract.
+
+        *subject* names what it is about in errors; *parse* turns the reply into the result.
+        """
+        keys = [named[name] for name in self.keys]
+        keys += rest_keys
+        args = [named[name] for name in self.args]
+        args += rest
+        return Call(self, keys, args, parse, subject)
+
+
+@dataclass(slots=True)
+class Call(Generic[T]):
+    """One round trip. A value: nothing happens until an executor carries it out."""
+
+    script: Script | str
+    """A script, or the name of a plain command whose arguments are `keys` and `args`."""
+    keys: list[str]
+    args: list[Any]
+    parse: Callable[[Any], T]
+    subject: str
+    done: T = field(init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """A plan's wish to wait."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A plan's wish to wait until a token appears in the list *key*, or *timeout_ms* passed."""
+
+    key: str
+    timeout_ms: int
+
+
+Step = Call[Any] | Sleep | Block
+Plan = Generator[Step, Any, T]
+
+
+def command(
+    name: str, subject: str, parse: Callable[[Any], T], key: str, *args: Any
+) -> Call[T]:
+    """A Call of one plain Redis command on one key."""
+    return Call(name, [key], list(args), parse, subject)
+
+
+@cache
+def load(name: str) -> Script:
+    """Read `lua/<name>.lua`, paste its includes, and parse its contract."""
+    text = (_folder() / f"{name}.lua").read_text()
+    keys, args = [], []
+    rest_keys = rest_args = timed = False
+    for kind, index, label in _ENTRY.findall(text):
+        if index == "#" or label == "now_ms":
+            timed = True
+        elif index.endswith(".."):
+            rest_keys, rest_args = rest_keys or kind == "KEYS", rest_args or kind == "ARGV"
+        else:
+            names = keys if kind == "KEYS" else args
+            if int(index) != len(names) + 1:
+                raise ValueError(f"{name}: {kind}[{index}] is out of order")
+            names.append(label)
+    source = _INCLUDE.sub(lambda found: (_folder() / f"{found[1]}.lua").read_text(), text)
+    source = _without_comments(source)
+    found = _ERRORS.search(text)
+    errors = () if not found or found[1] == "none" else tuple(found[1].split())
+    return Script(
+        name=name.replace("/", "."),
+        source=source,
+        sha=hashlib.sha1(source.encode()).hexdigest(),
+        keys=tuple(keys),
+        args=tuple(args),
+        rest_keys=rest_keys,
+        rest_args=rest_args,
+        timed=timed,
+        errors=errors,
+    )
+
+
+def _without_comments(source: str) -> str:
+    """The server keeps every script it was ever sent; spare it the prose."""
+    lines = (line for line in source.splitlines() if not line.lstrip().startswith("--"))
+    return "\n".join(line for line in lines if line.strip()) + "\n"
+
+
+def names() -> Iterable[str]:
+    """All scripts there are, as load() takes them."""
+    folder = _folder()
+    return sorted(
+        str(path.relative_to(folder).with_suffix("")).replace("\\", "/")
+        for path in folder.glob("*/*.lua")
+        if path.parent.name != "lib"
+    )

@@ -1,0 +1,198 @@
+"""What can go wrong, as one tree: whose fault it is, then what a caller would do about it.
+
+    RmqError
+    ├── CallerError                  your request; repeating it will not help
+    │   ├── InvalidParameter         a field, its value and its limit
+    │   ├── QueueDoesNotExist
+    │   ├── QueueExists              made before, with another value of one attribute
+    │   ├── InvalidReceipt           not one of this queue's
+    │   ├── StaleReceipt             the lease has ended; someone else may hold the message
+    │   ├── MessageNotInFlight       visible again: there is no lease to change
+    │   ├── MessageDoesNotExist      deleted, expired or purged
+    │   ├── OverLimit                too many messages in flight
+    │   ├── BrokenEnvelope           stored bytes that are not a message of ours
+    │   ├── RedriveRunning, RedriveNotFound, RedriveEnded
+    │   └── ConfigurationError       a URL, a setting or a server that we can not work with
+    └── ServerError                  Redis or the way to it
+        ├── ConnectionLost           no answer within the deadline
+        ├── OutOfMemory              maxmemory is reached; receive and delete still work
+        └── StaleConfig              ours to handle: a cached description was out of date
+
+Every error pickles, names things and never carries a payload.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class RmqError(Exception):
+    """The root. `code` is stable and fit for machines; `str()` is for people."""
+
+    code: ClassVar[str] = "RMQ_ERROR"
+    _by_code: ClassVar[dict[str, type[RmqError]]] = {}
+
+    def __init_subclass__(cls, *, code: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if code is not None:
+            cls.code = code
+            RmqError._by_code[code] = cls
+
+    def __init__(self, message: str = "", **fields: Any) -> None:
+        super().__init__(message)
+        self.__dict__.update(fields)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
+
+    @classmethod
+    def from_reply(cls, reply: str, subject: str) -> RmqError:
+        """Make the error that a script's refusal `RMQ_CODE detail` stands for.
+
+        *subject* is what the call was about, usually a queue's name.
+        """
+        code, _, detail = reply.partition(" ")
+        kind = cls._by_code.get(code, ServerError)
+        return kind._refused(subject, detail)
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(f"{subject}: {cls.code} {detail}".rstrip())
+
+
+def _rebuild(kind: type[RmqError], args: tuple[Any, ...], fields: dict[str, Any]) -> RmqError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
+
+
+class CallerError(RmqError, code="RMQ_CALLER_ERROR"):
+    """The request can not be carried out as it is."""
+
+
+class InvalidParameter(CallerError, code="RMQ_INVALID_PARAMETER"):
+    """A parameter is out of its limits or of the wrong type."""
+
+    def __init__(self, field: str, value: object, limit: str) -> None:
+        super().__init__(f"{field} is {brief(value)}; it must be {limit}")
+        self.field = field
+        self.value = brief(value)
+        self.limit = limit
+
+
+class MissingParameter(InvalidParameter, code="RMQ_MISSING_PARAMETER"):
+    """A parameter that is needed here was not given."""
+
+    def __init__(self, field: str, why: str) -> None:
+        CallerError.__init__(self, f"{field} is missing; {why}")
+        self.field = field
+        self.value = "missing"
+        self.limit = why
+
+
+class TooManyTags(InvalidParameter, code="RMQ_TOO_MANY_TAGS"):
+    """A queue may have 50 tags (Amazon SQS: Cost allocation tags)."""
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls("tags", f"{detail} tags", "at most 50 of them")
+
+
+class QueueDoesNotExist(CallerError, code="RMQ_QUEUE_DOES_NOT_EXIST"):
+    """There is no queue of that name in this namespace."""
+
+    queue: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"queue {subject!r} does not exist; create it first (rmq queue create {subject})",
+            queue=subject,
+        )
+
+
+class QueueExists(CallerError, code="RMQ_QUEUE_EXISTS"):
+    """A queue of that name stands, with another value of `attribute`."""
+
+    queue: str
+    attribute: str
+
+
+class InvalidReceipt(CallerError, code="RMQ_INVALID_RECEIPT"):
+    """The receipt handle is malformed, or another queue's."""
+
+
+class StaleReceipt(CallerError, code="RMQ_STALE_RECEIPT"):
+    """The lease behind this receipt has ended; someone else may hold the message."""
+
+
+class MessageNotInFlight(CallerError, code="RMQ_NOT_IN_FLIGHT"):
+    """The message is visible: nobody holds a lease that could be changed."""
+
+
+class MessageDoesNotExist(CallerError, code="RMQ_MESSAGE_DOES_NOT_EXIST"):
+    """The message was deleted, has expired, or was purged."""
+
+
+class OverLimit(CallerError, code="RMQ_OVER_LIMIT"):
+    """As many messages are in flight as the queue may have; delete some first."""
+
+
+class BrokenEnvelope(CallerError, code="RMQ_BROKEN_ENVELOPE"):
+    """What is stored is not a message of ours, or was cut."""
+
+
+class RedriveRunning(CallerError, code="RMQ_TASK_RUNNING"):
+    """One redrive task at a time moves messages out of a dead-letter queue."""
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"a redrive of {subject!r} is already running (task {detail}); wait for it or cancel it"
+        )
+
+
+class RedriveNotFound(CallerError, code="RMQ_TASK_NOT_FOUND"):
+    """There is no such redrive task."""
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(f"queue {subject!r} has no redrive task {detail!r}")
+
+
+class RedriveEnded(CallerError, code="RMQ_TASK_ENDED"):
+    """Only a running redrive task can be cancelled."""
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(f"the redrive task of {subject!r} is {detail}; only a running one is cancelled")
+
+
+class ConfigurationError(CallerError, code="RMQ_CONFIGURATION"):
+    """A URL, a setting or a server that we can not work with."""
+
+
+class ServerError(RmqError, code="RMQ_SERVER_ERROR"):
+    """Redis refused or could not be reached."""
+
+
+class ConnectionLost(ServerError, code="RMQ_CONNECTION_LOST"):
+    """Redis did not answer within the deadline; the request may have been carried out."""
+
+
+class OutOfMemory(ServerError, code="RMQ_OUT_OF_MEMORY"):
+    """Redis is at its maxmemory. Nothing was stored; receive and delete free memory."""
+
+
+class StaleConfig(ServerError, code="RMQ_STALE_CONFIG"):
+    """The queue's description changed under us. Plans refresh it and try again."""
+
+
+def brief(value: object) -> str:
+    """A value as an error may show it: short, and never a payload."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return f"{len(value)} bytes"
+    text = value if isinstance(value, str) else str(value)
+    shown = repr(text) if isinstance(value, str) else text
+    return shown if len(text) <= 100 else f"{text[:80]!r}… ({len(text)} characters)"

@@ -1,0 +1,1 @@
+"""Queues: one message, one consumer, until it says done."""

@@ -1,0 +1,114 @@
+"""Limits: how far each parameter may go. Amazon SQS's by default, each liftable by its name.
+
+Source: Amazon SQS quotas (Developer Guide) and the SQS API Reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+from rmq.errors import ConfigurationError, InvalidParameter
+
+MAX_SCRIPT_MESSAGES = 1000
+"""The most that one script call receives; more is received in several."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """None lifts a limit. `Limits.aws(max_delay=None)` is SQS with any delay."""
+
+    max_delay: timedelta | None = timedelta(minutes=15)
+    max_visibility_timeout: timedelta | None = timedelta(hours=12)
+    """Also the most that a message may stay invisible in all since one receive."""
+    max_wait: timedelta | None = timedelta(seconds=20)
+    max_receive: int | None = 10
+    """Messages in one receive."""
+    min_retention: timedelta | None = timedelta(minutes=1)
+    max_retention: timedelta | None = timedelta(days=14)
+    min_message_size: int | None = 1024
+    """Lower end of what maximum_message_size may be set to, in bytes."""
+    max_message_size: int | None = 1_048_576
+    """Upper end of what maximum_message_size may be set to, in bytes; Redis's own is 512 MB."""
+    max_message_attributes: int | None = 10
+    max_in_flight: int | None = 120_000
+    max_tags: int | None = 50
+    max_receive_count: int | None = 1000
+    """Of a redrive policy. 2046 is the most that is counted."""
+    max_redrive_rate: int | None = 500
+    """Messages a second."""
+    max_redrive_sources: int | None = 10
+    """Queues that a redrive allow policy may name."""
+    deduplication_window: timedelta | None = timedelta(minutes=5)
+    """The one value it may have; None allows any."""
+    max_id_length: int | None = 128
+    """Of group, deduplication and receive attempt ids."""
+    text_characters: bool | None = True
+    """Allow only the characters of XML 1.0 in text."""
+    nonempty_body: bool | None = True
+
+    @classmethod
+    def aws(cls, **changed: Any) -> Limits:
+        """Amazon SQS's limits, but for those *changed* by name."""
+        return _made(cls, {}, changed)
+
+    @classmethod
+    def none(cls, **kept: Any) -> Limits:
+        """No limits but Redis's own, but for those *kept* by name."""
+        return _made(cls, {field.name: None for field in fields(cls)}, kept)
+
+
+def _made(kind: type[Limits], base: dict[str, Any], changed: dict[str, Any]) -> Limits:
+    known = {field.name for field in fields(kind)}
+    for name in changed:
+        if name not in known:
+            raise ConfigurationError(f"there is no limit {name!r}; there are {', '.join(sorted(known))}")
+    return kind(**(base | changed))
+
+
+def seconds(value: timedelta | float, field: str) -> timedelta:
+    """A duration given as timedelta or in seconds. Raises InvalidParameter."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidParameter(field, value, "a timedelta or a number of seconds")
+    try:
+        return timedelta(seconds=value)
+    except (OverflowError, ValueError):
+        raise InvalidParameter(field, value, "a finite number of seconds") from None
+
+
+def duration(
+    value: timedelta | float, field: str, low: timedelta | None, high: timedelta | None
+) -> timedelta:
+    """A duration within its limits. Raises InvalidParameter."""
+    found = seconds(value, field)
+    low = low or timedelta(0)
+    if found < low or (high is not None and found > high) or found > _FAR:
+        raise InvalidParameter(field, shown(found), f"{shown(low)} to {shown(high or _FAR)}")
+    return found
+
+
+def whole(value: int, field: str, low: int, high: int | None) -> int:
+    """A whole number within its limits. Raises InvalidParameter."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidParameter(field, value, "a whole number")
+    if value < low or (high is not None and value > high):
+        limit = f"{low} to {high}" if high is not None else f"{low} or more"
+        raise InvalidParameter(field, value, limit)
+    return value
+
+
+def shown(value: timedelta) -> str:
+    """A duration as errors and tables show it: 0 s, 1.5 s, 345600 s."""
+    return f"{value.total_seconds():g} s" if value.total_seconds() < 1e5 else f"{value.total_seconds():.0f} s"
+
+
+def ms(value: timedelta) -> int:
+    """A duration in whole milliseconds."""
+    return value // _MS
+
+
+_MS = timedelta(milliseconds=1)
+_FAR = timedelta(days=365 * 50)

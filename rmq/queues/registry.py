@@ -1,0 +1,78 @@
+"""The registry: what this client knows of its queues, so that it need not ask each time.
+
+Nothing here must be right. Scripts refuse what was decided on an outdated description.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+
+from rmq.core.clock import Clock
+from rmq.core.events import Events
+from rmq.core.keys import QueueKeys
+from rmq.queues.attributes import QueueInfo, queue_name
+from rmq.queues.limits import Limits
+
+
+@dataclass(slots=True)
+class Lane:
+    """One unbroken line of sends to one queue, with one call under way at a time.
+
+    A send whose answer was lost is repeated on its lane. The queue remembers the lane's last send
+    and answers the repeat without sending twice.
+    """
+
+    id: str = field(default_factory=lambda: os.urandom(6).hex())
+    seen: int = 0
+
+
+class Registry:
+    """One client's queues: their keys, descriptions and lanes."""
+
+    def __init__(self, namespace: str, limits: Limits, clock: Clock, events: Events) -> None:
+        self.namespace = namespace
+        self.limits = limits
+        self.clock = clock
+        self.events = events
+        self._keys: dict[str, QueueKeys] = {}
+        self._known: dict[str, QueueInfo] = {}
+        self._lanes: dict[str, list[Lane]] = {}
+
+    def keys(self, name: str) -> QueueKeys:
+        """The keys of a queue. Raises InvalidParameter for what can not be a name."""
+        found = self._keys.get(name)
+        if found is None:
+            found = self._keys[name] = QueueKeys(self.namespace, queue_name(name))
+        return found
+
+    def known(self, name: str) -> QueueInfo | None:
+        return self._known.get(name)
+
+    def learn(self, info: QueueInfo) -> QueueInfo:
+        self._known[info.name] = info
+        return info
+
+    def forget(self, name: str) -> None:
+        self._known.pop(name, None)
+
+    def drop(self, name: str) -> None:
+        """Forget all of a queue that is gone."""
+        for table in (self._keys, self._known, self._lanes):
+            table.pop(name, None)  # type: ignore[attr-defined]
+
+    def take_lane(self, name: str) -> Lane:
+        """A lane that nobody uses now. Lost lanes are simply not given back."""
+        lanes = self._lanes.setdefault(name, [])
+        try:
+            return lanes.pop()
+        except IndexError:
+            return Lane()
+
+    def give_lane(self, name: str, lane: Lane) -> None:
+        self._lanes.setdefault(name, []).append(lane)
+
+    def now_ms(self) -> float:
+        """For measuring a wait: the held clock, or one that never goes backwards."""
+        return self.clock.now_ms() if self.clock.held else time.monotonic() * 1000

@@ -1,0 +1,34 @@
+"""Settings: what the environment says. Read by connect(), the command line and the gateway only.
+
+Every field is an environment variable with the prefix RMQ_, so `RMQ_URL=redis://10.0.0.5`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where Redis is and how to speak to it."""
+
+    model_config = SettingsConfigDict(env_prefix="RMQ_", extra="ignore")
+
+    url: str = "memory://"
+    """memory://, redis://, rediss://, unix:// or redis+cluster://host1,host2."""
+    namespace: str = Field("default", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    """Prefix of every key; several installations share one Redis without touching each other."""
+    retry_timeout: float = Field(30.0, ge=0)
+    """Seconds for which connection trouble is retried before ConnectionLost is raised."""
+    socket_timeout: float = Field(5.0, gt=0)
+    """Seconds that Redis may take for one answer."""
+    tls_ca_file: Path | None = None
+    """The authority that signed the server's certificate (PEM)."""
+    tls_cert_file: Path | None = None
+    """Our own certificate (PEM), where the server asks for one."""
+    tls_key_file: Path | None = None
+    """The key of our certificate (PEM)."""
+    allow_eviction: bool = False
+    """Work on a server whose maxmemory-policy is allkeys-*, which may drop queued messages."""
