@@ -11,6 +11,7 @@ A header field that we do not know is ignored, so that releases can share a queu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -32,7 +33,7 @@ class MessageAttribute:
 class Header(msgspec.Struct, omit_defaults=True, frozen=True):
     """All but the body. The short names are what is stored."""
 
-    attributes: dict[str, tuple[str, str | bytes]] = msgspec.field(name="a", default_factory=dict)
+    attributes: dict[str, tuple[str, Any]] = msgspec.field(name="a", default_factory=dict)
     trace_header: str | None = msgspec.field(name="t", default=None)
     sender_id: str | None = msgspec.field(name="u", default=None)
     group_id: str | None = msgspec.field(name="g", default=None)
@@ -72,12 +73,18 @@ def unpack(packed: bytes) -> tuple[Header, bytes]:
         return PLAIN, packed[1:]
     width = {b"\x02": 1, b"\x03": 4}.get(kind)
     if width is None:
-        raise BrokenEnvelope(f"an envelope begins with 1, 2 or 3, this one with {kind.hex() or 'nothing'}")
+        raise BrokenEnvelope(
+            f"an envelope begins with 1, 2 or 3, this one with {kind.hex() or 'nothing'}"
+        )
     start = 1 + width
     end = start + int.from_bytes(packed[1:start], "big")
     if len(packed) < start or end > len(packed):
         raise BrokenEnvelope(f"an envelope of {len(packed)} bytes ends inside its header")
     try:
-        return _decoder.decode(packed[start:end]), packed[end:]
+        header = _decoder.decode(packed[start:end])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BrokenEnvelope(f"an envelope's header can not be read: {error}") from error
+    for name, (_, value) in header.attributes.items():
+        if not isinstance(value, (str, bytes)):
+            raise BrokenEnvelope(f"an envelope's attribute {name[:40]!r} is neither text nor bytes")
+    return header, packed[end:]

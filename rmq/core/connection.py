@@ -156,9 +156,11 @@ def _cluster(url: str, options: dict[str, Any], is_async: bool) -> Link:
                 startup_nodes=[AsyncClusterNode(host, port) for host, port in nodes],
                 **kwargs,
             )
-        return _LazyCluster(lambda: redis.RedisCluster(
-            startup_nodes=[ClusterNode(host, port) for host, port in nodes], **kwargs
-        ))
+        return _LazyCluster(
+            lambda: redis.RedisCluster(
+                startup_nodes=[ClusterNode(host, port) for host, port in nodes], **kwargs
+            )
+        )
 
     if is_async:
         return Link(make(options), owned=True, waiter=make(wait))
@@ -197,7 +199,9 @@ def _handed_in(client: Any, is_async: bool) -> Link:
     if not is_async:
         kinds = (redis.Redis, redis.RedisCluster)
     if not isinstance(client, kinds):
-        wanted = " or ".join(f"{kind.__module__.split('.client')[0]}.{kind.__name__}" for kind in kinds)
+        wanted = " or ".join(
+            f"{kind.__module__.split('.client')[0]}.{kind.__name__}" for kind in kinds
+        )
         raise ConfigurationError(
             f"connect got a {type(client).__module__}.{type(client).__qualname__}; give it a URL, or a {wanted}"
         )

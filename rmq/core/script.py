@@ -101,9 +101,7 @@ Step = Call[Any] | Sleep | Block
 Plan = Generator[Step, Any, T]
 
 
-def command(
-    name: str, subject: str, parse: Callable[[Any], T], key: str, *args: Any
-) -> Call[T]:
+def command(name: str, subject: str, parse: Callable[[Any], T], key: str, *args: Any) -> Call[T]:
     """A Call of one plain Redis command on one key."""
     return Call(name, [key], list(args), parse, subject)
 

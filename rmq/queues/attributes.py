@@ -199,7 +199,9 @@ def _checked_allow(value: Any, limits: Limits) -> RedriveAllowPolicy | None:
         )
     value = replace(value, source_queues=_names(value.source_queues))
     if value.source_queues and value.permission != "by_queue":
-        raise InvalidParameter(f"{name}.source_queues", value.source_queues, "empty unless by_queue")
+        raise InvalidParameter(
+            f"{name}.source_queues", value.source_queues, "empty unless by_queue"
+        )
     if value.permission == "by_queue" and not value.source_queues:
         raise InvalidParameter(f"{name}.source_queues", "empty", "1 or more names with by_queue")
     high = limits.max_redrive_sources

@@ -286,9 +286,7 @@ class Got:
     """How long there is nothing to look for; -1 for until something is sent."""
 
 
-def receive(
-    keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[..., M]
-) -> Call[Got]:
+def receive(keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[..., M]) -> Call[Got]:
     """Lease messages. *make* gets info, seq, receive count, first received (ms), received (ms),
     packed and group of each."""
 
@@ -334,9 +332,7 @@ def receive(
         "sweep": int(wanted.sweep),
     }
     if not info.is_fifo:
-        return script.load("queues/receive").call(
-            info.name, parse, delayed=keys.delayed, **shared
-        )
+        return script.load("queues/receive").call(info.name, parse, delayed=keys.delayed, **shared)
     return script.load("queues/receive_fifo").call(
         info.name,
         parse,
@@ -483,9 +479,20 @@ def stats(keys: QueueKeys, info: QueueInfo) -> Call[tuple[QueueStats, bool]]:
     """Count. The second result says that expired messages are still counted: sweep, ask again."""
 
     def parse(reply: Sequence[Any]) -> tuple[QueueStats, bool]:
-        stale, total, in_flight, late, oldest, sent, received, deleted, moved, expired, size, out = (
-            int(one) for one in reply
-        )
+        (
+            stale,
+            total,
+            in_flight,
+            late,
+            oldest,
+            sent,
+            received,
+            deleted,
+            moved,
+            expired,
+            size,
+            out,
+        ) = (int(one) for one in reply)
         return (
             QueueStats(
                 visible=max(total - in_flight - late, 0),
@@ -732,7 +739,11 @@ def redrive_beat(
 
 def redrive_cancel(keys: QueueKeys, name: str, id: str) -> Call[RedriveTask]:
     return script.load("queues/redrive_cancel").call(
-        name, lambda reply: _task(name, id, reply), tasks=keys.tasks, id=id, stale_ms=ms(DRIVER_LOST)
+        name,
+        lambda reply: _task(name, id, reply),
+        tasks=keys.tasks,
+        id=id,
+        stale_ms=ms(DRIVER_LOST),
     )
 
 

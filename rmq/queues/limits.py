@@ -63,7 +63,9 @@ def _made(kind: type[Limits], base: dict[str, Any], changed: dict[str, Any]) -> 
     known = {field.name for field in fields(kind)}
     for name in changed:
         if name not in known:
-            raise ConfigurationError(f"there is no limit {name!r}; there are {', '.join(sorted(known))}")
+            raise ConfigurationError(
+                f"there is no limit {name!r}; there are {', '.join(sorted(known))}"
+            )
     return kind(**(base | changed))
 
 
@@ -102,7 +104,11 @@ def whole(value: int, field: str, low: int, high: int | None) -> int:
 
 def shown(value: timedelta) -> str:
     """A duration as errors and tables show it: 0 s, 1.5 s, 345600 s."""
-    return f"{value.total_seconds():g} s" if value.total_seconds() < 1e5 else f"{value.total_seconds():.0f} s"
+    return (
+        f"{value.total_seconds():g} s"
+        if value.total_seconds() < 1e5
+        else f"{value.total_seconds():.0f} s"
+    )
 
 
 def ms(value: timedelta) -> int:

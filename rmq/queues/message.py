@@ -145,7 +145,13 @@ class StoredMessage:
     )
 
     def __init__(
-        self, info: QueueInfo, seq: int, receives: int, first_ms: int | None, packed: bytes, group: bytes
+        self,
+        info: QueueInfo,
+        seq: int,
+        receives: int,
+        first_ms: int | None,
+        packed: bytes,
+        group: bytes,
     ) -> None:
         self._info = info
         self._seq = seq
@@ -162,7 +168,9 @@ class StoredMessage:
                 self._header = unpack(self._packed)[0]
             except BrokenEnvelope as error:
                 own = message_id(self._info.incarnation, self._seq)
-                raise BrokenEnvelope(f"message {own} of queue {self._info.name!r}: {error}") from error
+                raise BrokenEnvelope(
+                    f"message {own} of queue {self._info.name!r}: {error}"
+                ) from error
         return self._header
 
     @property
@@ -174,7 +182,9 @@ class StoredMessage:
     def id(self) -> str:
         """The id its sender was given. A dead letter keeps it."""
         moved = self._head.id
-        return str(uuid.UUID(bytes=moved)) if moved else message_id(self._info.incarnation, self._seq)
+        return (
+            str(uuid.UUID(bytes=moved)) if moved else message_id(self._info.incarnation, self._seq)
+        )
 
     @property
     def body(self) -> bytes:
@@ -387,7 +397,9 @@ def check_id(field: str, value: str, limits: Limits) -> str:
             raise InvalidParameter(field, value, "1 or more characters without #x0 and #x1")
         return value
     if len(value) > high or not _ID.fullmatch(value):
-        raise InvalidParameter(field, value, f"1 to {high} letters, digits and punctuation of ASCII")
+        raise InvalidParameter(
+            field, value, f"1 to {high} letters, digits and punctuation of ASCII"
+        )
     return value
 
 
@@ -439,10 +451,18 @@ def _attribute(name: str, value: object, limits: Limits) -> MessageAttribute:
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         one = MessageAttribute("Number", repr(value))
     else:
-        raise InvalidParameter(where, type(value).__name__, "str, int, float, bytes or MessageAttribute")
-    if not isinstance(one.type, str) or len(one.type) > 256 or not _ATTRIBUTE_TYPE.fullmatch(one.type):
         raise InvalidParameter(
-            f"{where}.type", one.type, "String, Number or Binary with an optional .label, 256 characters in all"
+            where, type(value).__name__, "str, int, float, bytes or MessageAttribute"
+        )
+    if (
+        not isinstance(one.type, str)
+        or len(one.type) > 256
+        or not _ATTRIBUTE_TYPE.fullmatch(one.type)
+    ):
+        raise InvalidParameter(
+            f"{where}.type",
+            one.type,
+            "String, Number or Binary with an optional .label, 256 characters in all",
         )
     base = one.type.partition(".")[0]
     if limits.text_characters:

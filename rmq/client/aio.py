@@ -1,0 +1,126 @@
+"""The client in asyncio. `sync.py` beside it is made from this file: edit here, then `make sync`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Mapping
+from types import TracebackType
+from typing import Any
+
+from rmq.core.clock import Clock
+from rmq.core.connection import link
+from rmq.core.events import Events
+from rmq.core.executor import AsyncExecutor
+from rmq.queues import plans
+from rmq.queues.aio import AsyncQueue
+from rmq.queues.limits import Limits
+from rmq.queues.plans import Page
+from rmq.queues.registry import Registry
+from rmq.settings import Settings
+
+
+class AsyncClient:
+    """A connection to one namespace of one Redis. Make it with `rmq.connect_async`."""
+
+    def __init__(
+        self,
+        target: Any,
+        *,
+        settings: Settings,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.namespace = settings.namespace
+        self.limits = limits or Limits.aws()
+        self.clock = clock or Clock()
+        self.events = Events()
+        self._executor = AsyncExecutor(
+            link(target, settings, is_async=True),
+            clock=self.clock,
+            events=self.events,
+            retry_timeout=settings.retry_timeout,
+            allow_eviction=settings.allow_eviction,
+        )
+        self._registry = Registry(self.namespace, self.limits, self.clock, self.events)
+        self._queues: dict[str, AsyncQueue] = {}
+
+    def __repr__(self) -> str:
+        return f"<rmq client of namespace {self.namespace!r}>"
+
+    # --- queues ---
+
+    def queue(self, name: str) -> AsyncQueue:
+        """A queue by name, without asking whether it exists: its first use will tell.
+
+        Raises InvalidParameter for what can not be a name.
+        """
+        found = self._queues.get(name)
+        if found is None:
+            found = self._queues[name] = AsyncQueue(name, self._registry, self._executor)
+        return found
+
+    async def create_queue(
+        self, name: str, *, tags: Mapping[str, str] | None = None, **attributes: Any
+    ) -> AsyncQueue:
+        """Make a queue. A name that ends in .fifo makes a FIFO queue.
+
+        *attributes* are those of QueueAttributes; what is left out has its default. If the queue
+        stands already with the attributes given, this returns it and changes nothing.
+
+        Raises InvalidParameter, QueueExists (naming the attribute that differs).
+        Source: CreateQueue (Amazon SQS API Reference).
+        """
+        await self._executor.run(plans.create(self._registry, name, attributes, tags))
+        return self.queue(name)
+
+    async def get_queue(self, name: str) -> AsyncQueue:
+        """A queue that exists. Raises QueueDoesNotExist."""
+        queue = self.queue(name)
+        await queue.info()
+        return queue
+
+    async def list_queues(
+        self, prefix: str = "", *, limit: int = 1000, token: str | None = None
+    ) -> Page:
+        """Names of queues that begin with *prefix*, in order; up to *limit* (1 to 1,000), going on
+        behind *token*, the next_token of the page before."""
+        return await self._executor.run(plans.list_queues(self._registry, prefix, limit, token))
+
+    async def all_queues(self, prefix: str = "") -> AsyncIterator[AsyncQueue]:
+        """Every queue whose name begins with *prefix*, however many there are."""
+        token = None
+        while True:
+            page = await self.list_queues(prefix, token=token)
+            for name in page:
+                yield self.queue(name)
+            token = page.next_token
+            if token is None:
+                return
+
+    async def delete_queue(self, name: str) -> None:
+        """Remove a queue with all it holds. Raises QueueDoesNotExist."""
+        await self.queue(name).delete_queue()
+        self._queues.pop(name, None)
+
+    # --- the connection ---
+
+    async def close(self) -> None:
+        """Give back the connections; a Redis client that was handed in stays open."""
+        await self._executor.close()
+
+    def __await__(self) -> Generator[Any, None, AsyncClient]:
+        return self._ready().__await__()
+
+    async def _ready(self) -> AsyncClient:
+        return self
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,119 @@
+# Made from aio.py by .ci/sync.py. Edit that file, then `make sync`.
+"""The client for threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+from rmq.core.clock import Clock
+from rmq.core.connection import link
+from rmq.core.events import Events
+from rmq.core.executor import SyncExecutor
+from rmq.queues import plans
+from rmq.queues.limits import Limits
+from rmq.queues.plans import Page
+from rmq.queues.registry import Registry
+from rmq.queues.sync import Queue
+from rmq.settings import Settings
+
+
+class Client:
+    """A connection to one namespace of one Redis. Make it with `rmq.connect`."""
+
+    def __init__(
+        self,
+        target: Any,
+        *,
+        settings: Settings,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.namespace = settings.namespace
+        self.limits = limits or Limits.aws()
+        self.clock = clock or Clock()
+        self.events = Events()
+        self._executor = SyncExecutor(
+            link(target, settings, is_async=False),
+            clock=self.clock,
+            events=self.events,
+            retry_timeout=settings.retry_timeout,
+            allow_eviction=settings.allow_eviction,
+        )
+        self._registry = Registry(self.namespace, self.limits, self.clock, self.events)
+        self._queues: dict[str, Queue] = {}
+
+    def __repr__(self) -> str:
+        return f"<rmq client of namespace {self.namespace!r}>"
+
+    # --- queues ---
+
+    def queue(self, name: str) -> Queue:
+        """A queue by name, without asking whether it exists: its first use will tell.
+
+        Raises InvalidParameter for what can not be a name.
+        """
+        found = self._queues.get(name)
+        if found is None:
+            found = self._queues[name] = Queue(name, self._registry, self._executor)
+        return found
+
+    def create_queue(
+        self, name: str, *, tags: Mapping[str, str] | None = None, **attributes: Any
+    ) -> Queue:
+        """Make a queue. A name that ends in .fifo makes a FIFO queue.
+
+        *attributes* are those of QueueAttributes; what is left out has its default. If the queue
+        stands already with the attributes given, this returns it and changes nothing.
+
+        Raises InvalidParameter, QueueExists (naming the attribute that differs).
+        Source: CreateQueue (Amazon SQS API Reference).
+        """
+        self._executor.run(plans.create(self._registry, name, attributes, tags))
+        return self.queue(name)
+
+    def get_queue(self, name: str) -> Queue:
+        """A queue that exists. Raises QueueDoesNotExist."""
+        queue = self.queue(name)
+        queue.info()
+        return queue
+
+    def list_queues(self, prefix: str = "", *, limit: int = 1000, token: str | None = None) -> Page:
+        """Names of queues that begin with *prefix*, in order; up to *limit* (1 to 1,000), going on
+        behind *token*, the next_token of the page before."""
+        return self._executor.run(plans.list_queues(self._registry, prefix, limit, token))
+
+    def all_queues(self, prefix: str = "") -> Iterator[Queue]:
+        """Every queue whose name begins with *prefix*, however many there are."""
+        token = None
+        while True:
+            page = self.list_queues(prefix, token=token)
+            for name in page:
+                yield self.queue(name)
+            token = page.next_token
+            if token is None:
+                return
+
+    def delete_queue(self, name: str) -> None:
+        """Remove a queue with all it holds. Raises QueueDoesNotExist."""
+        self.queue(name).delete_queue()
+        self._queues.pop(name, None)
+
+    # --- the connection ---
+
+    def close(self) -> None:
+        """Give back the connections; a Redis client that was handed in stays open."""
+        self._executor.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,397 @@
+"""A queue in asyncio. `sync.py` beside it is made from this file: edit here, then `make sync`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from rmq.core.coalesce import AsyncCoalescer
+from rmq.core.codec import MessageAttribute
+from rmq.core.executor import AsyncExecutor
+from rmq.errors import CallerError, InvalidParameter, RmqError
+from rmq.queues import plans
+from rmq.queues.attributes import QueueInfo
+from rmq.queues.commands import QueueStats, RedriveTask
+from rmq.queues.message import Body, Outgoing, PeekedMessage, ReceivedMessage, Sent
+from rmq.queues.plans import Handle, Page
+from rmq.queues.registry import Registry
+
+R = TypeVar("R")
+Attributes = Mapping[str, MessageAttribute | str | bytes | int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult(Generic[R]):
+    """What became of each entry of a batch, in the order they were given."""
+
+    results: tuple[R | RmqError, ...]
+
+    @property
+    def successful(self) -> dict[int, R]:
+        """Position and result of the entries that succeeded."""
+        return {i: one for i, one in enumerate(self.results) if not isinstance(one, RmqError)}
+
+    @property
+    def failed(self) -> dict[int, RmqError]:
+        """Position and error of the entries that failed."""
+        return {i: one for i, one in enumerate(self.results) if isinstance(one, RmqError)}
+
+    def raise_for_failures(self) -> BatchResult[R]:
+        """Raise the first error, if there is one. Returns self otherwise."""
+        for error in self.failed.values():
+            raise error
+        return self
+
+    def __iter__(self) -> Iterator[R | RmqError]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __getitem__(self, place: int) -> R | RmqError:
+        return self.results[place]
+
+
+class AsyncMessage(ReceivedMessage):
+    """A received message. Use it as a context manager: done means deleted, an error gives it back.
+
+    async with message:
+        await work(message.body)
+    """
+
+    __slots__ = ("_queue",)
+
+    def __init__(self, queue: AsyncQueue, *parts: Any) -> None:
+        super().__init__(*parts)
+        self._queue = queue
+
+    async def delete(self) -> bool:
+        """Say that it is done. See AsyncQueue.delete."""
+        return await self._queue.delete(self)
+
+    async def change_visibility(self, timeout: timedelta | float) -> datetime:
+        """Keep it invisible for *timeout*, counted from now. See AsyncQueue.change_visibility."""
+        return await self._queue.change_visibility(self, timeout)
+
+    async def release(self, delay: timedelta | float = 0) -> None:
+        """Give it back, to be received again after *delay* (default: at once).
+
+        Does nothing when the lease has ended by itself.
+        """
+        try:
+            await self._queue.change_visibility(self, delay)
+        except InvalidParameter:
+            raise
+        except CallerError:
+            pass
+
+    @asynccontextmanager
+    async def handling(self, retry_after: timedelta | float = 0) -> AsyncIterator[AsyncMessage]:
+        """Delete it when the block ends well; give it back after *retry_after* when it raises."""
+        try:
+            yield self
+        except BaseException:
+            await self.release(retry_after)
+            raise
+        await self.delete()
+
+    async def __aenter__(self) -> AsyncMessage:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            await self.delete()
+        else:
+            await self.release()
+
+
+class AsyncQueue:
+    """One queue. Get it from `client.queue(name)`, `get_queue` or `create_queue`.
+
+    Single sends, deletes and visibility changes that tasks await at the same time go to Redis
+    together; each gets its own result or its own error.
+    """
+
+    def __init__(self, name: str, registry: Registry, executor: AsyncExecutor) -> None:
+        registry.keys(name)
+        self.name = name
+        self._registry = registry
+        self._executor = executor
+        self._make = partial(AsyncMessage, self)
+        self._sends: AsyncCoalescer[Outgoing, Sent] = AsyncCoalescer(self._send)
+        self._deletes: AsyncCoalescer[Handle, bool] = AsyncCoalescer(self._delete)
+        self._changes: AsyncCoalescer[tuple[Handle, timedelta | float], int] = AsyncCoalescer(
+            self._change
+        )
+
+    def __repr__(self) -> str:
+        return f"<queue {self.name!r} in {self._registry.namespace!r}>"
+
+    @property
+    def is_fifo(self) -> bool:
+        """Whether the name ends in .fifo: order within groups, and deduplication."""
+        return self.name.endswith(".fifo")
+
+    # --- sending ---
+
+    async def send(
+        self,
+        body: Body,
+        *,
+        attributes: Attributes | None = None,
+        delay: timedelta | float | None = None,
+        message_group_id: str | None = None,
+        deduplication_id: str | None = None,
+        trace_header: str | None = None,
+        sender_id: str | None = None,
+    ) -> Sent:
+        """Send one message. When this returns, Redis has it.
+
+        *body* is bytes, or str that is stored as UTF-8: at least 1 byte, at most the queue's
+        maximum_message_size together with the attributes.
+        *attributes* are up to 10 typed values: str (String), int or float (Number), bytes (Binary)
+        or a MessageAttribute for a custom label.
+        *delay*, 0 s to 15 min, overrides the queue's; not on FIFO queues.
+        *message_group_id* is needed on FIFO queues. *deduplication_id* is for FIFO queues, and
+        needed there unless content_based_deduplication is on.
+
+        A repeat after a lost answer is not enqueued twice. On a FIFO queue neither is a
+        deduplication id within 5 minutes: the first message's id is returned, is_duplicate is set.
+
+        Raises InvalidParameter, QueueDoesNotExist, OutOfMemory, ConnectionLost.
+        Source: SendMessage (Amazon SQS API Reference).
+        """
+        return await self._sends.submit(
+            Outgoing(
+                body=body,
+                attributes=attributes,
+                delay=delay,
+                message_group_id=message_group_id,
+                deduplication_id=deduplication_id,
+                trace_header=trace_header,
+                sender_id=sender_id,
+            )
+        )
+
+    async def send_many(self, messages: Iterable[Outgoing | Body]) -> BatchResult[Sent]:
+        """Send any number of messages, in the order given; plain bodies or Outgoing.
+
+        They go out in script calls of 100 messages or 1 MiB. Messages that are refused have their
+        error in the result, the others are sent. Connection trouble is raised: then those before
+        the break are sent, and those after are not.
+        """
+        given = [one if isinstance(one, Outgoing) else Outgoing(body=one) for one in messages]
+        return BatchResult(tuple(await self._send(given)))
+
+    async def _send(self, messages: Sequence[Outgoing]) -> list[Sent | RmqError]:
+        return await self._executor.run(plans.send(self._registry, self.name, messages))
+
+    # --- receiving ---
+
+    async def receive(
+        self,
+        max_messages: int = 1,
+        *,
+        visibility_timeout: timedelta | float | None = None,
+        wait: timedelta | float | None = None,
+        receive_request_attempt_id: str | None = None,
+    ) -> list[AsyncMessage]:
+        """Receive up to *max_messages* (1 to 10); an empty list is an answer, not an error.
+
+        They are invisible to others for *visibility_timeout* (0 s to 12 h, default the queue's).
+        *wait* (0 to 20 s, default the queue's) waits for a first message without polling.
+        *receive_request_attempt_id* (FIFO): the same id within 5 minutes returns the same messages
+        and handles, as long as none of them was deleted or changed.
+
+        Raises InvalidParameter, QueueDoesNotExist, OverLimit, ConnectionLost.
+        Source: ReceiveMessage (Amazon SQS API Reference).
+        """
+        return await self._executor.run(
+            plans.receive(
+                self._registry,
+                self.name,
+                self._make,
+                max_messages=max_messages,
+                visibility_timeout=visibility_timeout,
+                wait=wait,
+                attempt_id=receive_request_attempt_id,
+            )
+        )
+
+    async def messages(
+        self,
+        *,
+        max_messages: int = 1,
+        visibility_timeout: timedelta | float | None = None,
+        wait: timedelta | float | None = 20,
+    ) -> AsyncIterator[AsyncMessage]:
+        """Receive for ever, one message after the other.
+
+        *max_messages* above 1 fetches ahead: what is fetched waits here with its lease running.
+        """
+        while True:
+            for message in await self.receive(
+                max_messages, visibility_timeout=visibility_timeout, wait=wait
+            ):
+                yield message
+
+    def __aiter__(self) -> AsyncIterator[AsyncMessage]:
+        return self.messages()
+
+    async def delete(self, message: Handle) -> bool:
+        """Say that a message is done; *message* is itself, its receipt or its receipt handle.
+
+        True when this removed it, False when it was gone already, or (standard queues) someone
+        else has received it since.
+        Raises InvalidReceipt; on a FIFO queue StaleReceipt when the lease has ended.
+        Source: DeleteMessage (Amazon SQS API Reference).
+        """
+        return await self._deletes.submit(message)
+
+    async def delete_many(self, messages: Iterable[Handle]) -> BatchResult[bool]:
+        """Say that many messages are done. One result or error for each."""
+        return BatchResult(tuple(await self._delete(list(messages))))
+
+    async def _delete(self, messages: Sequence[Handle]) -> list[bool | RmqError]:
+        return await self._executor.run(plans.delete(self._registry, self.name, messages))
+
+    async def change_visibility(self, message: Handle, timeout: timedelta | float) -> datetime:
+        """Keep a received message invisible for *timeout*, counted from now; 0 gives it back.
+
+        0 s to 12 h, and at most 12 h in all since it was received. Returns when it ends.
+        Raises InvalidReceipt, MessageNotInFlight, MessageDoesNotExist, StaleReceipt.
+        Source: ChangeMessageVisibility (Amazon SQS API Reference).
+        """
+        ends_ms = await self._changes.submit((message, timeout))
+        return datetime.fromtimestamp(ends_ms / 1000, UTC)
+
+    async def change_visibility_many(
+        self, changes: Iterable[tuple[Handle, timedelta | float]]
+    ) -> BatchResult[datetime]:
+        """Change the visibility of many messages, each to its own time from now."""
+        ends = await self._change(list(changes))
+        return BatchResult(
+            tuple(
+                one if isinstance(one, RmqError) else datetime.fromtimestamp(one / 1000, UTC)
+                for one in ends
+            )
+        )
+
+    async def _change(
+        self, changes: Sequence[tuple[Handle, timedelta | float]]
+    ) -> list[int | RmqError]:
+        return await self._executor.run(plans.change_visibility(self._registry, self.name, changes))
+
+    # --- looking ---
+
+    async def peek(self, limit: int = 10, *, after: str | None = None) -> list[PeekedMessage]:
+        """Look at up to *limit* (1 to 1,000) messages in the order of sending, whatever their
+        state; nothing about them changes. *after* is the position of the last one seen."""
+        return await self._executor.run(plans.peek(self._registry, self.name, limit, after))
+
+    async def stats(self) -> QueueStats:
+        """Counts (visible, in flight, delayed), age of the oldest message, and totals."""
+        return await self._executor.run(plans.stats(self._registry, self.name))
+
+    async def info(self) -> QueueInfo:
+        """Attributes and times as they are now."""
+        return await self._executor.run(plans.described(self._registry, self.name))
+
+    # --- the queue itself ---
+
+    async def set_attributes(self, **attributes: Any) -> QueueInfo:
+        """Change attributes, all of them or none; None takes a policy away.
+
+        The names are those of QueueAttributes. They hold at once, for later receives and sends.
+        Raises InvalidParameter, QueueDoesNotExist.
+        Source: SetQueueAttributes (Amazon SQS API Reference).
+        """
+        return await self._executor.run(plans.set_attributes(self._registry, self.name, attributes))
+
+    async def tags(self) -> dict[str, str]:
+        """All tags."""
+        return await self._executor.run(plans.tag(self._registry, self.name, {}, ()))
+
+    async def tag(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Set tags; a key that stands gets the new value. Returns all. At most 50."""
+        return await self._executor.run(plans.tag(self._registry, self.name, tags, ()))
+
+    async def untag(self, keys: Iterable[str]) -> dict[str, str]:
+        """Remove tags; unknown keys are ignored. Returns what is left."""
+        return await self._executor.run(plans.tag(self._registry, self.name, {}, keys))
+
+    async def purge(self) -> int:
+        """Drop every message, also those in flight and delayed. Returns how many there were.
+
+        Deduplication ids are forgotten too: what was purged may be sent again.
+        """
+        return await self._executor.run(plans.purge(self._registry, self.name))
+
+    async def delete_queue(self) -> None:
+        """Remove the queue with all it holds."""
+        await self._executor.run(plans.delete_queue(self._registry, self.name))
+
+    async def sweep(self) -> int:
+        """Remove what has expired, and finish moves that a crash cut short. Returns how many
+        messages expired. Sends and receives do this in passing; a queue that nobody uses needs it."""
+        return await self._executor.run(plans.sweep(self._registry, self.name))
+
+    # --- dead letters ---
+
+    async def dead_letter_sources(self, *, limit: int = 1000, token: str | None = None) -> Page:
+        """Names of the queues whose dead letters come here, page by page."""
+        return await self._executor.run(
+            plans.dead_letter_sources(self._registry, self.name, limit, token)
+        )
+
+    async def redrive(
+        self,
+        destination: str | None = None,
+        *,
+        max_per_second: int | None = None,
+        progress: Callable[[RedriveTask], None] | None = None,
+    ) -> RedriveTask:
+        """Move this dead-letter queue's messages back to where they came from, or to *destination*.
+
+        Returns when all that is visible has been moved, or the task was cancelled or failed; calls
+        *progress* with the task after each step. *max_per_second* is 1 to 500, default no limit.
+        The messages are new ones (id, sent time, receive count); on a FIFO queue their order holds.
+
+        Raises InvalidParameter, QueueDoesNotExist, RedriveRunning.
+        Source: StartMessageMoveTask (Amazon SQS API Reference).
+        """
+        task = await self._executor.run(
+            plans.start_redrive(self._registry, self.name, destination, max_per_second)
+        )
+        return await self._executor.run(plans.drive_redrive(self._registry, task, progress))
+
+    async def start_redrive(
+        self, destination: str | None = None, *, max_per_second: int | None = None
+    ) -> RedriveTask:
+        """As redrive, but in the background of this process; look with redrive_tasks."""
+        task = await self._executor.run(
+            plans.start_redrive(self._registry, self.name, destination, max_per_second)
+        )
+        self._executor.start(plans.drive_redrive(self._registry, task))
+        return task
+
+    async def cancel_redrive(self, id: str) -> RedriveTask:
+        """Ask a running task to stop; what it moved stays moved.
+
+        Raises RedriveNotFound, RedriveEnded. Source: CancelMessageMoveTask.
+        """
+        return await self._executor.run(plans.cancel_redrive(self._registry, self.name, id))
+
+    async def redrive_tasks(self, limit: int = 10) -> list[RedriveTask]:
+        """The tasks of this dead-letter queue, the newest first; the last 10 are remembered."""
+        return await self._executor.run(plans.redrive_tasks(self._registry, self.name, limit))
