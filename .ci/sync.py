@@ -14,7 +14,7 @@ HEAD = "# Made from aio.py by .ci/sync.py. Edit that file, then `make sync`.\n"
 # In order; a later rule sees what an earlier one left.
 RULES = [
     (
-        r"in asyncio\. `sync\.py` beside it is made from this file: edit here, then `make sync`\.",
+        r"in asyncio\. `sync\.py` is made from this file: `make sync`\.",
         "for threads.",
     ),
     (r"\n    def __await__\(.*?(?=\n    (async )?def __aenter__)", "\n"),
@@ -37,7 +37,10 @@ def made(source: Path) -> str:
     text = source.read_text()
     for pattern, replacement in RULES:
         text = re.sub(pattern, replacement, text, flags=re.DOTALL)
-    for command in (["check", "--select", "I,F401", "--fix", "--quiet"], ["format", "--quiet"]):
+    for command in (
+        ["check", "--select", "I,F401,UP028", "--fix", "--unsafe-fixes", "--quiet"],
+        ["format", "--quiet"],
+    ):
         ruff = [
             sys.executable,
             "-m",

@@ -22,9 +22,11 @@ from rmq.core.codec import MessageAttribute
 from rmq.errors import ConfigurationError, RmqError
 from rmq.queues.aio import AsyncMessage, AsyncQueue, BatchResult
 from rmq.queues.attributes import QueueAttributes, QueueInfo, RedriveAllowPolicy, RedrivePolicy
-from rmq.queues.commands import QueueStats, RedriveTask
+from rmq.queues.commands import QueueStats
 from rmq.queues.limits import Limits
-from rmq.queues.message import Outgoing, PeekedMessage, Sent
+from rmq.queues.message import PeekedMessage, Sent
+from rmq.queues.outbox import RedriveTask
+from rmq.queues.outgoing import Outgoing
 from rmq.queues.sync import Message, Queue
 from rmq.settings import Settings
 
@@ -62,7 +64,7 @@ def connect_async(
     clock: Clock | None = None,
     **settings: Any,
 ) -> AsyncClient:
-    """Connect to Redis or Valkey, for asyncio. As connect; `async with` it, or await it, or neither.
+    """Connect to Redis or Valkey, for asyncio. As connect; `async with` it, await it, or neither.
 
     Raises ConfigurationError.
     """

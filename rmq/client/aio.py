@@ -1,4 +1,4 @@
-"""The client in asyncio. `sync.py` beside it is made from this file: edit here, then `make sync`."""
+"""The client in asyncio. `sync.py` is made from this file: `make sync`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rmq.core.clock import Clock
 from rmq.core.connection import link
 from rmq.core.events import Events
 from rmq.core.executor import AsyncExecutor
-from rmq.queues import plans
+from rmq.queues import lifecycle
 from rmq.queues.aio import AsyncQueue
+from rmq.queues.lifecycle import Page
 from rmq.queues.limits import Limits
-from rmq.queues.plans import Page
 from rmq.queues.registry import Registry
 from rmq.settings import Settings
 
@@ -70,7 +70,7 @@ class AsyncClient:
         Raises InvalidParameter, QueueExists (naming the attribute that differs).
         Source: CreateQueue (Amazon SQS API Reference).
         """
-        await self._executor.run(plans.create(self._registry, name, attributes, tags))
+        await self._executor.run(lifecycle.create(self._registry, name, attributes, tags))
         return self.queue(name)
 
     async def get_queue(self, name: str) -> AsyncQueue:
@@ -84,7 +84,7 @@ class AsyncClient:
     ) -> Page:
         """Names of queues that begin with *prefix*, in order; up to *limit* (1 to 1,000), going on
         behind *token*, the next_token of the page before."""
-        return await self._executor.run(plans.list_queues(self._registry, prefix, limit, token))
+        return await self._executor.run(lifecycle.list_queues(self._registry, prefix, limit, token))
 
     async def all_queues(self, prefix: str = "") -> AsyncIterator[AsyncQueue]:
         """Every queue whose name begins with *prefix*, however many there are."""

@@ -11,9 +11,9 @@ from rmq.core.clock import Clock
 from rmq.core.connection import link
 from rmq.core.events import Events
 from rmq.core.executor import SyncExecutor
-from rmq.queues import plans
+from rmq.queues import lifecycle
+from rmq.queues.lifecycle import Page
 from rmq.queues.limits import Limits
-from rmq.queues.plans import Page
 from rmq.queues.registry import Registry
 from rmq.queues.sync import Queue
 from rmq.settings import Settings
@@ -71,7 +71,7 @@ class Client:
         Raises InvalidParameter, QueueExists (naming the attribute that differs).
         Source: CreateQueue (Amazon SQS API Reference).
         """
-        self._executor.run(plans.create(self._registry, name, attributes, tags))
+        self._executor.run(lifecycle.create(self._registry, name, attributes, tags))
         return self.queue(name)
 
     def get_queue(self, name: str) -> Queue:
@@ -83,7 +83,7 @@ class Client:
     def list_queues(self, prefix: str = "", *, limit: int = 1000, token: str | None = None) -> Page:
         """Names of queues that begin with *prefix*, in order; up to *limit* (1 to 1,000), going on
         behind *token*, the next_token of the page before."""
-        return self._executor.run(plans.list_queues(self._registry, prefix, limit, token))
+        return self._executor.run(lifecycle.list_queues(self._registry, prefix, limit, token))
 
     def all_queues(self, prefix: str = "") -> Iterator[Queue]:
         """Every queue whose name begins with *prefix*, however many there are."""

@@ -10,6 +10,7 @@ A header field that we do not know is ignored, so that releases can share a queu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,3 +89,12 @@ def unpack(packed: bytes) -> tuple[Header, bytes]:
         if not isinstance(value, (str, bytes)):
             raise BrokenEnvelope(f"an envelope's attribute {name[:40]!r} is neither text nor bytes")
     return header, packed[end:]
+
+
+def attributes_size(attributes: Mapping[str, MessageAttribute]) -> int:
+    """Bytes of names, types and values together, as Amazon SQS counts them."""
+    size = 0
+    for name, one in attributes.items():
+        value = one.value if isinstance(one.value, bytes) else one.value.encode()
+        size += len(name.encode()) + len(one.type.encode()) + len(value)
+    return size

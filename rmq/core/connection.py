@@ -103,7 +103,7 @@ class Link:
         """Where connections are taken from directly; None goes through the client."""
         timeout = kwargs.get("socket_timeout")
         waits = self.pool is not None or waiter is not None or timeout is None
-        self.slice_s = SLICE_S if waits else max(float(timeout) - 1.0, 0.1)
+        self.slice_s = SLICE_S if waits else max(float(timeout or 0) - 1.0, 0.1)
         """The longest that one blocking pop may take on this client."""
 
 
@@ -158,7 +158,8 @@ def _cluster(url: str, options: dict[str, Any], is_async: bool) -> Link:
             )
         return _LazyCluster(
             lambda: redis.RedisCluster(
-                startup_nodes=[ClusterNode(host, port) for host, port in nodes], **kwargs
+                startup_nodes=[ClusterNode(host, port) for host, port in nodes],  # type: ignore[no-untyped-call]
+                **kwargs,
             )
         )
 
@@ -203,7 +204,8 @@ def _handed_in(client: Any, is_async: bool) -> Link:
             f"{kind.__module__.split('.client')[0]}.{kind.__name__}" for kind in kinds
         )
         raise ConfigurationError(
-            f"connect got a {type(client).__module__}.{type(client).__qualname__}; give it a URL, or a {wanted}"
+            f"connect got a {type(client).__module__}.{type(client).__qualname__}; give it a URL, "
+            f"or a {wanted}"
         )
     memory = isinstance(client, (fakeredis.FakeRedis, fakeredis.FakeAsyncRedis))
     return Link(client, owned=False, memory=memory)

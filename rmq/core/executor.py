@@ -280,7 +280,7 @@ class SyncExecutor(_Base):
             time.sleep(HELD_SLICE_S)
 
     def _block(self, block: Block) -> bool:
-        """Wait for a token. True when there was one. Trouble ends the wait: the plan looks again."""
+        """Wait for a token. Trouble ends the wait early: the plan looks again."""
         end = time.monotonic() + block.timeout_ms / 1000
         begun = self.clock.now_ms()
         while (left := end - time.monotonic()) > 0:
@@ -434,10 +434,10 @@ class AsyncExecutor(_Base):
     async def _until_moved(self, seconds: float) -> None:
         begun, real = self.clock.now_ms(), time.monotonic()
         while self.clock.now_ms() - begun < seconds * 1000 and time.monotonic() - real < seconds:
-            await asyncio.sleep(HELD_SLICE_S)
+            await asyncio.sleep(HELD_SLICE_S)  # noqa: ASYNC110 - a clock has no event
 
     async def _block(self, block: Block) -> bool:
-        """Wait for a token. True when there was one. Trouble ends the wait: the plan looks again."""
+        """Wait for a token. Trouble ends the wait early: the plan looks again."""
         end = time.monotonic() + block.timeout_ms / 1000
         begun = self.clock.now_ms()
         line = self._lines.setdefault(block.key, _Line())

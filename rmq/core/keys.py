@@ -11,35 +11,36 @@ from __future__ import annotations
 class QueueKeys:
     """The keys of one queue. What each holds is drawn in docs/design/queues.md."""
 
-    __slots__ = (
-        "attempt_times",
-        "attempts",
-        "config",
-        "dedup",
-        "delayed",
-        "first",
-        "groups",
-        "inflight",
-        "lanes",
-        "log",
-        "moved",
-        "order",
-        "outbox",
-        "relayed",
-        "sources",
-        "state",
-        "tags",
-        "tasks",
-        "wake",
-    )
+    attempt_times: str
+    attempts: str
+    config: str
+    dedup: str
+    delayed: str
+    first: str
+    groups: str
+    inflight: str
+    lanes: str
+    log: str
+    moved: str
+    order: str
+    outbox: str
+    relayed: str
+    sources: str
+    state: str
+    tags: str
+    tasks: str
+    wake: str
 
     def __init__(self, namespace: str, name: str) -> None:
-        for part in self.__slots__:
+        for part in self.__annotations__:
             setattr(self, part, f"{namespace}:{{q:{name}}}:{part}")
 
     def all(self) -> list[str]:
         """Every key, the state first."""
-        return [self.state, *(getattr(self, part) for part in self.__slots__ if part != "state")]
+        return [
+            self.state,
+            *(getattr(self, part) for part in self.__annotations__ if part != "state"),
+        ]
 
 
 def queue_index(namespace: str) -> str:

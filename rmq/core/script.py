@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -79,7 +79,6 @@ class Call(Generic[T]):
     args: list[Any]
     parse: Callable[[Any], T]
     subject: str
-    done: T = field(init=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,8 @@ def command(name: str, subject: str, parse: Callable[[Any], T], key: str, *args:
 def load(name: str) -> Script:
     """Read `lua/<name>.lua`, paste its includes, and parse its contract."""
     text = (_folder() / f"{name}.lua").read_text()
-    keys, args = [], []
+    keys: list[str] = []
+    args: list[str] = []
     rest_keys = rest_args = timed = False
     for kind, index, label in _ENTRY.findall(text):
         if index == "#" or label == "now_ms":
@@ -153,3 +153,8 @@ def names() -> Iterable[str]:
         for path in folder.glob("*/*.lua")
         if path.parent.name != "lib"
     )
+
+
+def text_of(raw: bytes | str) -> str:
+    """Text in a reply; fakeredis and handed-in clients differ in what they make of it."""
+    return raw.decode() if isinstance(raw, bytes) else str(raw)

@@ -1,4 +1,4 @@
-"""A queue in asyncio. `sync.py` beside it is made from this file: edit here, then `make sync`."""
+"""A queue in asyncio. `sync.py` is made from this file: `make sync`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from rmq.core.coalesce import AsyncCoalescer
 from rmq.core.codec import MessageAttribute
 from rmq.core.executor import AsyncExecutor
 from rmq.errors import CallerError, InvalidParameter, RmqError
-from rmq.queues import plans
+from rmq.queues import lifecycle, plans, redrive
 from rmq.queues.attributes import QueueInfo
-from rmq.queues.commands import QueueStats, RedriveTask
-from rmq.queues.message import Body, Outgoing, PeekedMessage, ReceivedMessage, Sent
-from rmq.queues.plans import Handle, Page
-from rmq.queues.registry import Registry
+from rmq.queues.commands import QueueStats
+from rmq.queues.lifecycle import Page
+from rmq.queues.message import PeekedMessage, ReceivedMessage, Sent
+from rmq.queues.outbox import RedriveTask
+from rmq.queues.outgoing import Body, Outgoing
+from rmq.queues.plans import Handle
+from rmq.queues.registry import Registry, described
 
 R = TypeVar("R")
 Attributes = Mapping[str, MessageAttribute | str | bytes | int | float]
@@ -305,7 +308,7 @@ class AsyncQueue:
 
     async def info(self) -> QueueInfo:
         """Attributes and times as they are now."""
-        return await self._executor.run(plans.described(self._registry, self.name))
+        return await self._executor.run(described(self._registry, self.name))
 
     # --- the queue itself ---
 
@@ -316,34 +319,36 @@ class AsyncQueue:
         Raises InvalidParameter, QueueDoesNotExist.
         Source: SetQueueAttributes (Amazon SQS API Reference).
         """
-        return await self._executor.run(plans.set_attributes(self._registry, self.name, attributes))
+        return await self._executor.run(
+            lifecycle.set_attributes(self._registry, self.name, attributes)
+        )
 
     async def tags(self) -> dict[str, str]:
         """All tags."""
-        return await self._executor.run(plans.tag(self._registry, self.name, {}, ()))
+        return await self._executor.run(lifecycle.tag(self._registry, self.name, {}, ()))
 
     async def tag(self, tags: Mapping[str, str]) -> dict[str, str]:
         """Set tags; a key that stands gets the new value. Returns all. At most 50."""
-        return await self._executor.run(plans.tag(self._registry, self.name, tags, ()))
+        return await self._executor.run(lifecycle.tag(self._registry, self.name, tags, ()))
 
     async def untag(self, keys: Iterable[str]) -> dict[str, str]:
         """Remove tags; unknown keys are ignored. Returns what is left."""
-        return await self._executor.run(plans.tag(self._registry, self.name, {}, keys))
+        return await self._executor.run(lifecycle.tag(self._registry, self.name, {}, keys))
 
     async def purge(self) -> int:
         """Drop every message, also those in flight and delayed. Returns how many there were.
 
         Deduplication ids are forgotten too: what was purged may be sent again.
         """
-        return await self._executor.run(plans.purge(self._registry, self.name))
+        return await self._executor.run(lifecycle.purge(self._registry, self.name))
 
     async def delete_queue(self) -> None:
         """Remove the queue with all it holds."""
-        await self._executor.run(plans.delete_queue(self._registry, self.name))
+        await self._executor.run(lifecycle.delete_queue(self._registry, self.name))
 
     async def sweep(self) -> int:
         """Remove what has expired, and finish moves that a crash cut short. Returns how many
-        messages expired. Sends and receives do this in passing; a queue that nobody uses needs it."""
+        messages expired. Sends and receives do this in passing; only an unused queue needs it."""
         return await self._executor.run(plans.sweep(self._registry, self.name))
 
     # --- dead letters ---
@@ -351,7 +356,7 @@ class AsyncQueue:
     async def dead_letter_sources(self, *, limit: int = 1000, token: str | None = None) -> Page:
         """Names of the queues whose dead letters come here, page by page."""
         return await self._executor.run(
-            plans.dead_letter_sources(self._registry, self.name, limit, token)
+            redrive.dead_letter_sources(self._registry, self.name, limit, token)
         )
 
     async def redrive(
@@ -371,18 +376,18 @@ class AsyncQueue:
         Source: StartMessageMoveTask (Amazon SQS API Reference).
         """
         task = await self._executor.run(
-            plans.start_redrive(self._registry, self.name, destination, max_per_second)
+            redrive.start_redrive(self._registry, self.name, destination, max_per_second)
         )
-        return await self._executor.run(plans.drive_redrive(self._registry, task, progress))
+        return await self._executor.run(redrive.drive_redrive(self._registry, task, progress))
 
     async def start_redrive(
         self, destination: str | None = None, *, max_per_second: int | None = None
     ) -> RedriveTask:
         """As redrive, but in the background of this process; look with redrive_tasks."""
         task = await self._executor.run(
-            plans.start_redrive(self._registry, self.name, destination, max_per_second)
+            redrive.start_redrive(self._registry, self.name, destination, max_per_second)
         )
-        self._executor.start(plans.drive_redrive(self._registry, task))
+        self._executor.start(redrive.drive_redrive(self._registry, task))
         return task
 
     async def cancel_redrive(self, id: str) -> RedriveTask:
@@ -390,8 +395,8 @@ class AsyncQueue:
 
         Raises RedriveNotFound, RedriveEnded. Source: CancelMessageMoveTask.
         """
-        return await self._executor.run(plans.cancel_redrive(self._registry, self.name, id))
+        return await self._executor.run(redrive.cancel_redrive(self._registry, self.name, id))
 
     async def redrive_tasks(self, limit: int = 10) -> list[RedriveTask]:
         """The tasks of this dead-letter queue, the newest first; the last 10 are remembered."""
-        return await self._executor.run(plans.redrive_tasks(self._registry, self.name, limit))
+        return await self._executor.run(redrive.redrive_tasks(self._registry, self.name, limit))

@@ -86,7 +86,7 @@ class QueueAttributes:
     """FIFO: kept and returned; rmq itself sets no quota. per_message_group_id needs the scope
     message_group."""
     deduplication_window: timedelta = timedelta(minutes=5)
-    """FIFO: how long a deduplication id is remembered. Other than 5 min only with that limit lifted."""
+    """FIFO: how long a deduplication id is remembered. 5 min, unless that limit is lifted."""
 
 
 FIFO_ONLY = (
@@ -198,6 +198,7 @@ def _checked_allow(value: Any, limits: Limits) -> RedriveAllowPolicy | None:
             f"{name}.permission", value.permission, "allow_all, deny_all or by_queue"
         )
     value = replace(value, source_queues=_names(value.source_queues))
+    assert isinstance(value, RedriveAllowPolicy)
     if value.source_queues and value.permission != "by_queue":
         raise InvalidParameter(
             f"{name}.source_queues", value.source_queues, "empty unless by_queue"
@@ -279,6 +280,11 @@ class QueueInfo:
     @property
     def is_fifo(self) -> bool:
         return self.name.endswith(".fifo")
+
+    @property
+    def fifo_delay(self) -> int | str:
+        """The delay in ms as scripts take it that serve both types: '' on a standard queue."""
+        return ms(self.attributes.delay) if self.is_fifo else ""
 
 
 def info_from_text(name: str, version: str, config: Mapping[str, str]) -> QueueInfo:

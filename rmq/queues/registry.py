@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from rmq.core.clock import Clock
 from rmq.core.events import Events
 from rmq.core.keys import QueueKeys
+from rmq.core.script import Call, Plan
+from rmq.errors import QueueDoesNotExist, StaleConfig
+from rmq.queues.administration import describe
 from rmq.queues.attributes import QueueInfo, queue_name
 from rmq.queues.limits import Limits
+
+T = TypeVar("T")
+
+LOOKS = 20
+"""How often a plan looks again when its queue keeps changing under it."""
 
 
 @dataclass(slots=True)
@@ -60,7 +70,7 @@ class Registry:
     def drop(self, name: str) -> None:
         """Forget all of a queue that is gone."""
         for table in (self._keys, self._known, self._lanes):
-            table.pop(name, None)  # type: ignore[attr-defined]
+            table.pop(name, None)
 
     def take_lane(self, name: str) -> Lane:
         """A lane that nobody uses now. Lost lanes are simply not given back."""
@@ -76,3 +86,33 @@ class Registry:
     def now_ms(self) -> float:
         """For measuring a wait: the held clock, or one that never goes backwards."""
         return self.clock.now_ms() if self.clock.held else time.monotonic() * 1000
+
+
+def known(registry: Registry, name: str) -> Plan[QueueInfo]:
+    """The queue's description, asked for if we have none. Raises QueueDoesNotExist."""
+    info = registry.known(name)
+    if info is None:
+        info = registry.learn((yield describe(registry.keys(name), name)))
+    return info
+
+
+def described(registry: Registry, name: str) -> Plan[QueueInfo]:
+    """The queue's description as it is now."""
+    registry.forget(queue_name(name))
+    return (yield from known(registry, name))
+
+
+def on_known(registry: Registry, name: str, make: Callable[[QueueInfo], Call[T]]) -> Plan[T]:
+    """Carry out the Call that *make* builds from the queue's description."""
+    for _ in range(LOOKS):
+        info = yield from known(registry, name)
+        try:
+            result: T = yield make(info)
+        except StaleConfig:
+            registry.forget(name)
+        except QueueDoesNotExist:
+            registry.drop(name)
+            raise
+        else:
+            return result
+    raise StaleConfig(f"queue {name!r} changes faster than it can be used")

@@ -15,12 +15,15 @@ from rmq.core.coalesce import SyncCoalescer
 from rmq.core.codec import MessageAttribute
 from rmq.core.executor import SyncExecutor
 from rmq.errors import CallerError, InvalidParameter, RmqError
-from rmq.queues import plans
+from rmq.queues import lifecycle, plans, redrive
 from rmq.queues.attributes import QueueInfo
-from rmq.queues.commands import QueueStats, RedriveTask
-from rmq.queues.message import Body, Outgoing, PeekedMessage, ReceivedMessage, Sent
-from rmq.queues.plans import Handle, Page
-from rmq.queues.registry import Registry
+from rmq.queues.commands import QueueStats
+from rmq.queues.lifecycle import Page
+from rmq.queues.message import PeekedMessage, ReceivedMessage, Sent
+from rmq.queues.outbox import RedriveTask
+from rmq.queues.outgoing import Body, Outgoing
+from rmq.queues.plans import Handle
+from rmq.queues.registry import Registry, described
 
 R = TypeVar("R")
 Attributes = Mapping[str, MessageAttribute | str | bytes | int | float]
@@ -240,10 +243,7 @@ class Queue:
         *max_messages* above 1 fetches ahead: what is fetched waits here with its lease running.
         """
         while True:
-            for message in self.receive(
-                max_messages, visibility_timeout=visibility_timeout, wait=wait
-            ):
-                yield message
+            yield from self.receive(max_messages, visibility_timeout=visibility_timeout, wait=wait)
 
     def __iter__(self) -> Iterator[Message]:
         return self.messages()
@@ -303,7 +303,7 @@ class Queue:
 
     def info(self) -> QueueInfo:
         """Attributes and times as they are now."""
-        return self._executor.run(plans.described(self._registry, self.name))
+        return self._executor.run(described(self._registry, self.name))
 
     # --- the queue itself ---
 
@@ -314,34 +314,34 @@ class Queue:
         Raises InvalidParameter, QueueDoesNotExist.
         Source: SetQueueAttributes (Amazon SQS API Reference).
         """
-        return self._executor.run(plans.set_attributes(self._registry, self.name, attributes))
+        return self._executor.run(lifecycle.set_attributes(self._registry, self.name, attributes))
 
     def tags(self) -> dict[str, str]:
         """All tags."""
-        return self._executor.run(plans.tag(self._registry, self.name, {}, ()))
+        return self._executor.run(lifecycle.tag(self._registry, self.name, {}, ()))
 
     def tag(self, tags: Mapping[str, str]) -> dict[str, str]:
         """Set tags; a key that stands gets the new value. Returns all. At most 50."""
-        return self._executor.run(plans.tag(self._registry, self.name, tags, ()))
+        return self._executor.run(lifecycle.tag(self._registry, self.name, tags, ()))
 
     def untag(self, keys: Iterable[str]) -> dict[str, str]:
         """Remove tags; unknown keys are ignored. Returns what is left."""
-        return self._executor.run(plans.tag(self._registry, self.name, {}, keys))
+        return self._executor.run(lifecycle.tag(self._registry, self.name, {}, keys))
 
     def purge(self) -> int:
         """Drop every message, also those in flight and delayed. Returns how many there were.
 
         Deduplication ids are forgotten too: what was purged may be sent again.
         """
-        return self._executor.run(plans.purge(self._registry, self.name))
+        return self._executor.run(lifecycle.purge(self._registry, self.name))
 
     def delete_queue(self) -> None:
         """Remove the queue with all it holds."""
-        self._executor.run(plans.delete_queue(self._registry, self.name))
+        self._executor.run(lifecycle.delete_queue(self._registry, self.name))
 
     def sweep(self) -> int:
         """Remove what has expired, and finish moves that a crash cut short. Returns how many
-        messages expired. Sends and receives do this in passing; a queue that nobody uses needs it."""
+        messages expired. Sends and receives do this in passing; only an unused queue needs it."""
         return self._executor.run(plans.sweep(self._registry, self.name))
 
     # --- dead letters ---
@@ -349,7 +349,7 @@ class Queue:
     def dead_letter_sources(self, *, limit: int = 1000, token: str | None = None) -> Page:
         """Names of the queues whose dead letters come here, page by page."""
         return self._executor.run(
-            plans.dead_letter_sources(self._registry, self.name, limit, token)
+            redrive.dead_letter_sources(self._registry, self.name, limit, token)
         )
 
     def redrive(
@@ -369,18 +369,18 @@ class Queue:
         Source: StartMessageMoveTask (Amazon SQS API Reference).
         """
         task = self._executor.run(
-            plans.start_redrive(self._registry, self.name, destination, max_per_second)
+            redrive.start_redrive(self._registry, self.name, destination, max_per_second)
         )
-        return self._executor.run(plans.drive_redrive(self._registry, task, progress))
+        return self._executor.run(redrive.drive_redrive(self._registry, task, progress))
 
     def start_redrive(
         self, destination: str | None = None, *, max_per_second: int | None = None
     ) -> RedriveTask:
         """As redrive, but in the background of this process; look with redrive_tasks."""
         task = self._executor.run(
-            plans.start_redrive(self._registry, self.name, destination, max_per_second)
+            redrive.start_redrive(self._registry, self.name, destination, max_per_second)
         )
-        self._executor.start(plans.drive_redrive(self._registry, task))
+        self._executor.start(redrive.drive_redrive(self._registry, task))
         return task
 
     def cancel_redrive(self, id: str) -> RedriveTask:
@@ -388,8 +388,8 @@ class Queue:
 
         Raises RedriveNotFound, RedriveEnded. Source: CancelMessageMoveTask.
         """
-        return self._executor.run(plans.cancel_redrive(self._registry, self.name, id))
+        return self._executor.run(redrive.cancel_redrive(self._registry, self.name, id))
 
     def redrive_tasks(self, limit: int = 10) -> list[RedriveTask]:
         """The tasks of this dead-letter queue, the newest first; the last 10 are remembered."""
-        return self._executor.run(plans.redrive_tasks(self._registry, self.name, limit))
+        return self._executor.run(redrive.redrive_tasks(self._registry, self.name, limit))

@@ -1,0 +1,227 @@
+"""Lifecycle: making, changing, listing and removing queues. Plans; each of several round trips.
+
+A change that touches two queues is made in an order in which a crash between the steps leaves at
+worst a name in a list, and who reads that list asks the queue itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from rmq.core.events import Deleted
+from rmq.core.keys import queue_index
+from rmq.core.script import Call, Plan
+from rmq.errors import InvalidParameter, QueueDoesNotExist, QueueExists, StaleConfig
+from rmq.queues import administration
+from rmq.queues.attributes import QueueAttributes, QueueInfo, checked, to_text
+from rmq.queues.limits import Limits, shown, whole
+from rmq.queues.registry import LOOKS, Registry, described, on_known
+
+KINDS = {True: "a FIFO queue (.fifo)", False: "a standard queue"}
+
+
+def create(
+    registry: Registry, name: str, given: Mapping[str, Any], tags: Mapping[str, str] | None
+) -> Plan[QueueInfo]:
+    """Make a queue, or find that one with these attributes stands."""
+    limits, keys = registry.limits, registry.keys(name)
+    attributes = checked(given, limits, is_fifo=name.endswith(".fifo"))
+    labels = checked_tags(tags or {}, limits)
+    yield from _point(registry, name, attributes)
+    stored = {field: text for field, text in to_text(_chosen(given, attributes)).items() if text}
+    incarnation = os.urandom(8).hex()
+    config = {"incarnation": incarnation, "secret": os.urandom(16).hex(), **stored}
+    existing: dict[str, str] | None = yield administration.create(
+        keys, name, f"{incarnation}:1", config, labels
+    )
+    yield administration.index_add(registry.namespace, name)
+    info = yield from described(registry, name)
+    if existing is not None:
+        for field in given:
+            if getattr(info.attributes, field) != getattr(attributes, field):
+                has, wanted = getattr(info.attributes, field), getattr(attributes, field)
+                raise QueueExists(
+                    f"queue {name!r} exists with {field} {_shown(has)}, not {_shown(wanted)}; set it with rmq queue set, or "
+                    "create it under another name",
+                    queue=name,
+                    attribute=field,
+                )
+    return info
+
+
+def _chosen(given: Iterable[str], attributes: QueueAttributes) -> dict[str, Any]:
+    return {field: getattr(attributes, field) for field in given}
+
+
+def _shown(value: Any) -> str:
+    return shown(value) if isinstance(value, timedelta) else str(value)
+
+
+def _point(registry: Registry, name: str, attributes: QueueAttributes) -> Plan[None]:
+    """Make sure that the redrive policy's target exists, fits and allows it, and note us there."""
+    policy = attributes.redrive_policy
+    if policy is None:
+        return
+    target, field = policy.dead_letter_queue, "redrive_policy.dead_letter_queue"
+    if target == name:
+        raise InvalidParameter(field, target, "another queue")
+    if target.endswith(".fifo") != name.endswith(".fifo"):
+        raise InvalidParameter(field, target, KINDS[name.endswith(".fifo")])
+
+    def add(info: QueueInfo) -> Call[None]:
+        allow = info.attributes.redrive_allow_policy
+        if allow is not None and not allow.allows(name):
+            raise InvalidParameter(
+                field, target, f"a queue whose redrive_allow_policy allows {name!r}"
+            )
+        return administration.add_source(registry.keys(target), info, name)
+
+    registry.forget(target)
+    try:
+        yield from on_known(registry, target, add)
+    except QueueDoesNotExist as error:
+        raise InvalidParameter(field, target, "the name of an existing queue") from error
+
+
+def set_attributes(registry: Registry, name: str, given: Mapping[str, Any]) -> Plan[QueueInfo]:
+    """Change attributes, all of them or none."""
+    for _ in range(LOOKS):
+        info = yield from described(registry, name)
+        made = checked(given, registry.limits, is_fifo=info.is_fifo, base=info.attributes)
+        if not given:
+            return info
+        if "redrive_policy" in given:
+            yield from _point(registry, name, made)
+        incarnation, _, number = info.version.partition(":")
+        version = f"{incarnation}:{int(number) + 1}"
+        changes = to_text(_chosen(given, made))
+        try:
+            yield administration.set_attributes(registry.keys(name), info, version, changes)
+        except StaleConfig:
+            continue
+        before, after = info.attributes.redrive_policy, made.redrive_policy
+        if before and (not after or after.dead_letter_queue != before.dead_letter_queue):
+            left = before.dead_letter_queue
+            yield administration.remove_source(registry.keys(left), left, name)
+        info = yield from described(registry, name)
+        if info.is_fifo and "delay" in given:
+            yield from _redelay(registry, name)
+        return info
+    raise StaleConfig(f"the attributes of queue {name!r} change faster than they can be set")
+
+
+def _redelay(registry: Registry, name: str) -> Plan[None]:
+    """A FIFO queue's delay counts for the messages that are already there."""
+    offset, limit = 0, 200
+    while True:
+
+        def step(info: QueueInfo, offset: int = offset) -> Call[tuple[int, int]]:
+            keys = registry.keys(name)
+            return administration.redelay(keys, info, info.attributes.delay, offset, limit)
+
+        looked, waits = yield from on_known(registry, name, step)
+        offset += waits
+        if looked < limit:
+            return
+
+
+def delete_queue(registry: Registry, name: str) -> Plan[None]:
+    """Remove a queue with all it holds, and its name from the lists it stands in."""
+    keys = registry.keys(name)
+    try:
+        info = yield from described(registry, name)
+        yield administration.delete_queue(keys, name)
+    finally:
+        registry.drop(name)
+        # Also when it was gone already: a delete that was cut short ends here.
+        yield administration.index_remove(registry.namespace, name)
+    policy = info.attributes.redrive_policy
+    if policy is not None:
+        target = policy.dead_letter_queue
+        yield administration.remove_source(registry.keys(target), target, name)
+
+
+def purge(registry: Registry, name: str) -> Plan[int]:
+    """Drop every message, whatever its state. Returns how many there were."""
+    count = yield from on_known(
+        registry, name, lambda info: administration.purge(registry.keys(name), info)
+    )
+    if count and registry.events:
+        registry.events.tell(Deleted(queue=name, count=count))
+    return count
+
+
+def tag(
+    registry: Registry, name: str, add: Mapping[str, str], remove: Iterable[str]
+) -> Plan[dict[str, str]]:
+    """Set and remove tags. Returns all of them."""
+    if isinstance(remove, (str, bytes)):
+        raise InvalidParameter("tag keys", remove, "a list of names")
+    gone = [_tag_part("tag key", one, 1, 128) for one in remove]
+    labels = checked_tags(add, registry.limits)
+    all_tags: dict[str, str] = yield administration.tag(
+        registry.keys(name), name, registry.limits.max_tags, labels, gone
+    )
+    return all_tags
+
+
+def checked_tags(tags: Mapping[str, str], limits: Limits) -> dict[str, str]:
+    """Valid tags: keys of 1 to 128 characters, values of 0 to 256. Raises InvalidParameter."""
+    if not isinstance(tags, Mapping):
+        raise InvalidParameter("tags", type(tags).__name__, "a mapping from name to value")
+    if limits.max_tags is not None and len(tags) > limits.max_tags:
+        raise InvalidParameter("tags", f"{len(tags)} tags", f"at most {limits.max_tags} of them")
+    return {
+        _tag_part("tag key", key, 1, 128): _tag_part(f"tags[{key!r}]", value, 0, 256)
+        for key, value in tags.items()
+    }
+
+
+def _tag_part(field: str, text: str, low: int, high: int) -> str:
+    if not isinstance(text, str) or not low <= len(text) <= high:
+        raise InvalidParameter(field, text, f"{low} to {high} characters of text")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of a list of queues. Iterate it for the names."""
+
+    names: tuple[str, ...]
+    next_token: str | None
+    """Give this to the next call to go on; None at the end."""
+
+    def __iter__(self) -> Any:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def list_queues(registry: Registry, prefix: str, limit: int, token: str | None) -> Plan[Page]:
+    """Names that begin with *prefix*, in order, page by page."""
+    namespace = registry.namespace
+    check_page(prefix, limit, token)
+    names = yield administration.names_from(
+        queue_index(namespace), "queues", prefix, token, limit + 1
+    )
+    return page_of(names, limit)
+
+
+def check_page(prefix: str, limit: int, token: str | None) -> None:
+    """Raise InvalidParameter for what can not begin a page."""
+    if not isinstance(prefix, str):
+        raise InvalidParameter("prefix", prefix, "str")
+    whole(limit, "limit", 1, 1000)
+    if token is not None and (not isinstance(token, str) or not token.isascii()):
+        raise InvalidParameter("token", token, "a next_token of the call before")
+
+
+def page_of(names: list[str], limit: int) -> Page:
+    """A page of *names*, of which one more was read than the page holds."""
+    more = len(names) > limit
+    return Page(tuple(names[:limit]), names[limit - 1] if more else None)
