@@ -1,12 +1,13 @@
 -- base: numbers, the clock, and the two refusals that every queue script shares.
 
--- An integer as text. Lua would print large doubles with an exponent; Redis wants digits.
-local function int(x) return string.format('%.0f', x) end
+-- A whole number as text. Lua would print large doubles with an exponent; Redis wants digits.
+local call, format = redis.call, string.format
+local function int(x) return format('%d', x) end
 
 -- Microseconds since 1970: the server's clock, or the one a test holds.
 local function now_us(now_ms)
   if now_ms ~= '' then return tonumber(now_ms) * 1000 end
-  local t = redis.call('TIME')
+  local t = call('TIME')
   return tonumber(t[1]) * 1000000 + tonumber(t[2])
 end
 
@@ -21,7 +22,7 @@ end
 -- Wake one waiting consumer, if any can be waiting. One token is enough: a receive that leaves
 -- messages behind passes it on.
 local function wake_one(wake, waiting_until, now)
-  if now < tonumber(waiting_until) and redis.call('LLEN', wake) == 0 then
-    redis.call('LPUSH', wake, '1')
+  if now < tonumber(waiting_until) and call('LLEN', wake) == 0 then
+    call('LPUSH', wake, '1')
   end
 end

@@ -2,11 +2,11 @@
 --
 --   order    zset, all scores 0, member  group \0 seq(16 digits), so that lex order is send order
 --   groups   zset, group -> ms from which its head can be received; a locked group's is its lease
-local function member(group, seq) return group .. '\0' .. string.format('%016.0f', tonumber(seq)) end
+local function member(group, seq) return group .. '\0' .. format('%016d', tonumber(seq)) end
 local function member_seq(m) return int(tonumber(string.sub(m, -16))) end
 
 local function members_of(order, group, count)
-  return redis.call('ZRANGEBYLEX', order, '[' .. group .. '\0', '(' .. group .. '\1', 'LIMIT', 0, count)
+  return call('ZRANGEBYLEX', order, '[' .. group .. '\0', '(' .. group .. '\1', 'LIMIT', 0, count)
 end
 
 -- Recompute a group's moment after one of its messages left or changed its lease. Received
@@ -15,22 +15,22 @@ end
 local function settle(order, groups, inflight, group, now_ms, delay_ms)
   local moment, from, seen = now_ms, '[' .. group .. '\0', 0
   repeat
-    local members = redis.call('ZRANGEBYLEX', order, from, '(' .. group .. '\1', 'LIMIT', 0, 20)
+    local members = call('ZRANGEBYLEX', order, from, '(' .. group .. '\1', 'LIMIT', 0, 20)
     if #members == 0 then break end
     local seqs = {}
     for i = 1, #members do seqs[i] = member_seq(members[i]) end
-    local scores = redis.call('ZMSCORE', inflight, unpack(seqs))
+    local scores = call('ZMSCORE', inflight, unpack(seqs))
     for i = 1, #members do
       seen = seen + 1
       if not scores[i] then
         if seen == 1 then moment = math.max(moment, math.floor(tonumber(seqs[1]) / 1000) + delay_ms) end
-        redis.call('ZADD', groups, int(moment), group)
+        call('ZADD', groups, int(moment), group)
         return
       end
       moment = math.max(moment, lease_due(scores[i]))
     end
     from = '(' .. members[#members]
   until seen >= 1000
-  if seen == 0 then redis.call('ZREM', groups, group)
-  else redis.call('ZADD', groups, int(moment), group) end
+  if seen == 0 then call('ZREM', groups, group)
+  else call('ZADD', groups, int(moment), group) end
 end

@@ -28,7 +28,7 @@
 
 local state, log, relayed, wake, moved = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local order, groups, delayed = KEYS[6], KEYS[7], KEYS[8]
-local s = redis.call('HMGET', state, 'version', 'seq', 'sent', 'bytes', 'waiting')
+local s = call('HMGET', state, 'version', 'seq', 'sent', 'bytes', 'waiting')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
@@ -37,7 +37,7 @@ local function parts(id)
   return tonumber(ms), tonumber(n)
 end
 local last_ms, last_n = 0, 0
-local known = redis.call('HGET', relayed, ARGV[2])
+local known = call('HGET', relayed, ARGV[2])
 if known and string.sub(known, 1, #ARGV[3] + 1) == ARGV[3] .. ' ' then
   last_ms, last_n = parts(string.sub(known, #ARGV[3] + 2))
 end
@@ -52,20 +52,20 @@ for i = 5, #ARGV - 4, 4 do
     seq = seq + 1
     taken, bytes, last, last_ms, last_n = taken + 1, bytes + #packed, id, ms, n
     if delay_ms then
-      redis.call('XADD', log, int(seq), 'm', packed, 'g', group)
-      redis.call('ZADD', order, '0', member(group, seq))
-      redis.call('ZADD', groups, 'NX', int(now_ms + delay_ms), group)
-      if delay_ms > 0 then redis.call('ZADD', delayed, int(seq), int(seq)) end
+      call('XADD', log, int(seq), 'm', packed, 'g', group)
+      call('ZADD', order, '0', member(group, seq))
+      call('ZADD', groups, 'NX', int(now_ms + delay_ms), group)
+      if delay_ms > 0 then call('ZADD', delayed, int(seq), int(seq)) end
     else
-      redis.call('XADD', log, int(seq), 'm', packed)
+      call('XADD', log, int(seq), 'm', packed)
       -- The log expires by seq, so only an older sent time must be kept beside it.
-      if sent_ms > 0 then redis.call('ZADD', moved, int(sent_ms), int(seq)) end
+      if sent_ms > 0 then call('ZADD', moved, int(sent_ms), int(seq)) end
     end
   end
 end
 if taken == 0 then return 0 end
-redis.call('HSET', relayed, ARGV[2], ARGV[3] .. ' ' .. last)
-redis.call('HSET', state, 'seq', int(seq), 'sent', int(tonumber(s[3]) + taken),
+call('HSET', relayed, ARGV[2], ARGV[3] .. ' ' .. last)
+call('HSET', state, 'seq', int(seq), 'sent', int(tonumber(s[3]) + taken),
   'bytes', int(tonumber(s[4]) + bytes), 'accepted', '1', 'sweep', '0')
 wake_one(wake, s[5], now)
 return taken

@@ -11,7 +11,7 @@
 -- Cost    O(log sources)
 --@include lib/base
 
-local refusal = refuse(redis.call('HGET', KEYS[1], 'version'), ARGV[1])
+local refusal = refuse(call('HGET', KEYS[1], 'version'), ARGV[1])
 if refusal then return refusal end
-redis.call('ZADD', KEYS[2], 0, ARGV[2])
+call('ZADD', KEYS[2], 0, ARGV[2])
 return 1

@@ -20,7 +20,7 @@
 --@include lib/lease
 
 local state, log, inflight, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local s = redis.call('HMGET', state, 'version', 'waiting')
+local s = call('HMGET', state, 'version', 'waiting')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
@@ -29,10 +29,10 @@ local now_ms, total_ms = math.floor(now / 1000), tonumber(ARGV[3])
 local reply, sooner = {}, false
 for i = 4, #ARGV - 4, 4 do
   local seq, count, timeout_ms = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 3])
-  local lease = redis.call('ZSCORE', inflight, seq)
+  local lease = call('ZSCORE', inflight, seq)
   local answer
   if not lease then
-    answer = redis.call('XRANGE', log, seq, seq)[1] and -2 or -1
+    answer = call('XRANGE', log, seq, seq)[1] and -2 or -1
   elseif lease_count(lease) ~= count then
     answer = -3
   elseif lease_due(lease) <= now_ms or lease_due(lease) == FAR then
@@ -41,7 +41,7 @@ for i = 4, #ARGV - 4, 4 do
     answer = -4
   else
     answer = int(now_ms + timeout_ms)
-    redis.call('ZADD', inflight, pack_lease(now_ms + timeout_ms, count), seq)
+    call('ZADD', inflight, pack_lease(now_ms + timeout_ms, count), seq)
     if timeout_ms < tonumber(ARGV[2]) then sooner = true end
   end
   reply[#reply + 1] = answer

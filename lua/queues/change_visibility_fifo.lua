@@ -24,7 +24,7 @@
 
 local state, log, inflight = KEYS[1], KEYS[2], KEYS[3]
 local order, groups, wake = KEYS[4], KEYS[5], KEYS[6]
-local s = redis.call('HMGET', state, 'version', 'waiting')
+local s = call('HMGET', state, 'version', 'waiting')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
@@ -33,8 +33,8 @@ local now_ms, total_ms, delay_ms = math.floor(now / 1000), tonumber(ARGV[3]), to
 local reply, touched, sooner = {}, {}, false
 for i = 5, #ARGV - 4, 4 do
   local seq, count, timeout_ms = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 3])
-  local lease = redis.call('ZSCORE', inflight, seq)
-  local entry = redis.call('XRANGE', log, seq, seq)[1]
+  local lease = call('ZSCORE', inflight, seq)
+  local entry = call('XRANGE', log, seq, seq)[1]
   local answer
   if not entry then
     answer = -1
@@ -46,7 +46,7 @@ for i = 5, #ARGV - 4, 4 do
     answer = -4
   else
     answer = int(now_ms + timeout_ms)
-    redis.call('ZADD', inflight, pack_lease(now_ms + timeout_ms, count), seq)
+    call('ZADD', inflight, pack_lease(now_ms + timeout_ms, count), seq)
     touched[entry[2][4]] = true
     if timeout_ms < tonumber(ARGV[2]) then sooner = true end
   end

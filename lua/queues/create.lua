@@ -15,15 +15,15 @@
 --@include lib/base
 
 local state, config, tags = KEYS[1], KEYS[2], KEYS[3]
-if redis.call('EXISTS', state) == 1 then return redis.call('HGETALL', config) end
+if call('EXISTS', state) == 1 then return call('HGETALL', config) end
 
 local now = int(math.floor(now_us(ARGV[#ARGV]) / 1000))
 local last = 2 + 2 * tonumber(ARGV[2])
 local pairs_ = { 'created_ms', now, 'modified_ms', now }
 for i = 3, last do pairs_[#pairs_ + 1] = ARGV[i] end
-redis.call('HSET', config, unpack(pairs_))
-if #ARGV - 1 > last then redis.call('HSET', tags, unpack(ARGV, last + 1, #ARGV - 1)) end
-redis.call('HSET', state, 'version', ARGV[1], 'schema', '1', 'seq', '0', 'cursor', '0', 'sent', '0',
+call('HSET', config, unpack(pairs_))
+if #ARGV - 1 > last then call('HSET', tags, unpack(ARGV, last + 1, #ARGV - 1)) end
+call('HSET', state, 'version', ARGV[1], 'schema', '1', 'seq', '0', 'cursor', '0', 'sent', '0',
   'received', '0', 'deleted', '0', 'moved', '0', 'expired', '0', 'bytes', '0', 'waiting', '0',
   'sweep', '0', 'timer', '0', 'delayed_to', '0', 'keep_until', '0')
 return 1

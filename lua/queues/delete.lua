@@ -18,7 +18,7 @@
 --@include lib/lease
 
 local state, log, inflight, first, moved = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local s = redis.call('HMGET', state, 'version', 'deleted', 'accepted')
+local s = call('HMGET', state, 'version', 'deleted', 'accepted')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
@@ -27,7 +27,7 @@ for i = 2, #ARGV, 2 do
   seqs[#seqs + 1] = ARGV[i]
   counts[#counts + 1] = tonumber(ARGV[i + 1])
 end
-local scores = redis.call('ZMSCORE', inflight, unpack(seqs))
+local scores = call('ZMSCORE', inflight, unpack(seqs))
 for i = 1, #seqs do
   local lease = scores[i]
   if lease and lease_count(lease) == counts[i] and not seen[seqs[i]] then
@@ -39,9 +39,9 @@ for i = 1, #seqs do
   end
 end
 if #ours == 0 then return reply end
-redis.call('ZREM', inflight, unpack(ours))
-redis.call('XDEL', log, unpack(ours))
-redis.call('HDEL', first, unpack(ours))
-if s[3] then redis.call('ZREM', moved, unpack(ours)) end
-redis.call('HSET', state, 'deleted', int(tonumber(s[2]) + #ours))
+call('ZREM', inflight, unpack(ours))
+call('XDEL', log, unpack(ours))
+call('HDEL', first, unpack(ours))
+if s[3] then call('ZREM', moved, unpack(ours)) end
+call('HSET', state, 'deleted', int(tonumber(s[2]) + #ours))
 return reply

@@ -22,7 +22,7 @@
 
 local state, log, inflight, first = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local order, groups, wake = KEYS[5], KEYS[6], KEYS[7]
-local s = redis.call('HMGET', state, 'version', 'deleted', 'waiting')
+local s = call('HMGET', state, 'version', 'deleted', 'waiting')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
@@ -30,10 +30,10 @@ local now = now_us(ARGV[#ARGV])
 local now_ms, delay_ms = math.floor(now / 1000), tonumber(ARGV[2])
 local seqs, reply, ours, places, touched, seen = {}, {}, {}, {}, {}, {}
 for i = 3, #ARGV - 2, 2 do seqs[#seqs + 1] = ARGV[i] end
-local scores = redis.call('ZMSCORE', inflight, unpack(seqs))
+local scores = call('ZMSCORE', inflight, unpack(seqs))
 for i = 1, #seqs do
   local seq, lease, count = seqs[i], scores[i], tonumber(ARGV[2 * i + 2])
-  local entry = not seen[seq] and redis.call('XRANGE', log, seq, seq)[1]
+  local entry = not seen[seq] and call('XRANGE', log, seq, seq)[1]
   if not entry then
     reply[i] = 0
   elseif lease and lease_count(lease) == count and lease_due(lease) > now_ms then
@@ -48,11 +48,11 @@ for i = 1, #seqs do
   end
 end
 if #ours == 0 then return reply end
-redis.call('ZREM', inflight, unpack(ours))
-redis.call('ZREM', order, unpack(places))
-redis.call('XDEL', log, unpack(ours))
-redis.call('HDEL', first, unpack(ours))
+call('ZREM', inflight, unpack(ours))
+call('ZREM', order, unpack(places))
+call('XDEL', log, unpack(ours))
+call('HDEL', first, unpack(ours))
 for group in pairs(touched) do settle(order, groups, inflight, group, now_ms, delay_ms) end
-redis.call('HSET', state, 'deleted', int(tonumber(s[2]) + #ours))
+call('HSET', state, 'deleted', int(tonumber(s[2]) + #ours))
 wake_one(wake, s[3], now)
 return reply

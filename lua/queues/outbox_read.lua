@@ -19,14 +19,14 @@
 
 local outbox, log, inflight, first = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local reply = {}
-local entries = redis.call('XRANGE', outbox, '-', '+', 'COUNT', tonumber(ARGV[1]))
+local entries = call('XRANGE', outbox, '-', '+', 'COUNT', tonumber(ARGV[1]))
 for i = 1, #entries do
   local fields, n = entries[i][2], #reply
-  local entry = redis.call('XRANGE', log, fields[2], fields[2])[1]
-  local lease = redis.call('ZSCORE', inflight, fields[2])
+  local entry = call('XRANGE', log, fields[2], fields[2])[1]
+  local lease = call('ZSCORE', inflight, fields[2])
   reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = entries[i][1], fields[2], fields[4], fields[6]
   reply[n + 5] = lease and lease_count(lease) or 0
-  reply[n + 6] = redis.call('HGET', first, fields[2]) or '0'
+  reply[n + 6] = call('HGET', first, fields[2]) or '0'
   reply[n + 7], reply[n + 8] = entry and entry[2][2] or '', entry and entry[2][4] or ''
 end
 return reply

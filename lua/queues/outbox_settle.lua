@@ -25,7 +25,7 @@
 
 local outbox, state, log, inflight, first = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local order, groups, wake, moved = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local s = redis.call('HMGET', state, 'version', 'moved', 'waiting')
+local s = call('HMGET', state, 'version', 'moved', 'waiting')
 if not s[1] then return redis.error_reply('RMQ_QUEUE_DOES_NOT_EXIST') end
 
 local now = now_us(ARGV[#ARGV])
@@ -33,25 +33,25 @@ local now_ms, left, touched = math.floor(now / 1000), 0, {}
 for i = 3, #ARGV - 3, 3 do
   local id, seq, arrived = ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1'
   -- Someone else may have settled it already; only one of us counts it.
-  if redis.call('XDEL', outbox, id) == 1 then
-    local entry = redis.call('XRANGE', log, seq, seq)[1]
-    local lease = redis.call('ZSCORE', inflight, seq)
+  if call('XDEL', outbox, id) == 1 then
+    local entry = call('XRANGE', log, seq, seq)[1]
+    local lease = call('ZSCORE', inflight, seq)
     if entry and entry[2][4] then touched[entry[2][4]] = true end
     if arrived then
-      redis.call('ZREM', inflight, seq)
-      redis.call('HDEL', first, seq)
-      redis.call('ZREM', moved, seq)
-      if entry and entry[2][4] then redis.call('ZREM', order, member(entry[2][4], seq)) end
-      left = left + redis.call('XDEL', log, seq)
+      call('ZREM', inflight, seq)
+      call('HDEL', first, seq)
+      call('ZREM', moved, seq)
+      if entry and entry[2][4] then call('ZREM', order, member(entry[2][4], seq)) end
+      left = left + call('XDEL', log, seq)
     elseif entry and lease then
-      redis.call('ZADD', inflight, pack_lease(now_ms, lease_count(lease)), seq)
+      call('ZADD', inflight, pack_lease(now_ms, lease_count(lease)), seq)
     end
   end
 end
 for group in pairs(touched) do settle(order, groups, inflight, group, now_ms, tonumber(ARGV[1]) or 0) end
-redis.call('HSET', state, 'moved', int(tonumber(s[2]) + left))
+call('HSET', state, 'moved', int(tonumber(s[2]) + left))
 if tonumber(ARGV[2]) > 0 then
-  redis.call('HSET', state, 'keep_until', int(now_ms + tonumber(ARGV[2])))
+  call('HSET', state, 'keep_until', int(now_ms + tonumber(ARGV[2])))
 end
 wake_one(wake, s[3], now)
 return left

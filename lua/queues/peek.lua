@@ -21,19 +21,19 @@
 --@include lib/lease
 
 local log, inflight, delayed, first = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local refusal = refuse(redis.call('HGET', KEYS[1], 'version'), ARGV[1])
+local refusal = refuse(call('HGET', KEYS[1], 'version'), ARGV[1])
 if refusal then return refusal end
 
 local now = now_us(ARGV[6])
 local now_ms, delay_ms = math.floor(now / 1000), tonumber(ARGV[5])
 local start = math.max(tonumber(ARGV[2]), now - tonumber(ARGV[4]) * 1000)
-local entries = redis.call('XRANGE', log, '(' .. int(start), '+', 'COUNT', tonumber(ARGV[3]))
+local entries = call('XRANGE', log, '(' .. int(start), '+', 'COUNT', tonumber(ARGV[3]))
 local reply, seqs = { int(now_ms) }, {}
 if #entries == 0 then return reply end
 for i = 1, #entries do seqs[i] = string.sub(entries[i][1], 1, -3) end
-local leases = redis.call('ZMSCORE', inflight, unpack(seqs))
-local delays = redis.call('ZMSCORE', delayed, unpack(seqs))
-local firsts = redis.call('HMGET', first, unpack(seqs))
+local leases = call('ZMSCORE', inflight, unpack(seqs))
+local delays = call('ZMSCORE', delayed, unpack(seqs))
+local firsts = call('HMGET', first, unpack(seqs))
 for i = 1, #entries do
   local due, n = 0, #reply
   if leases[i] then due = lease_due(leases[i])

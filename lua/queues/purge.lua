@@ -13,12 +13,12 @@
 --@include lib/base
 
 local state = KEYS[1]
-local s = redis.call('HMGET', state, 'version', 'seq', 'deleted')
+local s = call('HMGET', state, 'version', 'seq', 'deleted')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
-local dropped = redis.call('XLEN', KEYS[3])
-redis.call('HSET', state, 'cursor', s[2], 'deleted', int(tonumber(s[3]) + dropped), 'timer', '0')
-if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('XTRIM', KEYS[2], 'MAXLEN', 0) end
-redis.call('UNLINK', unpack(KEYS, 3))
+local dropped = call('XLEN', KEYS[3])
+call('HSET', state, 'cursor', s[2], 'deleted', int(tonumber(s[3]) + dropped), 'timer', '0')
+if call('EXISTS', KEYS[2]) == 1 then call('XTRIM', KEYS[2], 'MAXLEN', 0) end
+call('UNLINK', unpack(KEYS, 3))
 return dropped

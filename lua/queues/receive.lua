@@ -32,7 +32,7 @@ local state, log, inflight, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local first, wake, outbox = KEYS[5], KEYS[6], KEYS[7]
 local want, visibility_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local in_flight_limit, wait_ms = tonumber(ARGV[5]), tonumber(ARGV[9])
-local s = redis.call('HMGET', state, 'version', 'seq', 'cursor', 'received', 'waiting', 'sweep',
+local s = call('HMGET', state, 'version', 'seq', 'cursor', 'received', 'waiting', 'sweep',
   'timer', 'delayed_to', 'keep_until', 'expired')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
@@ -45,46 +45,46 @@ local horizon = now - tonumber(ARGV[4]) * 1000
 local max_receive_count = tonumber(ARGV[6])
 if ARGV[8] == 'd' and now_ms < tonumber(s[9]) then max_receive_count = nil end
 
-if in_flight_limit and redis.call('ZCARD', inflight) >= in_flight_limit then
-  local free = in_flight_limit - redis.call('ZCOUNT', inflight, '(' .. due_score(now_ms), '+inf')
+if in_flight_limit and call('ZCARD', inflight) >= in_flight_limit then
+  local free = in_flight_limit - call('ZCOUNT', inflight, '(' .. due_score(now_ms), '+inf')
   if free <= 0 then return { int(now_ms), -1, OVER_LIMIT } end
   want = math.min(want, free)
 end
 
-local due = int(now_ms + visibility_ms)
-local reply = { int(now_ms), -1, 0 }
+local due = now_ms + visibility_ms
+local now_text, fresh_lease = int(now_ms), pack_lease(due, 1)
+local reply = { now_text, -1, 0 }
 local got, moved, leases, firsts, gone = 0, 0, {}, {}, {}
 local function take(seq, count, packed)
   if tonumber(seq) <= horizon then
     gone[#gone + 1] = seq
   elseif max_receive_count and count >= max_receive_count then
-    redis.call('XADD', outbox, '*', 's', seq, 't', ARGV[7], 'k', ARGV[8])
+    call('XADD', outbox, '*', 's', seq, 't', ARGV[7], 'k', ARGV[8])
     leases[#leases + 1] = pack_lease(FAR, count)
     leases[#leases + 1] = seq
     moved = moved + 1
   else
-    local n, at = #reply, now_ms
+    local n, m, at, lease = #reply, #leases, 0, fresh_lease
     if count == 0 then
-      firsts[#firsts + 1] = seq
-      firsts[#firsts + 1] = int(now_ms)
+      local f = #firsts
+      firsts[f + 1], firsts[f + 2] = seq, now_text
     else
-      at = redis.call('HGET', first, seq) or now_ms
+      at = call('HGET', first, seq) or 0
+      lease = pack_lease(due, count + 1)
     end
-    reply[n + 1], reply[n + 2], reply[n + 3] = seq, math.min(count + 1, 2047), int(at)
-    reply[n + 4], reply[n + 5], reply[n + 6] = int(now_ms), packed, ''
-    leases[#leases + 1] = pack_lease(due, count + 1)
-    leases[#leases + 1] = seq
+    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = seq, math.min(count + 1, 2047), at, packed
+    leases[m + 1], leases[m + 2] = lease, seq
     got = got + 1
   end
 end
 
 -- 1. Leases that have run out.
 local left = false
-local again = redis.call('ZRANGEBYSCORE', inflight, '-inf', due_score(now_ms), 'WITHSCORES',
+local again = call('ZRANGEBYSCORE', inflight, '-inf', due_score(now_ms), 'WITHSCORES',
   'LIMIT', 0, want + 1)
 for i = 1, #again, 2 do
   if got + moved == want then left = true break end
-  local entry = redis.call('XRANGE', log, again[i], again[i])[1]
+  local entry = call('XRANGE', log, again[i], again[i])[1]
   if entry then take(again[i], lease_count(again[i + 1]), entry[2][2])
   else gone[#gone + 1] = again[i] end
 end
@@ -92,11 +92,11 @@ end
 -- 2. Delays that have run out.
 local delayed_to, cursor = tonumber(s[8]), tonumber(s[3])
 if delayed_to > 0 and got + moved < want then
-  local ripe = redis.call('ZRANGEBYSCORE', delayed, '-inf', int(now_ms), 'LIMIT', 0, want + 1)
+  local ripe = call('ZRANGEBYSCORE', delayed, '-inf', int(now_ms), 'LIMIT', 0, want + 1)
   for i = 1, #ripe do
     if got + moved == want then left = true break end
-    local entry = redis.call('XRANGE', log, ripe[i], ripe[i])[1]
-    redis.call('ZREM', delayed, ripe[i])
+    local entry = call('XRANGE', log, ripe[i], ripe[i])[1]
+    call('ZREM', delayed, ripe[i])
     if entry then take(ripe[i], 0, entry[2][2]) end
   end
 end
@@ -105,13 +105,13 @@ end
 local start, scanned = math.max(cursor, horizon), 0
 while got + moved < want do
   local ask = want - got - moved
-  local entries = redis.call('XRANGE', log, '(' .. int(start), '+', 'COUNT', ask)
+  local entries = call('XRANGE', log, '(' .. int(start), '+', 'COUNT', ask)
   local waits, held = {}, {}
   if start < delayed_to and #entries > 0 then
     local seqs = {}
     for i = 1, #entries do seqs[i] = string.sub(entries[i][1], 1, -3) end
-    waits = redis.call('ZMSCORE', delayed, unpack(seqs))
-    held = redis.call('ZMSCORE', inflight, unpack(seqs))
+    waits = call('ZMSCORE', delayed, unpack(seqs))
+    held = call('ZMSCORE', inflight, unpack(seqs))
   end
   for i = 1, #entries do
     local seq = string.sub(entries[i][1], 1, -3)
@@ -124,30 +124,30 @@ while got + moved < want do
 end
 
 if #gone > 0 then
-  redis.call('ZREM', inflight, unpack(gone))
-  redis.call('HDEL', first, unpack(gone))
-  redis.call('HSET', state, 'expired', int(tonumber(s[10]) + redis.call('XDEL', log, unpack(gone))))
+  call('ZREM', inflight, unpack(gone))
+  call('HDEL', first, unpack(gone))
+  call('HSET', state, 'expired', int(tonumber(s[10]) + call('XDEL', log, unpack(gone))))
 end
-if #leases > 0 then redis.call('ZADD', inflight, unpack(leases)) end
-if #firsts > 0 then redis.call('HSET', first, unpack(firsts)) end
+if #leases > 0 then call('ZADD', inflight, unpack(leases)) end
+if #firsts > 0 then call('HSET', first, unpack(firsts)) end
 if moved > 0 then reply[3] = reply[3] + MOVED end
 if got + moved > 0 then
-  redis.call('HSET', state, 'cursor', int(start), 'received', int(tonumber(s[4]) + got))
+  call('HSET', state, 'cursor', int(start), 'received', int(tonumber(s[4]) + got))
   if left or start < tonumber(s[2]) then wake_one(wake, s[5], now) end
   return reply
 end
 
 -- Nothing. A token left in the list is stale; say until when there is nothing to look for.
-if start > cursor then redis.call('HSET', state, 'cursor', int(start)) end
+if start > cursor then call('HSET', state, 'cursor', int(start)) end
 if wait_ms > 0 then
-  local soonest, lease = -1, redis.call('ZRANGE', inflight, 0, 0, 'WITHSCORES')[2]
+  local soonest, lease = -1, call('ZRANGE', inflight, 0, 0, 'WITHSCORES')[2]
   if lease and lease_due(lease) < FAR then soonest = lease_due(lease) end
-  local ripe = delayed_to > 0 and redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
+  local ripe = delayed_to > 0 and call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
   if ripe and (soonest < 0 or tonumber(ripe) < soonest) then soonest = tonumber(ripe) end
   local sleep_ms, timer = sleep_until(soonest, tonumber(s[7]), now_ms, wait_ms)
   reply[2] = int(sleep_ms)
-  redis.call('DEL', wake)
-  redis.call('HSET', state, 'timer', int(timer),
+  call('DEL', wake)
+  call('HSET', state, 'timer', int(timer),
     'waiting', int(math.max(tonumber(s[5]), now + wait_ms * 1000)))
 end
 return reply

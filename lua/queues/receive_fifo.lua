@@ -40,7 +40,7 @@ local first, wake, outbox, attempts, attempt_times = KEYS[6], KEYS[7], KEYS[8], 
 local want, visibility_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local in_flight_limit, wait_ms, delay_ms = tonumber(ARGV[5]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local attempt = ARGV[11]
-local s = redis.call('HMGET', state, 'version', 'received', 'waiting', 'sweep', 'timer',
+local s = call('HMGET', state, 'version', 'received', 'waiting', 'sweep', 'timer',
   'keep_until', 'expired')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
@@ -54,20 +54,21 @@ if ARGV[8] == 'd' and now_ms < tonumber(s[6]) then max_receive_count = nil end
 
 local due = now_ms + visibility_ms
 local reply = { int(now_ms), -1, 0 }
+local now_text, fresh_lease = int(now_ms), pack_lease(due, 1)
 local function give(seq, count, first_ms, received_ms, entry)
-  local n = #reply
-  reply[n + 1], reply[n + 2], reply[n + 3] = seq, count, int(first_ms)
-  reply[n + 4], reply[n + 5], reply[n + 6] = int(received_ms), entry[2][2], entry[2][4]
+  local n, fields = #reply, entry[2]
+  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = seq, count, first_ms, fields[2]
+  reply[n + 5], reply[n + 6] = fields[4], received_ms
 end
 
 -- The same attempt again: the same messages and handles, if nobody has touched them since.
 if attempt ~= '' then
-  local at = redis.call('ZSCORE', attempt_times, attempt)
+  local at = call('ZSCORE', attempt_times, attempt)
   if at and now_ms - tonumber(at) < tonumber(ARGV[12]) then
     local held, whole = {}, true
-    for seq, lease in string.gmatch(redis.call('HGET', attempts, attempt) or '', '(%d+)=(%d+)') do
-      local score = redis.call('ZSCORE', inflight, seq)
-      local entry = redis.call('XRANGE', log, seq, seq)[1]
+    for seq, lease in string.gmatch(call('HGET', attempts, attempt) or '', '(%d+)=(%d+)') do
+      local score = call('ZSCORE', inflight, seq)
+      local entry = call('XRANGE', log, seq, seq)[1]
       whole = whole and entry and score and int(tonumber(score)) == lease and lease_due(score) > now_ms
       held[#held + 1] = { seq, lease, entry }
     end
@@ -76,37 +77,37 @@ if attempt ~= '' then
       for i = 1, #held do
         local seq, count, entry = held[i][1], lease_count(held[i][2]), held[i][3]
         local lease = pack_lease(due, count)
-        redis.call('ZADD', inflight, lease, seq)
-        redis.call('ZADD', groups, int(due), entry[2][4])
+        call('ZADD', inflight, lease, seq)
+        call('ZADD', groups, int(due), entry[2][4])
         kept[i] = seq .. '=' .. lease
-        give(seq, count, redis.call('HGET', first, seq) or now_ms, at, entry)
+        give(seq, count, call('HGET', first, seq) or 0, at, entry)
       end
-      redis.call('HSET', attempts, attempt, table.concat(kept, ' '))
+      call('HSET', attempts, attempt, table.concat(kept, ' '))
       return reply
     end
   end
 end
 
-if in_flight_limit and redis.call('ZCARD', inflight) >= in_flight_limit then
-  local free = in_flight_limit - redis.call('ZCOUNT', inflight, '(' .. due_score(now_ms), '+inf')
+if in_flight_limit and call('ZCARD', inflight) >= in_flight_limit then
+  local free = in_flight_limit - call('ZCOUNT', inflight, '(' .. due_score(now_ms), '+inf')
   if free <= 0 then return { int(now_ms), -1, OVER_LIMIT } end
   want = math.min(want, free)
 end
 
 local got, moved, left, kept = 0, 0, false, {}
 local leases, firsts, gone, gone_members, locks = {}, {}, {}, {}, {}
-local free = redis.call('ZRANGEBYSCORE', groups, '-inf', int(now_ms), 'LIMIT', 0, want + 1)
+local free = call('ZRANGEBYSCORE', groups, '-inf', int(now_ms), 'LIMIT', 0, want + 1)
 for g = 1, #free do
   local group = free[g]
   if got + moved >= want then left = true break end
   local members = members_of(order, group, want - got - moved)
   local seqs, counts, lock = {}, {}, nil
   for i = 1, #members do seqs[i] = member_seq(members[i]) end
-  if #seqs > 0 then counts = redis.call('ZMSCORE', inflight, unpack(seqs)) end
+  if #seqs > 0 then counts = call('ZMSCORE', inflight, unpack(seqs)) end
   for i = 1, #seqs do
     local seq, count = seqs[i], counts[i] and lease_count(counts[i]) or 0
     local ripe = count > 0 and 0 or math.floor(tonumber(seq) / 1000) + delay_ms
-    local entry = redis.call('XRANGE', log, seq, seq)[1]
+    local entry = call('XRANGE', log, seq, seq)[1]
     if not entry or tonumber(seq) <= horizon then
       gone[#gone + 1] = seq
       gone_members[#gone_members + 1] = members[i]
@@ -116,7 +117,7 @@ for g = 1, #free do
       lock = math.max(lock or 0, ripe)
       break
     elseif max_receive_count and count >= max_receive_count then
-      redis.call('XADD', outbox, '*', 's', seq, 't', ARGV[7], 'k', ARGV[8])
+      call('XADD', outbox, '*', 's', seq, 't', ARGV[7], 'k', ARGV[8])
       leases[#leases + 1] = pack_lease(FAR, count)
       leases[#leases + 1] = seq
       moved = moved + 1
@@ -125,15 +126,15 @@ for g = 1, #free do
       -- Its predecessor is on its way out and may yet come back; the group waits for that.
       break
     else
-      local at = now_ms
+      local at, lease = 0, fresh_lease
       if count == 0 then
         firsts[#firsts + 1] = seq
-        firsts[#firsts + 1] = int(now_ms)
+        firsts[#firsts + 1] = now_text
       else
-        at = redis.call('HGET', first, seq) or now_ms
+        at = call('HGET', first, seq) or 0
+        lease = pack_lease(due, count + 1)
       end
-      local lease = pack_lease(due, count + 1)
-      give(seq, math.min(count + 1, 2047), at, now_ms, entry)
+      give(seq, math.min(count + 1, 2047), at, 0, entry)
       leases[#leases + 1] = lease
       leases[#leases + 1] = seq
       kept[#kept + 1] = seq .. '=' .. lease
@@ -141,7 +142,7 @@ for g = 1, #free do
       lock = due
     end
   end
-  if #seqs == 0 then redis.call('ZREM', groups, group)
+  if #seqs == 0 then call('ZREM', groups, group)
   else
     locks[#locks + 1] = int(lock)
     locks[#locks + 1] = group
@@ -149,20 +150,20 @@ for g = 1, #free do
 end
 
 if #gone > 0 then
-  redis.call('ZREM', inflight, unpack(gone))
-  redis.call('ZREM', order, unpack(gone_members))
-  redis.call('HDEL', first, unpack(gone))
-  redis.call('HSET', state, 'expired', int(tonumber(s[7]) + redis.call('XDEL', log, unpack(gone))))
+  call('ZREM', inflight, unpack(gone))
+  call('ZREM', order, unpack(gone_members))
+  call('HDEL', first, unpack(gone))
+  call('HSET', state, 'expired', int(tonumber(s[7]) + call('XDEL', log, unpack(gone))))
 end
-if #locks > 0 then redis.call('ZADD', groups, unpack(locks)) end
-if #leases > 0 then redis.call('ZADD', inflight, unpack(leases)) end
-if #firsts > 0 then redis.call('HSET', first, unpack(firsts)) end
+if #locks > 0 then call('ZADD', groups, unpack(locks)) end
+if #leases > 0 then call('ZADD', inflight, unpack(leases)) end
+if #firsts > 0 then call('HSET', first, unpack(firsts)) end
 if moved > 0 then reply[3] = reply[3] + MOVED end
 if got + moved > 0 then
-  redis.call('HSET', state, 'received', int(tonumber(s[2]) + got))
+  call('HSET', state, 'received', int(tonumber(s[2]) + got))
   if attempt ~= '' and got > 0 then
-    redis.call('HSET', attempts, attempt, table.concat(kept, ' '))
-    redis.call('ZADD', attempt_times, int(now_ms), attempt)
+    call('HSET', attempts, attempt, table.concat(kept, ' '))
+    call('ZADD', attempt_times, int(now_ms), attempt)
   end
   if left then wake_one(wake, s[3], now) end
   return reply
@@ -171,12 +172,12 @@ end
 -- Expired heads were cleared away: what stands behind them may be free.
 if #gone > 0 then reply[3] = reply[3] + MORE end
 if wait_ms > 0 then
-  local soonest = tonumber(redis.call('ZRANGE', groups, 0, 0, 'WITHSCORES')[2] or -1)
+  local soonest = tonumber(call('ZRANGE', groups, 0, 0, 'WITHSCORES')[2] or -1)
   if soonest >= FAR then soonest = -1 end
   local sleep_ms, timer = sleep_until(soonest, tonumber(s[5]), now_ms, wait_ms)
   reply[2] = int(sleep_ms)
-  redis.call('DEL', wake)
-  redis.call('HSET', state, 'timer', int(timer),
+  call('DEL', wake)
+  call('HSET', state, 'timer', int(timer),
     'waiting', int(math.max(tonumber(s[3]), now + wait_ms * 1000)))
 end
 return reply

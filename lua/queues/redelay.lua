@@ -20,16 +20,16 @@
 --@include lib/fifo
 
 local order, groups, inflight, wake = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local s = redis.call('HMGET', KEYS[1], 'version', 'waiting')
+local s = call('HMGET', KEYS[1], 'version', 'waiting')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
 local now = now_us(ARGV[5])
 local now_ms, waits = math.floor(now / 1000), 0
-local late = redis.call('ZRANGEBYSCORE', groups, '(' .. int(now_ms), '+inf', 'LIMIT', ARGV[3], ARGV[4])
+local late = call('ZRANGEBYSCORE', groups, '(' .. int(now_ms), '+inf', 'LIMIT', ARGV[3], ARGV[4])
 for i = 1, #late do
   settle(order, groups, inflight, late[i], now_ms, tonumber(ARGV[2]))
-  local moment = redis.call('ZSCORE', groups, late[i])
+  local moment = call('ZSCORE', groups, late[i])
   if moment and tonumber(moment) > now_ms then waits = waits + 1 end
 end
 wake_one(wake, s[2], now)

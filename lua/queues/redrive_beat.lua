@@ -13,7 +13,7 @@
 -- Cost    O(1)
 --@include lib/base
 
-local text = redis.call('HGET', KEYS[1], ARGV[1])
+local text = call('HGET', KEYS[1], ARGV[1])
 if not text then return redis.error_reply('RMQ_TASK_NOT_FOUND ' .. ARGV[1]) end
 local task = cjson.decode(text)
 task.moved = task.moved + tonumber(ARGV[2])
@@ -22,5 +22,5 @@ if task.status == 'CANCELLING' then task.status = 'CANCELLED'
 elseif task.status == 'RUNNING' then task.status = ARGV[3] end
 if task.status == 'FAILED' and ARGV[4] ~= '' then task.failure = ARGV[4] end
 text = cjson.encode(task)
-redis.call('HSET', KEYS[1], ARGV[1], text)
+call('HSET', KEYS[1], ARGV[1], text)
 return text

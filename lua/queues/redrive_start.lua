@@ -16,11 +16,11 @@
 --@include lib/base
 
 local state, tasks = KEYS[1], KEYS[2]
-local refusal = refuse(redis.call('HGET', state, 'version'), ARGV[1])
+local refusal = refuse(call('HGET', state, 'version'), ARGV[1])
 if refusal then return refusal end
 
 local now_ms = math.floor(now_us(ARGV[6]) / 1000)
-local all, ids = redis.call('HGETALL', tasks), {}
+local all, ids = call('HGETALL', tasks), {}
 local lost = {}
 for i = 1, #all, 2 do
   local task = cjson.decode(all[i + 1])
@@ -35,10 +35,10 @@ for i = 1, #all, 2 do
   ids[#ids + 1] = all[i]
 end
 
-for id, text in pairs(lost) do redis.call('HSET', tasks, id, text) end
+for id, text in pairs(lost) do call('HSET', tasks, id, text) end
 table.sort(ids)
-for i = 1, #ids - tonumber(ARGV[5]) + 1 do redis.call('HDEL', tasks, ids[i]) end
+for i = 1, #ids - tonumber(ARGV[5]) + 1 do call('HDEL', tasks, ids[i]) end
 local task = cjson.decode(ARGV[3])
 task.started_ms, task.beat_ms = now_ms, now_ms
-redis.call('HSET', tasks, ARGV[2], cjson.encode(task))
+call('HSET', tasks, ARGV[2], cjson.encode(task))
 return 1

@@ -19,7 +19,7 @@
 
 local state, log, delayed, wake, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local lane = 'lane:' .. ARGV[2]
-local s = redis.call('HMGET', state, 'version', 'seq', 'sent', 'bytes', 'waiting', 'sweep', lane)
+local s = call('HMGET', state, 'version', 'seq', 'sent', 'bytes', 'waiting', 'sweep', lane)
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
@@ -32,7 +32,7 @@ local seq, bytes, due, last_delayed = first - 1, 0, {}, nil
 for i = 4, #ARGV - 2, 2 do
   seq = seq + 1
   local id = int(seq)
-  redis.call('XADD', log, id, 'm', ARGV[i])
+  call('XADD', log, id, 'm', ARGV[i])
   bytes = bytes + #ARGV[i]
   if ARGV[i + 1] ~= '0' then
     due[#due + 1] = int(math.floor(now / 1000) + tonumber(ARGV[i + 1]))
@@ -41,11 +41,11 @@ for i = 4, #ARGV - 2, 2 do
   end
 end
 if last_delayed then
-  redis.call('ZADD', delayed, unpack(due))
-  redis.call('HSET', state, 'delayed_to', last_delayed)
+  call('ZADD', delayed, unpack(due))
+  call('HSET', state, 'delayed_to', last_delayed)
 end
-if not s[7] then redis.call('ZADD', lanes, int(now), ARGV[2]) end
-redis.call('HSET', state, 'seq', int(seq), 'sent', int(tonumber(s[3]) + seq - first + 1),
+if not s[7] then call('ZADD', lanes, int(now), ARGV[2]) end
+call('HSET', state, 'seq', int(seq), 'sent', int(tonumber(s[3]) + seq - first + 1),
   'bytes', int(tonumber(s[4]) + bytes), lane, int(first))
 wake_one(wake, s[5], now)
 return { int(first), now >= tonumber(s[6]) and 1 or 0 }

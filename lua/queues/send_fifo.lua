@@ -25,7 +25,7 @@
 
 local state, log, order, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local dedup, delayed, wake = KEYS[5], KEYS[6], KEYS[7]
-local s = redis.call('HMGET', state, 'version', 'seq', 'sent', 'bytes', 'waiting', 'sweep')
+local s = call('HMGET', state, 'version', 'seq', 'sent', 'bytes', 'waiting', 'sweep')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
@@ -34,7 +34,7 @@ local oldest = now - tonumber(ARGV[2]) * 1000
 local seq, sent, bytes = math.max(now, tonumber(s[2]) + 1) - 1, 0, 0
 local keys_ = {}
 for i = 4, #ARGV - 3, 3 do keys_[#keys_ + 1] = ARGV[i] end
-local known = redis.call('ZMSCORE', dedup, unpack(keys_))
+local known = call('ZMSCORE', dedup, unpack(keys_))
 
 local reply = { now >= tonumber(s[6]) and 1 or 0 }
 local here, remember, places, moments, late = {}, {}, {}, {}, {}
@@ -48,7 +48,7 @@ for n = 1, #keys_ do
   else
     seq = seq + 1
     local id = int(seq)
-    redis.call('XADD', log, id, 'm', packed, 'g', group)
+    call('XADD', log, id, 'm', packed, 'g', group)
     here[key] = id
     remember[#remember + 1] = id
     remember[#remember + 1] = key
@@ -62,15 +62,15 @@ for n = 1, #keys_ do
   end
 end
 if sent > 0 then
-  redis.call('ZADD', dedup, unpack(remember))
-  redis.call('ZADD', order, unpack(places))
-  redis.call('ZADD', groups, 'NX', unpack(moments))
-  if #late > 0 then redis.call('ZADD', delayed, unpack(late)) end
-  redis.call('HSET', state, 'seq', int(seq), 'sent', int(tonumber(s[3]) + sent),
+  call('ZADD', dedup, unpack(remember))
+  call('ZADD', order, unpack(places))
+  call('ZADD', groups, 'NX', unpack(moments))
+  if #late > 0 then call('ZADD', delayed, unpack(late)) end
+  call('HSET', state, 'seq', int(seq), 'sent', int(tonumber(s[3]) + sent),
     'bytes', int(tonumber(s[4]) + bytes))
   wake_one(wake, s[5], now)
 end
 -- Forget at least as fast as we learn, and never all at once.
-local old = math.min(redis.call('ZCOUNT', dedup, '-inf', int(oldest)), 2 * #keys_ + 20)
-if old > 0 then redis.call('ZREMRANGEBYRANK', dedup, 0, old - 1) end
+local old = math.min(call('ZCOUNT', dedup, '-inf', int(oldest)), 2 * #keys_ + 20)
+if old > 0 then call('ZREMRANGEBYRANK', dedup, 0, old - 1) end
 return reply

@@ -15,17 +15,17 @@
 --@include lib/base
 
 local state, config, wake = KEYS[1], KEYS[2], KEYS[3]
-local s = redis.call('HMGET', state, 'version', 'waiting')
+local s = call('HMGET', state, 'version', 'waiting')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
 local now = now_us(ARGV[#ARGV])
 for i = 3, #ARGV - 2, 2 do
-  if ARGV[i + 1] == '' then redis.call('HDEL', config, ARGV[i])
-  else redis.call('HSET', config, ARGV[i], ARGV[i + 1]) end
+  if ARGV[i + 1] == '' then call('HDEL', config, ARGV[i])
+  else call('HSET', config, ARGV[i], ARGV[i + 1]) end
 end
-redis.call('HSET', config, 'modified_ms', int(math.floor(now / 1000)))
+call('HSET', config, 'modified_ms', int(math.floor(now / 1000)))
 -- The retention may be shorter now, a dead-letter queue may be back: look at once.
-redis.call('HSET', state, 'version', ARGV[2], 'sweep', '0', 'keep_until', '0')
+call('HSET', state, 'version', ARGV[2], 'sweep', '0', 'keep_until', '0')
 wake_one(wake, s[2], now)
 return 1

@@ -20,7 +20,7 @@
 --@include lib/lease
 
 local log, inflight, delayed, moved = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local s = redis.call('HMGET', KEYS[1], 'version', 'sent', 'received', 'deleted', 'moved', 'expired', 'bytes')
+local s = call('HMGET', KEYS[1], 'version', 'sent', 'received', 'deleted', 'moved', 'expired', 'bytes')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
@@ -28,22 +28,22 @@ local now = now_us(ARGV[4])
 local now_ms, delay_ms = math.floor(now / 1000), tonumber(ARGV[3])
 local horizon = now - tonumber(ARGV[2]) * 1000
 local late
-if not delay_ms then late = redis.call('ZCOUNT', delayed, '(' .. int(now_ms), '+inf')
+if not delay_ms then late = call('ZCOUNT', delayed, '(' .. int(now_ms), '+inf')
 elseif delay_ms == 0 then late = 0
-else late = redis.call('ZCOUNT', delayed, '(' .. int(now - delay_ms * 1000), '+inf') end
+else late = call('ZCOUNT', delayed, '(' .. int(now - delay_ms * 1000), '+inf') end
 
 local oldest, stale = 0, 0
-local head = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+local head = call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
 if head then
   local seq = tonumber(string.sub(head[1], 1, -3))
   oldest = math.floor(seq / 1000)
   if seq <= horizon then stale = 1 end
 end
-local earliest = redis.call('ZRANGE', moved, 0, 0, 'WITHSCORES')[2]
+local earliest = call('ZRANGE', moved, 0, 0, 'WITHSCORES')[2]
 if earliest then
   oldest = math.min(oldest, tonumber(earliest))
   if tonumber(earliest) * 1000 <= horizon then stale = 1 end
 end
-return { stale, redis.call('XLEN', log),
-  redis.call('ZCOUNT', inflight, '(' .. due_score(now_ms), '+inf'), late, int(oldest),
-  s[2], s[3], s[4], s[5], s[6], s[7], redis.call('XLEN', KEYS[6]) }
+return { stale, call('XLEN', log),
+  call('ZCOUNT', inflight, '(' .. due_score(now_ms), '+inf'), late, int(oldest),
+  s[2], s[3], s[4], s[5], s[6], s[7], call('XLEN', KEYS[6]) }

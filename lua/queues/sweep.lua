@@ -33,7 +33,7 @@ local state, log, inflight, delayed, first = KEYS[1], KEYS[2], KEYS[3], KEYS[4],
 local order, groups, dedup, moved, lanes = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local attempts, attempt_times = KEYS[11], KEYS[12]
 local SWEEP_US, LANE_US = 60 * 1000000, 3600 * 1000000
-local s = redis.call('HMGET', state, 'version', 'expired')
+local s = call('HMGET', state, 'version', 'expired')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
@@ -54,60 +54,60 @@ local function expire(seq, entry)
     touched[group] = true
   end
 end
-local entries = redis.call('XRANGE', log, '-', int(math.max(horizon, 0)), 'COUNT', limit)
+local entries = call('XRANGE', log, '-', int(math.max(horizon, 0)), 'COUNT', limit)
 for i = 1, #entries do expire(string.sub(entries[i][1], 1, -3), entries[i]) end
-local early = redis.call('ZRANGEBYSCORE', moved, '-inf', int(math.floor(horizon / 1000)), 'LIMIT', 0, limit)
+local early = call('ZRANGEBYSCORE', moved, '-inf', int(math.floor(horizon / 1000)), 'LIMIT', 0, limit)
 for i = 1, #early do
-  local entry = redis.call('XRANGE', log, early[i], early[i])[1]
+  local entry = call('XRANGE', log, early[i], early[i])[1]
   if entry then expire(early[i], entry) end
-  redis.call('ZREM', moved, early[i])
+  call('ZREM', moved, early[i])
 end
 local expired = 0
 if #seqs > 0 then
-  redis.call('ZREM', inflight, unpack(seqs))
-  redis.call('ZREM', delayed, unpack(seqs))
-  redis.call('ZREM', moved, unpack(seqs))
-  redis.call('HDEL', first, unpack(seqs))
-  if #places > 0 then redis.call('ZREM', order, unpack(places)) end
-  expired = redis.call('XDEL', log, unpack(seqs))
+  call('ZREM', inflight, unpack(seqs))
+  call('ZREM', delayed, unpack(seqs))
+  call('ZREM', moved, unpack(seqs))
+  call('HDEL', first, unpack(seqs))
+  if #places > 0 then call('ZREM', order, unpack(places)) end
+  expired = call('XDEL', log, unpack(seqs))
   for group in pairs(touched) do settle(order, groups, inflight, group, now_ms, delay_ms or 0) end
-  redis.call('HSET', state, 'expired', int(tonumber(s[2]) + expired))
+  call('HSET', state, 'expired', int(tonumber(s[2]) + expired))
 end
 if #entries == limit or #early == limit then more = true end
 
 -- 2. What outlived its use: delays that only serve the counts, deduplication ids, attempts.
 local function forget(key, before)
-  local n = math.min(redis.call('ZCOUNT', key, '-inf', int(before)), 1000)
+  local n = math.min(call('ZCOUNT', key, '-inf', int(before)), 1000)
   if n == 1000 then more = true end
-  if n > 0 then redis.call('ZREMRANGEBYRANK', key, 0, n - 1) end
+  if n > 0 then call('ZREMRANGEBYRANK', key, 0, n - 1) end
 end
 if delay_ms then
   forget(delayed, now - delay_ms * 1000)
   forget(dedup, now - tonumber(ARGV[3]) * 1000)
-  local old = redis.call('ZRANGEBYSCORE', attempt_times, '-inf', int(now_ms - tonumber(ARGV[5])), 'LIMIT', 0, 1000)
+  local old = call('ZRANGEBYSCORE', attempt_times, '-inf', int(now_ms - tonumber(ARGV[5])), 'LIMIT', 0, 1000)
   if #old > 0 then
-    redis.call('HDEL', attempts, unpack(old))
-    redis.call('ZREM', attempt_times, unpack(old))
+    call('HDEL', attempts, unpack(old))
+    call('ZREM', attempt_times, unpack(old))
   end
 end
 
 -- 3. Lanes of callers that are gone. A lane's last send tells whether it is still in use.
-local idle = redis.call('ZRANGEBYSCORE', lanes, '-inf', int(now - LANE_US), 'LIMIT', 0, 100)
+local idle = call('ZRANGEBYSCORE', lanes, '-inf', int(now - LANE_US), 'LIMIT', 0, 100)
 for i = 1, #idle do
-  local last = redis.call('HGET', state, 'lane:' .. idle[i])
-  if last and tonumber(last) > now - LANE_US then redis.call('ZADD', lanes, last, idle[i])
+  local last = call('HGET', state, 'lane:' .. idle[i])
+  if last and tonumber(last) > now - LANE_US then call('ZADD', lanes, last, idle[i])
   else
-    redis.call('HDEL', state, 'lane:' .. idle[i])
-    redis.call('ZREM', lanes, idle[i])
+    call('HDEL', state, 'lane:' .. idle[i])
+    call('ZREM', lanes, idle[i])
   end
 end
 
 -- 4. When to look again: at the next expiry, but not more than once a second nor less than once a
 --    minute.
 local nxt = now + SWEEP_US
-local head = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+local head = call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
 if head then nxt = math.min(nxt, tonumber(string.sub(head[1], 1, -3)) + retention_us) end
-local earliest = redis.call('ZRANGE', moved, 0, 0, 'WITHSCORES')[2]
+local earliest = call('ZRANGE', moved, 0, 0, 'WITHSCORES')[2]
 if earliest then nxt = math.min(nxt, tonumber(earliest) * 1000 + retention_us) end
-redis.call('HSET', state, 'sweep', more and '0' or int(math.max(nxt, now + 1000000)))
+call('HSET', state, 'sweep', more and '0' or int(math.max(nxt, now + 1000000)))
 return { expired, more and 1 or 0 }

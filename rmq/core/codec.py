@@ -53,6 +53,8 @@ class Header(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 PLAIN = Header()
+PLAIN_ENVELOPE = b"\x01"
+"""What stands before a body that is nothing but a body."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Header)
 
@@ -60,7 +62,7 @@ _decoder = msgspec.msgpack.Decoder(Header)
 def pack(body: bytes, header: Header = PLAIN) -> bytes:
     """Make an envelope."""
     if header is PLAIN:
-        return b"\x01" + body
+        return PLAIN_ENVELOPE + body
     head = _encoder.encode(header)
     if len(head) < 256:
         return b"\x02" + bytes((len(head),)) + head + body

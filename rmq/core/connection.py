@@ -99,7 +99,7 @@ class Link:
                 "the client handed in has decode_responses=True; messages are bytes, so make it "
                 "with decode_responses=False"
             )
-        self.pool = pool if getattr(client, "connection", None) is None else None
+        self.pool: Any = pool if getattr(client, "connection", None) is None else None
         """Where connections are taken from directly; None goes through the client."""
         timeout = kwargs.get("socket_timeout")
         waits = self.pool is not None or waiter is not None or timeout is None

@@ -41,6 +41,9 @@ class Script:
     name: str
     source: str
     sha: str
+    bare: str
+    """The source without its first line, which fakeredis does not parse."""
+    bare_sha: str
     keys: tuple[str, ...]
     args: tuple[str, ...]
     rest_keys: bool
@@ -124,12 +127,15 @@ def load(name: str) -> Script:
             names.append(label)
     source = _INCLUDE.sub(lambda found: (_folder() / f"{found[1]}.lua").read_text(), text)
     source = _without_comments(source)
+    bare = source.partition("\n")[2]
     found = _ERRORS.search(text)
     errors = () if not found or found[1] == "none" else tuple(found[1].split())
     return Script(
         name=name.replace("/", "."),
         source=source,
         sha=hashlib.sha1(source.encode()).hexdigest(),
+        bare=bare,
+        bare_sha=hashlib.sha1(bare.encode()).hexdigest(),
         keys=tuple(keys),
         args=tuple(args),
         rest_keys=rest_keys,

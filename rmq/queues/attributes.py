@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -95,7 +95,7 @@ FIFO_ONLY = (
     "fifo_throughput_limit",
     "deduplication_window",
 )
-_FIELDS = {field.name: field for field in fields(QueueAttributes)}
+_FIELDS = tuple(one.name for one in fields(QueueAttributes))
 _DEFAULT = QueueAttributes()
 _DURATIONS = tuple(name for name in _FIELDS if isinstance(getattr(_DEFAULT, name), timedelta))
 _CHOICES = {
@@ -276,15 +276,21 @@ class QueueInfo:
     created_at: datetime
     modified_at: datetime
     attributes: QueueAttributes
+    is_fifo: bool = field(init=False)
+    delay_ms: int = field(init=False)
 
-    @property
-    def is_fifo(self) -> bool:
-        return self.name.endswith(".fifo")
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_fifo", self.name.endswith(".fifo"))
+        object.__setattr__(self, "delay_ms", ms(self.attributes.delay))
+
+    def takes_plain(self, size: int) -> bool:
+        """Whether a body of so many bytes may be sent with nothing beside it."""
+        return not self.is_fifo and 0 < size <= self.attributes.maximum_message_size
 
     @property
     def fifo_delay(self) -> int | str:
         """The delay in ms as scripts take it that serve both types: '' on a standard queue."""
-        return ms(self.attributes.delay) if self.is_fifo else ""
+        return self.delay_ms if self.is_fifo else ""
 
 
 def info_from_text(name: str, version: str, config: Mapping[str, str]) -> QueueInfo:

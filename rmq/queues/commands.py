@@ -32,9 +32,7 @@ def send(
     keys: QueueKeys, info: QueueInfo, lane: str, seen: int, messages: Iterable[Prepared]
 ) -> Call[tuple[int, bool]]:
     """Append to a standard queue. The result is the first seq, and whether a sweep is due."""
-    rest: list[Any] = []
-    for message in messages:
-        rest += (message.packed, message.delay_ms)
+    rest = [part for message in messages for part in message]
     return script.load("queues/send").call(
         info.name,
         lambda reply: (int(reply[0]), reply[1] == 1),
@@ -55,9 +53,7 @@ def send_fifo(
 ) -> Call[tuple[list[tuple[int, bool]], bool]]:
     """Append to a FIFO queue. The result is seq and is-duplicate of each, and whether a sweep is
     due."""
-    rest: list[Any] = []
-    for message in messages:
-        rest += (message.deduplication_key, message.group, message.packed)
+    rest = [part for message in messages for part in message]
 
     def parse(reply: Sequence[Any]) -> tuple[list[tuple[int, bool]], bool]:
         texts = [text_of(seq) for seq in reply[1:]]
@@ -109,20 +105,22 @@ def receive(keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[...
     """Lease messages. *make* gets info, seq, receive count, first received (ms), received (ms),
     packed and group of each."""
 
+    is_fifo = info.is_fifo
+
     def parse(reply: Sequence[Any]) -> Got:
-        found = [
-            make(
-                info,
-                int(reply[i]),
-                int(reply[i + 1]),
-                int(reply[i + 2]),
-                int(reply[i + 3]),
-                reply[i + 4],
-                reply[i + 5],
-            )
-            for i in range(3, len(reply), 6)
-        ]
-        return Got(found, int(reply[2]), int(reply[1]))
+        parts = iter(reply)
+        now_ms, sleep_ms, flags = int(next(parts)), int(next(parts)), int(next(parts))
+        if is_fifo:
+            found = [
+                make(info, int(seq), count, int(first) or now_ms, int(at) or now_ms, packed, group)
+                for seq, count, first, packed, group, at in zip(*[parts] * 6, strict=True)
+            ]
+        else:
+            found = [
+                make(info, int(seq), count, int(first) or now_ms, now_ms, packed, b"")
+                for seq, count, first, packed in zip(*[parts] * 4, strict=True)
+            ]
+        return Got(found, flags, sleep_ms)
 
     attributes = info.attributes
     policy = attributes.redrive_policy

@@ -45,8 +45,8 @@ def create(
             if getattr(info.attributes, field) != getattr(attributes, field):
                 has, wanted = getattr(info.attributes, field), getattr(attributes, field)
                 raise QueueExists(
-                    f"queue {name!r} exists with {field} {_shown(has)}, not {_shown(wanted)}; set it with rmq queue set, or "
-                    "create it under another name",
+                    f"queue {name!r} exists with {field} {_shown(has)}, not {_shown(wanted)}; "
+                    "set it with rmq queue set, or create it under another name",
                     queue=name,
                     attribute=field,
                 )

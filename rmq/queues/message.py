@@ -30,17 +30,6 @@ _SEQUENCE_SCALE = 10_000
 """A seq has 16 digits, a sequence number 20 (Amazon SQS: SequenceNumber)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What a send is answered with."""
-
-    id: str
-    sequence_number: str | None = None
-    """FIFO only: 20 digits, growing."""
-    is_duplicate: bool = False
-    """FIFO only: the message was sent before; id and number are the first one's."""
-
-
 def message_id(incarnation: bytes, seq: int) -> str:
     """The id of a message: a UUID of version 8 (RFC 9562), made of all that makes it unique."""
     number = int.from_bytes(incarnation, "big") << 58 | (seq & ((1 << 58) - 1))
@@ -51,6 +40,38 @@ def message_id(incarnation: bytes, seq: int) -> str:
 def sequence_number(seq: int) -> str:
     """20 digits that grow with every message of a queue."""
     return f"{seq * _SEQUENCE_SCALE:020d}"
+
+
+class Sent:
+    """What a send is answered with. Names are worked out when asked for: many senders never ask."""
+
+    __slots__ = ("_incarnation", "_seq", "is_duplicate", "is_fifo")
+
+    def __init__(self, info: QueueInfo, seq: int, is_duplicate: bool = False) -> None:
+        self._incarnation = info.incarnation
+        self._seq = seq
+        self.is_fifo = info.is_fifo
+        self.is_duplicate = is_duplicate
+        """FIFO only: the message was sent before; id and number are the first one's."""
+
+    @property
+    def id(self) -> str:
+        """The message id: a UUID."""
+        return message_id(self._incarnation, self._seq)
+
+    @property
+    def sequence_number(self) -> str | None:
+        """FIFO only: 20 digits, growing."""
+        return sequence_number(self._seq) if self.is_fifo else None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sent) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        return f"<sent {self.id}{', a duplicate' if self.is_duplicate else ''}>"
 
 
 @dataclass(frozen=True, slots=True)

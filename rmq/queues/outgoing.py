@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
-from rmq.core.codec import PLAIN, Header, MessageAttribute, attributes_size, pack
+from rmq.core.codec import PLAIN, PLAIN_ENVELOPE, Header, MessageAttribute, attributes_size, pack
 from rmq.errors import InvalidParameter, MissingParameter
 from rmq.queues.attributes import QueueAttributes, QueueInfo
 from rmq.queues.limits import Limits, duration, ms
@@ -25,7 +26,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
 Body = bytes | str
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Outgoing:
     """One message to be sent, with all that may go with it."""
 
@@ -45,27 +46,27 @@ class Outgoing:
     """The system attribute SenderId, for who knows one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A message that was checked and packed for its queue."""
-
-    packed: bytes
-    delay_ms: int
-    group: str
-    deduplication_key: bytes
+Prepared = tuple[Any, ...]
+"""A message as its script takes it. Standard: packed, delay_ms. FIFO: deduplication key, group,
+packed."""
 
 
-def prepare(info: QueueInfo, limits: Limits, message: Outgoing) -> Prepared:
+def prepare(info: QueueInfo, limits: Limits, message: Outgoing | Body) -> Prepared:
     """Check one message and pack it for its queue. Raises InvalidParameter."""
-    body = body_bytes(message.body, limits)
     attributes = info.attributes
+    if not isinstance(message, Outgoing):
+        if isinstance(message, bytes) and info.takes_plain(len(message)):
+            # Nothing but a body: most messages, and the whole of the check.
+            return PLAIN_ENVELOPE + message, info.delay_ms
+        message = Outgoing(body=message)
+    body = body_bytes(message.body, limits)
     group, given_key = message.message_group_id, message.deduplication_id
     size, header, key = len(body), PLAIN, b""
     if group is not None:
         check_id("message_group_id", group, limits)
     if given_key is not None:
         check_id("deduplication_id", given_key, limits)
-    delay_ms = ms(attributes.delay)
+    delay_ms = info.delay_ms
     if info.is_fifo:
         if group is None:
             raise MissingParameter("message_group_id", "a FIFO queue orders messages by it")
@@ -107,7 +108,8 @@ def prepare(info: QueueInfo, limits: Limits, message: Outgoing) -> Prepared:
             f"{size} bytes",
             f"at most {attributes.maximum_message_size} bytes, body and attributes together",
         )
-    return Prepared(pack(body, header), delay_ms, group or "", key)
+    packed = pack(body, header)
+    return (key, group, packed) if info.is_fifo else (packed, delay_ms)
 
 
 def _deduplication_key(

@@ -33,11 +33,9 @@ from rmq.queues.message import (
     Receipt,
     ReceivedMessage,
     Sent,
-    message_id,
     read_receipt,
-    sequence_number,
 )
-from rmq.queues.outgoing import Outgoing, Prepared, check_id, prepare
+from rmq.queues.outgoing import Body, Outgoing, Prepared, check_id, prepare
 from rmq.queues.redrive import relay
 from rmq.queues.registry import LOOKS, Registry, known, on_known
 
@@ -56,7 +54,7 @@ Handle = ReceivedMessage | Receipt | str
 
 
 def send(
-    registry: Registry, name: str, messages: Sequence[Outgoing]
+    registry: Registry, name: str, messages: Sequence[Outgoing | Body]
 ) -> Plan[list[Sent | RmqError]]:
     """Send any number of messages, in bounded script calls. One result or error for each."""
     results: list[Sent | RmqError | None] = [None] * len(messages)
@@ -66,18 +64,18 @@ def send(
         info = yield from known(registry, name)
         places: list[int] = []
         batch: list[Prepared] = []
-        size, end = 0, at
+        size, end, packed_at = 0, at, 2 if info.is_fifo else 0
         while end < len(messages) and len(batch) < BATCH:
             try:
                 one = prepare(info, registry.limits, messages[end])
             except CallerError as error:
                 results[end] = error
             else:
-                if batch and size + len(one.packed) > BATCH_BYTES:
+                if batch and size + len(one[packed_at]) > BATCH_BYTES:
                     break
                 places.append(end)
                 batch.append(one)
-                size += len(one.packed)
+                size += len(one[packed_at])
             end += 1
         if batch:
             try:
@@ -102,10 +100,7 @@ def _send_batch(registry: Registry, info: QueueInfo, batch: list[Prepared]) -> P
     due: bool
     if info.is_fifo:
         placed, due = yield commands.send_fifo(keys, info, batch)
-        sent = [
-            Sent(message_id(info.incarnation, seq), sequence_number(seq), known_before)
-            for seq, known_before in placed
-        ]
+        sent = [Sent(info, seq, known_before) for seq, known_before in placed]
     else:
         lane = registry.take_lane(name)
         try:
@@ -115,8 +110,7 @@ def _send_batch(registry: Registry, info: QueueInfo, batch: list[Prepared]) -> P
             raise
         lane.seen = first
         registry.give_lane(name, lane)
-        incarnation = info.incarnation
-        sent = [Sent(message_id(incarnation, first + i)) for i in range(len(batch))]
+        sent = [Sent(info, seq) for seq in range(first, first + len(batch))]
     if registry.events:
         again = sum(one.is_duplicate for one in sent)
         registry.events.tell(SentEvent(queue=name, count=len(sent) - again, duplicates=again))

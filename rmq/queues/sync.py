@@ -176,13 +176,13 @@ class Queue:
         """
         return self._sends.submit(
             Outgoing(
-                body=body,
-                attributes=attributes,
-                delay=delay,
-                message_group_id=message_group_id,
-                deduplication_id=deduplication_id,
-                trace_header=trace_header,
-                sender_id=sender_id,
+                body,
+                attributes,
+                delay,
+                message_group_id,
+                deduplication_id,
+                trace_header,
+                sender_id,
             )
         )
 
@@ -193,10 +193,9 @@ class Queue:
         error in the result, the others are sent. Connection trouble is raised: then those before
         the break are sent, and those after are not.
         """
-        given = [one if isinstance(one, Outgoing) else Outgoing(body=one) for one in messages]
-        return BatchResult(tuple(self._send(given)))
+        return BatchResult(tuple(self._send(list(messages))))
 
-    def _send(self, messages: Sequence[Outgoing]) -> list[Sent | RmqError]:
+    def _send(self, messages: Sequence[Outgoing | Body]) -> list[Sent | RmqError]:
         return self._executor.run(plans.send(self._registry, self.name, messages))
 
     # --- receiving ---

@@ -1,0 +1,113 @@
+"""What both executors know and decide without waiting."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Any
+
+from tenacity import RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from rmq.core.clock import Clock
+from rmq.core.connection import Link
+from rmq.core.events import Events, Retried
+from rmq.core.executor.trouble import passing
+from rmq.core.script import Call, Script
+from rmq.errors import ConfigurationError
+
+FLOOR_REDIS = (7, 0)
+FLOOR_VALKEY = (7, 2)
+HELD_SLICE_S = 0.01
+"""How often a consumer under a held clock looks whether the clock was moved."""
+
+
+class Executor:
+    """What both executors know and decide without waiting."""
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        clock: Clock,
+        events: Events,
+        retry_timeout: float = 30.0,
+        allow_eviction: bool = False,
+    ) -> None:
+        self.clock = clock
+        self.events = events
+        self._link = link
+        self._retry_timeout = retry_timeout
+        self._allow_eviction = allow_eviction
+        self._checked = link.memory
+        self._idle: list[Any] = []
+        _executors.add(self)
+
+    def _command(self, call: Call[Any]) -> list[Any]:
+        script = call.script
+        if isinstance(script, str):
+            return [script, *call.keys, *call.args]
+        sha = script.bare_sha if self._link.memory else script.sha
+        return ["EVALSHA", sha, *self._tail(call, script)]
+
+    def _whole(self, call: Call[Any]) -> list[Any]:
+        script = call.script
+        assert isinstance(script, Script)
+        source = script.bare if self._link.memory else script.source
+        return ["EVAL", source, *self._tail(call, script)]
+
+    def _tail(self, call: Call[Any], script: Script) -> list[Any]:
+        tail = [len(call.keys), *call.keys, *call.args]
+        if script.timed:
+            tail.append(self.clock.argument())
+        return tail
+
+    def _policy(self, call: Call[Any]) -> dict[str, Any]:
+        def tell(state: RetryCallState) -> None:
+            if self.events and state.outcome is not None:
+                reason = type(state.outcome.exception()).__name__
+                attempt = state.attempt_number
+                self.events.tell(Retried(queue=call.subject, attempt=attempt, reason=reason))
+
+        return {
+            "stop": stop_after_delay(self._retry_timeout),
+            "wait": wait_random_exponential(multiplier=0.05, max=2.0),
+            "retry": retry_if_exception(passing),
+            "before_sleep": tell,
+            "reraise": True,
+        }
+
+    def _judge(self, reply: Any) -> None:
+        """Refuse a server that would lose messages or lacks what the scripts need."""
+        # A cluster client answers for several nodes: any one of them will do.
+        if isinstance(reply, dict) and reply and all(isinstance(v, dict) for v in reply.values()):
+            reply = next(iter(reply.values()))
+        server: dict[str, Any] = reply if isinstance(reply, dict) else {}
+        floor, label = FLOOR_REDIS, "redis_version"
+        if "valkey_version" in server:
+            floor, label = FLOOR_VALKEY, "valkey_version"
+        version = str(server.get(label, "99"))
+        if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < floor:
+            raise ConfigurationError(
+                f"the server is {label.partition('_')[0]} {version}; rmq needs "
+                f"{floor[0]}.{floor[1]} or newer"
+            )
+        policy = str(server.get("maxmemory_policy", ""))
+        if policy.startswith("allkeys-") and not self._allow_eviction:
+            raise ConfigurationError(
+                f"the server's maxmemory-policy is {policy}: it may drop queued messages when "
+                "memory is short. Set it to noeviction, or accept the loss with "
+                "RMQ_ALLOW_EVICTION=true"
+            )
+
+
+_executors: weakref.WeakSet[Executor] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """A child must not talk on its parent's connections."""
+    for executor in _executors:
+        executor._idle = []
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

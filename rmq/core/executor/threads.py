@@ -1,0 +1,185 @@
+"""The executor for threads. Every thread that waits for a message holds one connection."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import Any, TypeVar
+
+from hiredis import pack_command
+from redis import exceptions as trouble
+from tenacity import Retrying
+
+from rmq.core.connection import GRACE_S
+from rmq.core.executor.base import HELD_SLICE_S, Executor
+from rmq.core.executor.trouble import TROUBLE, passing, translated
+from rmq.core.script import Block, Call, Plan, Sleep, Step
+from rmq.errors import RmqError
+
+T = TypeVar("T")
+
+
+class SyncExecutor(Executor):
+    """Carries out Calls and Plans in the calling thread. Safe to share between threads."""
+
+    def call(self, call: Call[T]) -> T:
+        """Carry out one round trip."""
+        if not self._checked:
+            self._check()
+        try:
+            reply = self._once(self._command(call))
+        except Exception as error:
+            reply = self._again(call, error)
+        return call.parse(reply)
+
+    def run(self, plan: Plan[T]) -> T:
+        """Carry out a plan, step by step, and return what it returns."""
+        try:
+            step = next(plan)
+            while True:
+                try:
+                    result = self._step(step)
+                except RmqError as error:
+                    step = plan.throw(error)
+                else:
+                    step = plan.send(result)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+    def start(self, plan: Plan[Any]) -> None:
+        """Carry out a plan in the background. Its errors end it silently; it reports by itself."""
+
+        def work() -> None:
+            with contextlib.suppress(RmqError):
+                self.run(plan)
+
+        threading.Thread(target=work, daemon=True, name="rmq-plan").start()
+
+    def close(self) -> None:
+        """Give back what we opened; a client that was handed in stays open."""
+        while self._idle:
+            self._link.pool.release(self._idle.pop())
+        if self._link.owned:
+            self._link.client.close()
+            if self._link.waiter is not self._link.client:
+                self._link.waiter.close()
+
+    def _step(self, step: Step) -> Any:
+        if isinstance(step, Call):
+            return self.call(step)
+        if isinstance(step, Sleep):
+            if self.clock.held:
+                return self._until_moved(step.seconds)
+            return time.sleep(step.seconds)
+        return self._block(step)
+
+    def _once(self, args: list[Any]) -> Any:
+        if self._link.pool is None:
+            return self._link.client.execute_command(*args)
+        connection = self._take()
+        try:
+            connection.send_packed_command([pack_command(tuple(args))])
+            reply = connection.read_response()
+        except trouble.ResponseError:
+            self._give(connection)
+            raise
+        except BaseException:
+            self._discard(connection)
+            raise
+        self._give(connection)
+        return reply
+
+    def _take(self) -> Any:
+        """A connection for one command. Ours are kept at hand; the pool of a client that was
+        handed in is asked each time."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._link.pool.get_connection()
+
+    def _give(self, connection: Any) -> None:
+        if self._link.owned:
+            self._idle.append(connection)
+        else:
+            self._link.pool.release(connection)
+
+    def _discard(self, connection: Any) -> None:
+        """After trouble on one connection, those at hand are not trusted either."""
+        for one in (connection, *self._idle):
+            one.disconnect()
+            self._link.pool.release(one)
+        self._idle.clear()
+
+    def _again(self, call: Call[Any], error: Exception) -> Any:
+        args = self._command(call)
+        try:
+            if isinstance(error, trouble.NoScriptError):
+                args = self._whole(call)
+                with contextlib.suppress(*TROUBLE):
+                    return self._once(args)
+            elif not passing(error):
+                raise error
+            self._refresh(error)
+            for attempt in Retrying(**self._policy(call)):
+                with attempt:
+                    try:
+                        return self._once(args)
+                    except trouble.NoScriptError:
+                        args = self._whole(call)
+                        return self._once(args)
+        except Exception as last:
+            raise translated(last, call, self._retry_timeout) from last
+        raise AssertionError("unreachable")
+
+    def _refresh(self, error: Exception) -> None:
+        """A replica that was a primary keeps our connections open: leave it."""
+        if isinstance(error, trouble.ReadOnlyError) and self._link.pool is not None:
+            self._link.pool.disconnect(inuse_connections=False)
+
+    def _check(self) -> None:
+        """Look at the server before the first call. One that can not be asked is trusted."""
+        try:
+            self._judge(self._link.client.execute_command("INFO", "everything"))
+        except TROUBLE:
+            return
+        except trouble.NoPermissionError:
+            pass
+        self._checked = True
+
+    def _until_moved(self, seconds: float) -> None:
+        begun, real = self.clock.now_ms(), time.monotonic()
+        while self.clock.now_ms() - begun < seconds * 1000 and time.monotonic() - real < seconds:
+            time.sleep(HELD_SLICE_S)
+
+    def _block(self, block: Block) -> bool:
+        """Wait for a token. Trouble ends the wait early: the plan looks again."""
+        end = time.monotonic() + block.timeout_ms / 1000
+        begun = self.clock.now_ms()
+        while (left := end - time.monotonic()) > 0:
+            if self.clock.held:
+                if self.clock.now_ms() - begun >= block.timeout_ms:
+                    return False
+                left = min(left, HELD_SLICE_S)
+            try:
+                if self._pop(block.key, min(left, self._link.slice_s)) is not None:
+                    return True
+            except (trouble.RedisError, trouble.RedisClusterException, OSError):
+                time.sleep(0.05)
+                return False
+        return False
+
+    def _pop(self, key: str, seconds: float) -> Any:
+        args: tuple[Any, ...] = ("BLPOP", key, f"{max(seconds, 0.001):.3f}")
+        if self._link.pool is None:
+            return self._link.waiter.execute_command(*args)
+        connection = self._take()
+        try:
+            connection.send_packed_command([pack_command(args)])
+            popped = connection.read_response(timeout=seconds + GRACE_S)
+        except BaseException:
+            self._discard(connection)
+            raise
+        self._give(connection)
+        return popped
