@@ -13,9 +13,11 @@ end
 -- messages are always a prefix of the group, so the walk ends at the first one never received.
 -- The group stays locked until the last of them is gone or due.
 local function settle(order, groups, inflight, group, now_ms, delay_ms)
-  local moment, from, seen = now_ms, '[' .. group .. '\0', 0
+  local moment, from, seen, step = now_ms, '[' .. group .. '\0', 0, 1
   repeat
-    local members = call('ZRANGEBYLEX', order, from, '(' .. group .. '\1', 'LIMIT', 0, 20)
+    -- Mostly the head is free, and one look is enough.
+    local members = call('ZRANGEBYLEX', order, from, '(' .. group .. '\1', 'LIMIT', 0, step)
+    step = 20
     if #members == 0 then break end
     local seqs = {}
     for i = 1, #members do seqs[i] = member_seq(members[i]) end

@@ -79,24 +79,27 @@ local function take(seq, count, packed)
 end
 
 -- 1. Leases that have run out.
-local left = false
+--    Each is looked up by itself, so fewer at a time.
+local left, most = false, math.min(want, 25)
 local again = call('ZRANGEBYSCORE', inflight, '-inf', due_score(now_ms), 'WITHSCORES',
-  'LIMIT', 0, want + 1)
+  'LIMIT', 0, most + 1)
 for i = 1, #again, 2 do
-  if got + moved == want then left = true break end
+  if i > 2 * most then left = true break end
   local entry = call('XRANGE', log, again[i], again[i])[1]
   if entry then take(again[i], lease_count(again[i + 1]), entry[2][2])
   else gone[#gone + 1] = again[i] end
 end
 
 -- 2. Delays that have run out.
-local delayed_to, cursor = tonumber(s[8]), tonumber(s[3])
+local delayed_to, cursor, ripened = tonumber(s[8]), tonumber(s[3]), {}
 if delayed_to > 0 and got + moved < want then
-  local ripe = call('ZRANGEBYSCORE', delayed, '-inf', int(now_ms), 'LIMIT', 0, want + 1)
+  most = math.min(want - got - moved, 25)
+  local ripe = call('ZRANGEBYSCORE', delayed, '-inf', int(now_ms), 'LIMIT', 0, most + 1)
   for i = 1, #ripe do
-    if got + moved == want then left = true break end
+    if i > most then left = true break end
     local entry = call('XRANGE', log, ripe[i], ripe[i])[1]
     call('ZREM', delayed, ripe[i])
+    ripened[ripe[i]] = true
     if entry then take(ripe[i], 0, entry[2][2]) end
   end
 end
@@ -116,7 +119,7 @@ while got + moved < want do
   for i = 1, #entries do
     local seq = string.sub(entries[i][1], 1, -3)
     start = tonumber(seq)
-    if not waits[i] and not held[i] then take(seq, 0, entries[i][2][2]) end
+    if not waits[i] and not held[i] and not ripened[seq] then take(seq, 0, entries[i][2][2]) end
   end
   if #entries < ask then start = math.max(start, tonumber(s[2])) break end
   scanned = scanned + #entries

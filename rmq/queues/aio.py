@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -26,6 +25,8 @@ from rmq.queues.registry import Registry, described
 
 R = TypeVar("R")
 Attributes = Mapping[str, MessageAttribute | str | bytes | int | float]
+NO_EXTRAS = (None,) * 6
+"""A send of nothing but a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,7 @@ class AsyncMessage(ReceivedMessage):
 
     __slots__ = ("_queue",)
 
-    def __init__(self, queue: AsyncQueue, *parts: Any) -> None:
-        super().__init__(*parts)
-        self._queue = queue
+    _queue: AsyncQueue
 
     async def delete(self) -> bool:
         """Say that it is done. See AsyncQueue.delete."""
@@ -130,8 +129,7 @@ class AsyncQueue:
         self.name = name
         self._registry = registry
         self._executor = executor
-        self._make = partial(AsyncMessage, self)
-        self._sends: AsyncCoalescer[Outgoing, Sent] = AsyncCoalescer(self._send)
+        self._sends: AsyncCoalescer[Outgoing | Body, Sent] = AsyncCoalescer(self._send)
         self._deletes: AsyncCoalescer[Handle, bool] = AsyncCoalescer(self._delete)
         self._changes: AsyncCoalescer[tuple[Handle, timedelta | float], int] = AsyncCoalescer(
             self._change
@@ -174,17 +172,10 @@ class AsyncQueue:
         Raises InvalidParameter, QueueDoesNotExist, OutOfMemory, ConnectionLost.
         Source: SendMessage (Amazon SQS API Reference).
         """
-        return await self._sends.submit(
-            Outgoing(
-                body,
-                attributes,
-                delay,
-                message_group_id,
-                deduplication_id,
-                trace_header,
-                sender_id,
-            )
-        )
+        extras = (attributes, delay, message_group_id, deduplication_id, trace_header, sender_id)
+        if extras == NO_EXTRAS:
+            return await self._sends.submit(body)
+        return await self._sends.submit(Outgoing(body, *extras))
 
     async def send_many(self, messages: Iterable[Outgoing | Body]) -> BatchResult[Sent]:
         """Send any number of messages, in the order given; plain bodies or Outgoing.
@@ -222,13 +213,18 @@ class AsyncQueue:
             plans.receive(
                 self._registry,
                 self.name,
-                self._make,
+                self._message,
                 max_messages=max_messages,
                 visibility_timeout=visibility_timeout,
                 wait=wait,
                 attempt_id=receive_request_attempt_id,
             )
         )
+
+    def _message(self, *parts: Any) -> AsyncMessage:
+        message = AsyncMessage(*parts)
+        message._queue = self
+        return message
 
     async def messages(
         self,

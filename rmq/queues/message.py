@@ -14,9 +14,8 @@ import base64
 import binascii
 import hashlib
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -74,8 +73,7 @@ class Sent:
         return f"<sent {self.id}{', a duplicate' if self.is_duplicate else ''}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """One receive of one message: the right to delete it or to change its visibility."""
 
     seq: int
@@ -279,7 +277,14 @@ class ReceivedMessage(StoredMessage):
         packed: bytes,
         group: bytes,
     ) -> None:
-        super().__init__(info, seq, receives, first_ms, packed, group)
+        # Flat, without super(): this runs for every message that is received.
+        self._info = info
+        self._seq = seq
+        self._receives = receives
+        self._first_received_ms = first_ms
+        self._packed = packed
+        self._group = group
+        self._header = None
         self.received_ms = received_ms
 
     @property

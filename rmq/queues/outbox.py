@@ -17,7 +17,7 @@ from rmq.core.script import Call, text_of
 from rmq.queues.attributes import QueueInfo
 from rmq.queues.limits import ms
 
-RELAY_STEP = 100
+RELAY_STEP = 25
 """Messages that one script call takes out of an outbox."""
 DRIVER_LOST = timedelta(minutes=1)
 """A running task whose driver was not heard of for so long has none."""

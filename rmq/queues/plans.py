@@ -16,6 +16,7 @@ from rmq.core.script import Block, Call, Plan
 from rmq.errors import (
     CallerError,
     InvalidParameter,
+    InvalidReceipt,
     MessageDoesNotExist,
     MessageNotInFlight,
     OverLimit,
@@ -27,7 +28,7 @@ from rmq.errors import (
 from rmq.queues import administration, commands
 from rmq.queues.attributes import QueueInfo
 from rmq.queues.commands import QueueStats, Wanted
-from rmq.queues.limits import MAX_SCRIPT_MESSAGES, duration, ms, shown, whole
+from rmq.queues.limits import SCRIPT_MESSAGES, duration, ms, shown, whole
 from rmq.queues.message import (
     PeekedMessage,
     Receipt,
@@ -41,12 +42,17 @@ from rmq.queues.registry import LOOKS, Registry, known, on_known
 
 M = TypeVar("M")
 
-BATCH = 100
-"""Messages in one script call that sends or deletes; below 1 ms of server time."""
 BATCH_BYTES = 1 << 20
 """Bytes in one script call that sends. One message alone may be larger."""
 OVER_LIMIT_MS = 1_000
 """How soon a waiting receive looks again when too many messages are in flight."""
+
+
+def _attempt(attempt_id: str | None, found: int) -> str:
+    """The name under which one script call of an attempt is remembered; large ones take several."""
+    if attempt_id is None:
+        return ""
+    return f"{attempt_id} {found}" if found else attempt_id
 
 
 Handle = ReceivedMessage | Receipt | str
@@ -65,7 +71,7 @@ def send(
         places: list[int] = []
         batch: list[Prepared] = []
         size, end, packed_at = 0, at, 2 if info.is_fifo else 0
-        while end < len(messages) and len(batch) < BATCH:
+        while end < len(messages) and len(batch) < SCRIPT_MESSAGES[info.is_fifo]:
             try:
                 one = prepare(info, registry.limits, messages[end])
             except CallerError as error:
@@ -158,13 +164,13 @@ def receive(
         wait_ms = asked if asked is not None else ms(attributes.receive_message_wait_time)
         default_ms = ms(attributes.visibility_timeout)
         left_ms = 0 if found else max(int(wait_ms - (registry.now_ms() - begun)), 0)
-        step = min(max_messages - len(found), MAX_SCRIPT_MESSAGES)
+        step = min(max_messages - len(found), SCRIPT_MESSAGES[info.is_fifo])
         wanted = Wanted(
             max_messages=step,
             visibility_ms=default_ms if override is None else override,
             wait_ms=left_ms,
             in_flight_limit=limits.max_in_flight,
-            attempt_id=attempt_id or "",
+            attempt_id=_attempt(attempt_id, len(found)),
             sweep=may_sweep,
         )
         try:
@@ -206,11 +212,7 @@ def receive(
 
 def _receipt(info: QueueInfo, handle: Handle) -> Receipt:
     if isinstance(handle, ReceivedMessage):
-        if handle.queue_name != info.name:
-            raise InvalidParameter(
-                "message", f"of queue {handle.queue_name!r}", f"of {info.name!r}"
-            )
-        return handle.receipt
+        raise InvalidReceipt(f"the message is of queue {handle.queue_name!r}, not {info.name!r}")
     if isinstance(handle, Receipt):
         return handle
     return read_receipt(info, handle)
@@ -219,8 +221,9 @@ def _receipt(info: QueueInfo, handle: Handle) -> Receipt:
 def delete(registry: Registry, name: str, handles: Sequence[Handle]) -> Plan[list[bool | RmqError]]:
     """Remove received messages. True where this did it, False where there was nothing to remove."""
     results: list[bool | RmqError] = []
-    for start in range(0, len(handles), BATCH):
-        part = handles[start : start + BATCH]
+    size = SCRIPT_MESSAGES[name.endswith(".fifo")]
+    for start in range(0, len(handles), size):
+        part = handles[start : start + size]
         answers = yield from _on_receipts(
             registry,
             name,
@@ -256,8 +259,9 @@ def change_visibility(
             places.append(place)
         except InvalidParameter as error:
             results[place] = error
-    for start in range(0, len(places), BATCH):
-        part = places[start : start + BATCH]
+    size = SCRIPT_MESSAGES[name.endswith(".fifo")]
+    for start in range(0, len(places), size):
+        part = places[start : start + size]
 
         def make(
             info: QueueInfo, receipts: list[Receipt], kept: list[int], start: int = start
@@ -307,6 +311,10 @@ def _on_receipts(
         receipts.clear()
         kept.clear()
         for i, handle in enumerate(handles):
+            if isinstance(handle, ReceivedMessage) and handle.queue_name == name:
+                receipts.append(handle.receipt)
+                kept.append(i)
+                continue
             try:
                 receipts.append(_receipt(info, handle))
                 kept.append(i)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -27,6 +26,8 @@ from rmq.queues.registry import Registry, described
 
 R = TypeVar("R")
 Attributes = Mapping[str, MessageAttribute | str | bytes | int | float]
+NO_EXTRAS = (None,) * 6
+"""A send of nothing but a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,7 @@ class Message(ReceivedMessage):
 
     __slots__ = ("_queue",)
 
-    def __init__(self, queue: Queue, *parts: Any) -> None:
-        super().__init__(*parts)
-        self._queue = queue
+    _queue: Queue
 
     def delete(self) -> bool:
         """Say that it is done. See Queue.delete."""
@@ -130,8 +129,7 @@ class Queue:
         self.name = name
         self._registry = registry
         self._executor = executor
-        self._make = partial(Message, self)
-        self._sends: SyncCoalescer[Outgoing, Sent] = SyncCoalescer(self._send)
+        self._sends: SyncCoalescer[Outgoing | Body, Sent] = SyncCoalescer(self._send)
         self._deletes: SyncCoalescer[Handle, bool] = SyncCoalescer(self._delete)
         self._changes: SyncCoalescer[tuple[Handle, timedelta | float], int] = SyncCoalescer(
             self._change
@@ -174,17 +172,10 @@ class Queue:
         Raises InvalidParameter, QueueDoesNotExist, OutOfMemory, ConnectionLost.
         Source: SendMessage (Amazon SQS API Reference).
         """
-        return self._sends.submit(
-            Outgoing(
-                body,
-                attributes,
-                delay,
-                message_group_id,
-                deduplication_id,
-                trace_header,
-                sender_id,
-            )
-        )
+        extras = (attributes, delay, message_group_id, deduplication_id, trace_header, sender_id)
+        if extras == NO_EXTRAS:
+            return self._sends.submit(body)
+        return self._sends.submit(Outgoing(body, *extras))
 
     def send_many(self, messages: Iterable[Outgoing | Body]) -> BatchResult[Sent]:
         """Send any number of messages, in the order given; plain bodies or Outgoing.
@@ -222,13 +213,18 @@ class Queue:
             plans.receive(
                 self._registry,
                 self.name,
-                self._make,
+                self._message,
                 max_messages=max_messages,
                 visibility_timeout=visibility_timeout,
                 wait=wait,
                 attempt_id=receive_request_attempt_id,
             )
         )
+
+    def _message(self, *parts: Any) -> Message:
+        message = Message(*parts)
+        message._queue = self
+        return message
 
     def messages(
         self,

@@ -161,6 +161,7 @@ class AsyncExecutor(Executor):
     async def _refresh(self, error: Exception) -> None:
         """A replica that was a primary keeps our connections open: leave it."""
         if isinstance(error, trouble.ReadOnlyError) and self._link.pool is not None:
+            await self._discard(await self._take())
             await self._link.pool.disconnect(inuse_connections=False)
 
     async def _check(self) -> None:

@@ -107,10 +107,13 @@ class SyncExecutor(Executor):
 
     def _discard(self, connection: Any) -> None:
         """After trouble on one connection, those at hand are not trusted either."""
-        for one in (connection, *self._idle):
+        troubled = [connection]
+        with contextlib.suppress(IndexError):
+            while True:
+                troubled.append(self._idle.pop())
+        for one in troubled:
             one.disconnect()
             self._link.pool.release(one)
-        self._idle.clear()
 
     def _again(self, call: Call[Any], error: Exception) -> Any:
         args = self._command(call)
@@ -136,6 +139,7 @@ class SyncExecutor(Executor):
     def _refresh(self, error: Exception) -> None:
         """A replica that was a primary keeps our connections open: leave it."""
         if isinstance(error, trouble.ReadOnlyError) and self._link.pool is not None:
+            self._discard(self._take())
             self._link.pool.disconnect(inuse_connections=False)
 
     def _check(self) -> None:

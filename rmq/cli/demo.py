@@ -1,0 +1,159 @@
+"""The command `demo`: play rmq.cli.fleet, show how it goes, and say which promises were kept."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from rmq.cli import failures
+from rmq.cli.fleet.play import Result, Standing, play
+from rmq.cli.fleet.scenario import DEAD, ORDERS, POSITIONS, Scenario
+from rmq.cli.output import Output, table
+from rmq.cli.session import session_of
+
+MEMORY_POSITIONS, SERVER_POSITIONS = 40, 200
+"""Positions of each truck, so that 100 trucks take some 10 to 20 s. In one process all the work,
+Redis's too, shares one core."""
+
+
+def demo(
+    ctx: typer.Context,
+    trucks: Annotated[int, typer.Option(metavar="N", min=1, help="Each is a message group.")] = 100,
+    positions: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="How many each truck sends. Default: "
+            f"{MEMORY_POSITIONS} on memory://, {SERVER_POSITIONS} on a server.",
+        ),
+    ] = None,
+    consumers: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Who work at the same time.")
+    ] = 4,
+    deaths: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Consumers that die in mid-work.")
+    ] = 8,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Repeat a run, as far as time can be repeated.")
+    ] = None,
+) -> None:
+    """See it work: trucks, orders, consumers that die, and what is kept of the promises.
+
+    Trucks send their positions in order through one FIFO queue, each truck a group.
+    A standard queue takes bulk orders, one of them poisoned.
+    Consumers take from both. On a server they are processes, killed with SIGKILL.
+
+    It leaves nothing behind. The exit status is 1 if a promise was broken.
+    """
+    session = session_of(ctx)
+    session.namespace = f"demo-{uuid.uuid4().hex[:12]}"
+    client = session.connect()
+    on_memory = client.settings.url.startswith("memory:")
+    each = positions or (MEMORY_POSITIONS if on_memory else SERVER_POSITIONS)
+    scenario = Scenario(
+        trucks=trucks,
+        positions=each,
+        orders=max(trucks * each // 4, 10),
+        consumers=consumers,
+        deaths=deaths,
+        seed=random.randrange(10_000) if seed is None else seed,
+    )
+    out = session.output
+    if not out.as_json:
+        out.say(_opening(scenario, failures.one_line(client.settings.url), on_memory))
+    with client:
+        result = _played(out, client, scenario)
+    if out.as_json:
+        out.document(_shape(scenario, result))
+    else:
+        _show(out, result)
+    if not result.kept:
+        raise typer.Exit(failures.REFUSED)
+
+
+def _opening(scenario: Scenario, url: str, on_memory: bool) -> str:
+    kind = "threads" if on_memory else "processes"
+    return (
+        f"{scenario.trucks} trucks send {scenario.positions} positions each, in order, beside "
+        f"{scenario.orders:,} orders and a poisoned one. {scenario.consumers} consumers "
+        f"({kind}) work on {url}; {scenario.deaths} will die in mid-work. (--seed {scenario.seed})"
+    )
+
+
+def _played(out: Output, client: Any, scenario: Scenario) -> Result:
+    bars = out.progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[state]}"),
+    )
+    with bars:
+        total = scenario.trucks * scenario.positions
+        first = bars.add_task("positions", total=total, state="")
+        second = bars.add_task("orders", total=scenario.orders, state="")
+
+        def draw(standing: Standing) -> None:
+            deaths = f"{standing.deaths} consumers died"
+            bars.update(first, completed=standing.positions, state=deaths)
+            bars.update(second, completed=standing.orders)
+
+        return play(client, scenario, draw)
+
+
+FIGURES = {
+    "sent": "sent",
+    "repeats": "repeats dropped",
+    "delivered": "delivered",
+    "redelivered": "redelivered",
+    "dead": "dead letters",
+    "order_violations": "order violations",
+    "processed_twice": "processed twice",
+    "lost": "lost",
+}
+"""Fields of an Outcome, and what the table calls them."""
+PROMISES = ("order_violations", "processed_twice", "lost")
+"""Those that are 0 as long as every promise is kept."""
+
+
+def _show(out: Output, result: Result) -> None:
+    rows = table("", f">{POSITIONS}", f">{ORDERS}")
+    for field, name in FIGURES.items():
+        figures = [getattr(result.positions, field), getattr(result.orders, field)]
+        shown = ["-" if figure is None else f"{figure:,}" for figure in figures]
+        style = None
+        if field in PROMISES:
+            style = "bold red" if any(figures) else "green"
+        rows.add_row(name, *shown, style=style)
+    out.show(rows)
+    how = "killed with SIGKILL" if result.are_processes else "abandoned in mid-work"
+    where = f"is in {DEAD}" if result.poison_found else f"is NOT in {DEAD}"
+    out.say(
+        f"{result.deaths} consumers {how}; the poisoned order {where}; "
+        f"{result.per_second:,.0f} messages/s, sent to deleted, in {result.seconds:.1f} s"
+    )
+    for trouble in result.troubles:
+        out.note(f"rmq: a consumer failed: {failures.one_line(trouble)}")
+    out.say("Every promise was kept." if result.kept else "A PROMISE WAS BROKEN.")
+
+
+def _shape(scenario: Scenario, result: Result) -> dict[str, Any]:
+    return {
+        "kept": result.kept,
+        "positions": asdict(result.positions),
+        "orders": asdict(result.orders),
+        "poison_found": result.poison_found,
+        "deaths": result.deaths,
+        "killed_with": "SIGKILL" if result.are_processes else None,
+        "seconds": round(result.seconds, 3),
+        "per_second": round(result.per_second),
+        "troubles": list(result.troubles),
+        "scenario": asdict(scenario),
+    }

@@ -1,0 +1,94 @@
+"""Session: what one command works with: a client, made when it is first asked for, and an output.
+
+The options say where Redis is; what they leave out, RMQ_* says (rmq.settings).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import typer
+
+import rmq
+from rmq import Client, Limits, Settings
+from rmq.cli.output import Output
+
+RETRY_TIMEOUT_S = 5.0
+"""How long trouble is retried unless RMQ_RETRY_TIMEOUT says: a wrong URL should tell soon."""
+COMPLETION_TIMEOUT_S = 0.5
+"""The same, while somebody waits for their shell to complete a name."""
+
+
+@dataclass(kw_only=True)
+class Session:
+    """The options that every command has, and what follows from them."""
+
+    url: str | None = None
+    namespace: str | None = None
+    no_limits: bool = False
+    as_json: bool = False
+
+    @cached_property
+    def output(self) -> Output:
+        """Where the answer goes."""
+        return Output(as_json=self.as_json)
+
+    @cached_property
+    def client(self) -> Client:
+        """The client. On memory:// it says once what to expect. Raises ConfigurationError."""
+        client = self.connect()
+        if client.settings.url.startswith("memory:") and not self.as_json:
+            self.output.note(
+                "rmq: memory:// lives inside this one command, nothing outlives it; "
+                "next: rmq --url redis://localhost .. (or set RMQ_URL)"
+            )
+        return client
+
+    def connect(self, **settings: Any) -> Client:
+        """Make a client; *settings* are over the environment's."""
+        client = rmq.connect(
+            self.url,
+            namespace=self.namespace,
+            limits=Limits.none() if self.no_limits else None,
+            **_patience() | settings,
+        )
+        return client
+
+    def close(self) -> None:
+        """Give back the connections, if there are any."""
+        if "client" in self.__dict__:
+            self.client.close()
+
+
+def _patience() -> dict[str, Any]:
+    overrides: dict[str, Any] = {}
+    try:
+        given = Settings(**overrides).model_fields_set
+    except ValueError:
+        return {}  # rmq.connect reads them too, and says what is wrong
+    return {} if "retry_timeout" in given else {"retry_timeout": RETRY_TIMEOUT_S}
+
+
+def session_of(ctx: typer.Context) -> Session:
+    """The session of the command that runs."""
+    session = ctx.find_root().obj
+    assert isinstance(session, Session)
+    return session
+
+
+def queue_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of queues that begin with *incomplete*, for a shell. No error reaches a prompt."""
+    options = ctx.find_root().params
+    session = Session(url=options.get("url"), namespace=options.get("namespace"))
+    try:
+        client = session.connect(
+            retry_timeout=COMPLETION_TIMEOUT_S, socket_timeout=COMPLETION_TIMEOUT_S
+        )
+        try:
+            return list(client.list_queues(incomplete, limit=100))
+        finally:
+            client.close()
+    except rmq.RmqError:
+        return []
