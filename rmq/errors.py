@@ -23,6 +23,7 @@ Every error pickles, names things and never carries a payload.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, ClassVar
 
 
@@ -96,7 +97,7 @@ class TooManyTags(InvalidParameter, code="RMQ_TOO_MANY_TAGS"):
 
     @classmethod
     def _refused(cls, subject: str, detail: str) -> RmqError:
-        return cls("tags", f"{detail} tags", "at most 50 of them")
+        return cls("tags", Words(f"{detail} tags"), "at most 50 of them")
 
 
 class QueueDoesNotExist(CallerError, code="RMQ_QUEUE_DOES_NOT_EXIST"):
@@ -189,8 +190,18 @@ class StaleConfig(ServerError, code="RMQ_STALE_CONFIG"):
     """The queue's description changed under us. Plans refresh it and try again."""
 
 
+class Words(str):
+    """A description of a value, shown as it is: 11 attributes, empty, 2048 bytes."""
+
+    __slots__ = ()
+
+
 def brief(value: object) -> str:
     """A value as an error may show it: short, and never a payload."""
+    if isinstance(value, Words):
+        return str(value)
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():.10g} s"
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"{len(value)} bytes"
     text = value if isinstance(value, str) else str(value)

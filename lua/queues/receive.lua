@@ -18,8 +18,9 @@
 -- ARGV[7] target     where such a message goes; '' for back where it came from
 -- ARGV[8] kind       d dead letter, r redrive
 -- ARGV[9] wait_ms    how long the caller will wait when nothing is there; 0 for not
--- ARGV[10] sweep    1 to be told that a sweep is due instead of receiving, 0 to receive anyway
--- ARGV[11] now_ms    '' in production; the clock of a test
+-- ARGV[10] default_ms   the queue's visibility timeout; see queues.change_visibility
+-- ARGV[11] sweep    1 to be told that a sweep is due instead of receiving, 0 to receive anyway
+-- ARGV[12] now_ms    '' in production; the clock of a test
 --
 -- Reply   see lib/receive
 -- Errors  RMQ_QUEUE_DOES_NOT_EXIST RMQ_STALE_CONFIG
@@ -37,15 +38,15 @@ local s = call('HMGET', state, 'version', 'seq', 'cursor', 'received', 'waiting'
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
-local now = now_us(ARGV[11])
+local now = now_us(ARGV[12])
 local now_ms = math.floor(now / 1000)
-if ARGV[10] == '1' and now >= tonumber(s[6]) then return { int(now_ms), 0, SWEEP } end
+if ARGV[11] == '1' and now >= tonumber(s[6]) then return { int(now_ms), 0, SWEEP } end
 local horizon = now - tonumber(ARGV[4]) * 1000
 -- A dead-letter queue that was found missing is left alone for a while; messages stay here then.
 local max_receive_count = tonumber(ARGV[6])
 if ARGV[8] == 'd' and now_ms < tonumber(s[9]) then max_receive_count = nil end
 
-if in_flight_limit and call('ZCARD', inflight) >= in_flight_limit then
+if in_flight_limit and call('ZCARD', inflight) + want > in_flight_limit then
   local free = in_flight_limit - call('ZCOUNT', inflight, '(' .. due_score(now_ms), '+inf')
   if free <= 0 then return { int(now_ms), -1, OVER_LIMIT } end
   want = math.min(want, free)
@@ -136,7 +137,9 @@ if #firsts > 0 then call('HSET', first, unpack(firsts)) end
 if moved > 0 then reply[3] = reply[3] + MOVED end
 if got + moved > 0 then
   call('HSET', state, 'cursor', int(start), 'received', int(tonumber(s[4]) + got))
-  if left or start < tonumber(s[2]) then wake_one(wake, s[5], now) end
+  if left or start < tonumber(s[2]) or visibility_ms < tonumber(ARGV[10]) then
+    wake_one(wake, s[5], now)
+  end
   return reply
 end
 

@@ -24,8 +24,9 @@
 -- ARGV[10] delay_ms  the queue's; counted for every message, also those already here
 -- ARGV[11] attempt   receive request attempt id; '' for none
 -- ARGV[12] attempt_ms  how long an attempt is remembered
--- ARGV[13] sweep    1 to be told that a sweep is due instead of receiving, 0 to receive anyway
--- ARGV[14] now_ms    '' in production; the clock of a test
+-- ARGV[13] default_ms   the queue's visibility timeout; see queues.change_visibility
+-- ARGV[14] sweep    1 to be told that a sweep is due instead of receiving, 0 to receive anyway
+-- ARGV[15] now_ms    '' in production; the clock of a test
 --
 -- Reply   see lib/receive
 -- Errors  RMQ_QUEUE_DOES_NOT_EXIST RMQ_STALE_CONFIG
@@ -45,9 +46,9 @@ local s = call('HMGET', state, 'version', 'received', 'waiting', 'sweep', 'timer
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
-local now = now_us(ARGV[14])
+local now = now_us(ARGV[15])
 local now_ms = math.floor(now / 1000)
-if ARGV[13] == '1' and now >= tonumber(s[4]) then return { int(now_ms), 0, SWEEP } end
+if ARGV[14] == '1' and now >= tonumber(s[4]) then return { int(now_ms), 0, SWEEP } end
 local horizon = now - tonumber(ARGV[4]) * 1000
 local max_receive_count = tonumber(ARGV[6])
 if ARGV[8] == 'd' and now_ms < tonumber(s[6]) then max_receive_count = nil end
@@ -88,7 +89,7 @@ if attempt ~= '' then
   end
 end
 
-if in_flight_limit and call('ZCARD', inflight) >= in_flight_limit then
+if in_flight_limit and call('ZCARD', inflight) + want > in_flight_limit then
   local free = in_flight_limit - call('ZCOUNT', inflight, '(' .. due_score(now_ms), '+inf')
   if free <= 0 then return { int(now_ms), -1, OVER_LIMIT } end
   want = math.min(want, free)
@@ -114,7 +115,7 @@ for g = 1, #free do
       lock = lock or now_ms
     elseif ripe > now_ms then
       -- Order holds over delays: nothing behind this one is looked at.
-      lock = math.max(lock or 0, ripe)
+      lock = lock or ripe
       break
     elseif max_receive_count and count >= max_receive_count then
       call('XADD', outbox, '*', 's', seq, 't', ARGV[7], 'k', ARGV[8])
@@ -165,7 +166,7 @@ if got + moved > 0 then
     call('HSET', attempts, attempt, table.concat(kept, ' '))
     call('ZADD', attempt_times, int(now_ms), attempt)
   end
-  if left then wake_one(wake, s[3], now) end
+  if left or visibility_ms < tonumber(ARGV[13]) then wake_one(wake, s[3], now) end
   return reply
 end
 

@@ -30,7 +30,7 @@ local horizon = now - tonumber(ARGV[2]) * 1000
 local late
 if not delay_ms then late = call('ZCOUNT', delayed, '(' .. int(now_ms), '+inf')
 elseif delay_ms == 0 then late = 0
-else late = call('ZCOUNT', delayed, '(' .. int(now - delay_ms * 1000), '+inf') end
+else late = call('ZCOUNT', delayed, '(' .. int((now_ms - delay_ms) * 1000 + 999), '+inf') end
 
 local oldest, stale = 0, 0
 local head = call('XRANGE', log, '-', '+', 'COUNT', 1)[1]

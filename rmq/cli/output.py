@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -99,14 +99,14 @@ def table(*headings: str, title: str | None = None) -> Table:
     return made
 
 
-def pairs(title: str, rows: Iterable[tuple[str, str]]) -> Table:
-    """A table of names and values."""
-    made = Table(box=None, title=title, title_justify="left", title_style="bold", show_header=False)
+def pairs(title: str, rows: Iterable[tuple[str, str]]) -> Group:
+    """A title, and a table of names and values."""
+    made = Table(box=None, show_header=False)
     made.add_column(style="cyan", no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in rows:
         made.add_row(name, Text(value))
-    return made
+    return Group(Text(title, style="bold"), made)
 
 
 # --- values, for programs -----------------------------------------------------------------------

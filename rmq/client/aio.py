@@ -54,7 +54,7 @@ class AsyncClient:
 
         Raises InvalidParameter for what can not be a name.
         """
-        found = self._queues.get(name)
+        found = self._queues.get(name) if isinstance(name, str) else None
         if found is None:
             found = self._queues[name] = AsyncQueue(name, self._registry, self._executor)
         return found

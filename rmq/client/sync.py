@@ -55,7 +55,7 @@ class Client:
 
         Raises InvalidParameter for what can not be a name.
         """
-        found = self._queues.get(name)
+        found = self._queues.get(name) if isinstance(name, str) else None
         if found is None:
             found = self._queues[name] = Queue(name, self._registry, self._executor)
         return found

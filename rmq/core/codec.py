@@ -55,6 +55,8 @@ class Header(msgspec.Struct, omit_defaults=True, frozen=True):
 PLAIN = Header()
 PLAIN_ENVELOPE = b"\x01"
 """What stands before a body that is nothing but a body."""
+_LAST_MS = 1 << 43
+"""The year 2248."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Header)
 
@@ -85,11 +87,16 @@ def unpack(packed: bytes) -> tuple[Header, bytes]:
         raise BrokenEnvelope(f"an envelope of {len(packed)} bytes ends inside its header")
     try:
         header = _decoder.decode(packed[start:end])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BrokenEnvelope(f"an envelope's header can not be read: {error}") from error
     for name, (_, value) in header.attributes.items():
         if not isinstance(value, (str, bytes)):
             raise BrokenEnvelope(f"an envelope's attribute {name[:40]!r} is neither text nor bytes")
+    if header.id is not None and len(header.id) != 16:
+        raise BrokenEnvelope(f"an envelope's id has {len(header.id)} bytes, not 16")
+    for at in (header.sent_ms, header.first_received_ms):
+        if at is not None and not 0 <= at < _LAST_MS:
+            raise BrokenEnvelope(f"an envelope's time, {at} ms, is out of all times")
     return header, packed[end:]
 
 

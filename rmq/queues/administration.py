@@ -76,6 +76,22 @@ def redelay(
     )
 
 
+def mark_delayed(keys: QueueKeys, info: QueueInfo, after: int, limit: int) -> Call[int]:
+    """Count what is here already as delayed. The result is where to go on; 0 at the end."""
+    return script.load("queues/mark_delayed").call(
+        info.name,
+        int,
+        state=keys.state,
+        log=keys.log,
+        inflight=keys.inflight,
+        delayed=keys.delayed,
+        version=info.version,
+        delay_ms=info.delay_ms,
+        after=after,
+        limit=limit,
+    )
+
+
 def purge(keys: QueueKeys, info: QueueInfo) -> Call[int]:
     """Drop every message. The result is how many there were."""
     return script.load("queues/purge").call(

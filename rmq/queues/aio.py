@@ -17,6 +17,7 @@ from rmq.queues import lifecycle, plans, redrive
 from rmq.queues.attributes import QueueInfo
 from rmq.queues.commands import QueueStats
 from rmq.queues.lifecycle import Page
+from rmq.queues.limits import listed
 from rmq.queues.message import PeekedMessage, ReceivedMessage, Sent
 from rmq.queues.outbox import RedriveTask
 from rmq.queues.outgoing import Body, Outgoing
@@ -184,7 +185,7 @@ class AsyncQueue:
         error in the result, the others are sent. Connection trouble is raised: then those before
         the break are sent, and those after are not.
         """
-        return BatchResult(tuple(await self._send(list(messages))))
+        return BatchResult(tuple(await self._send(listed(messages, "messages", "messages"))))
 
     async def _send(self, messages: Sequence[Outgoing | Body]) -> list[Sent | RmqError]:
         return await self._executor.run(plans.send(self._registry, self.name, messages))
@@ -258,7 +259,9 @@ class AsyncQueue:
 
     async def delete_many(self, messages: Iterable[Handle]) -> BatchResult[bool]:
         """Say that many messages are done. One result or error for each."""
-        return BatchResult(tuple(await self._delete(list(messages))))
+        return BatchResult(
+            tuple(await self._delete(listed(messages, "messages", "messages or receipt handles")))
+        )
 
     async def _delete(self, messages: Sequence[Handle]) -> list[bool | RmqError]:
         return await self._executor.run(plans.delete(self._registry, self.name, messages))
@@ -277,7 +280,11 @@ class AsyncQueue:
         self, changes: Iterable[tuple[Handle, timedelta | float]]
     ) -> BatchResult[datetime]:
         """Change the visibility of many messages, each to its own time from now."""
-        ends = await self._change(list(changes))
+        pairs = listed(changes, "changes", "pairs of message and timeout")
+        for pair in pairs:
+            if not isinstance(pair, tuple) or len(pair) != 2:
+                raise InvalidParameter("changes", pair, "pairs of message and timeout")
+        ends = await self._change(pairs)
         return BatchResult(
             tuple(
                 one if isinstance(one, RmqError) else datetime.fromtimestamp(one / 1000, UTC)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from rmq.errors import InvalidParameter
+from rmq.errors import InvalidParameter, Words
 from rmq.queues.limits import Limits, duration, ms, seconds, whole
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -204,11 +204,13 @@ def _checked_allow(value: Any, limits: Limits) -> RedriveAllowPolicy | None:
             f"{name}.source_queues", value.source_queues, "empty unless by_queue"
         )
     if value.permission == "by_queue" and not value.source_queues:
-        raise InvalidParameter(f"{name}.source_queues", "empty", "1 or more names with by_queue")
+        raise InvalidParameter(
+            f"{name}.source_queues", Words("empty"), "1 or more names with by_queue"
+        )
     high = limits.max_redrive_sources
     if high is not None and len(value.source_queues) > high:
         raise InvalidParameter(
-            f"{name}.source_queues", f"{len(value.source_queues)} names", f"at most {high}"
+            f"{name}.source_queues", Words(f"{len(value.source_queues)} names"), f"at most {high}"
         )
     return value
 

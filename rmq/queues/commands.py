@@ -146,6 +146,7 @@ def receive(keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[...
         "target": target,
         "kind": kind,
         "wait_ms": wanted.wait_ms,
+        "default_ms": ms(attributes.visibility_timeout),
         "sweep": int(wanted.sweep),
     }
     if not info.is_fifo:
@@ -252,6 +253,7 @@ def peek(keys: QueueKeys, info: QueueInfo, after: int, limit: int) -> Call[list[
         inflight=keys.inflight,
         delayed=keys.delayed,
         first=keys.first,
+        moved=keys.moved,
         version=info.version,
         after=after,
         max=limit,

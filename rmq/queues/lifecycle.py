@@ -9,16 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from rmq.core.events import Deleted
 from rmq.core.keys import queue_index
 from rmq.core.script import Call, Plan
-from rmq.errors import InvalidParameter, QueueDoesNotExist, QueueExists, StaleConfig
+from rmq.errors import InvalidParameter, QueueDoesNotExist, QueueExists, StaleConfig, Words, brief
 from rmq.queues import administration
 from rmq.queues.attributes import QueueAttributes, QueueInfo, checked, to_text
-from rmq.queues.limits import Limits, shown, whole
+from rmq.queues.limits import Limits, listed, text, whole
 from rmq.queues.registry import LOOKS, Registry, described, on_known
 
 KINDS = {True: "a FIFO queue (.fifo)", False: "a standard queue"}
@@ -45,7 +44,7 @@ def create(
             if getattr(info.attributes, field) != getattr(attributes, field):
                 has, wanted = getattr(info.attributes, field), getattr(attributes, field)
                 raise QueueExists(
-                    f"queue {name!r} exists with {field} {_shown(has)}, not {_shown(wanted)}; "
+                    f"queue {name!r} exists with {field} {brief(has)}, not {brief(wanted)}; "
                     "set it with rmq queue set, or create it under another name",
                     queue=name,
                     attribute=field,
@@ -55,10 +54,6 @@ def create(
 
 def _chosen(given: Iterable[str], attributes: QueueAttributes) -> dict[str, Any]:
     return {field: getattr(attributes, field) for field in given}
-
-
-def _shown(value: Any) -> str:
-    return shown(value) if isinstance(value, timedelta) else str(value)
 
 
 def _point(registry: Registry, name: str, attributes: QueueAttributes) -> Plan[None]:
@@ -126,6 +121,15 @@ def _redelay(registry: Registry, name: str) -> Plan[None]:
         looked, waits = yield from on_known(registry, name, step)
         offset += waits
         if looked < limit:
+            break
+    after = 0
+    while True:
+
+        def mark(info: QueueInfo, after: int = after) -> Call[int]:
+            return administration.mark_delayed(registry.keys(name), info, after, limit)
+
+        after = yield from on_known(registry, name, mark)
+        if not after:
             return
 
 
@@ -159,9 +163,7 @@ def tag(
     registry: Registry, name: str, add: Mapping[str, str], remove: Iterable[str]
 ) -> Plan[dict[str, str]]:
     """Set and remove tags. Returns all of them."""
-    if isinstance(remove, (str, bytes)):
-        raise InvalidParameter("tag keys", remove, "a list of names")
-    gone = [_tag_part("tag key", one, 1, 128) for one in remove]
+    gone = [text(one, "tag key", 1, 128) for one in listed(remove, "tag keys", "names")]
     labels = checked_tags(add, registry.limits)
     all_tags: dict[str, str] = yield administration.tag(
         registry.keys(name), name, registry.limits.max_tags, labels, gone
@@ -172,19 +174,15 @@ def tag(
 def checked_tags(tags: Mapping[str, str], limits: Limits) -> dict[str, str]:
     """Valid tags: keys of 1 to 128 characters, values of 0 to 256. Raises InvalidParameter."""
     if not isinstance(tags, Mapping):
-        raise InvalidParameter("tags", type(tags).__name__, "a mapping from name to value")
+        raise InvalidParameter("tags", Words(type(tags).__name__), "a mapping from name to value")
     if limits.max_tags is not None and len(tags) > limits.max_tags:
-        raise InvalidParameter("tags", f"{len(tags)} tags", f"at most {limits.max_tags} of them")
+        raise InvalidParameter(
+            "tags", Words(f"{len(tags)} tags"), f"at most {limits.max_tags} of them"
+        )
     return {
-        _tag_part("tag key", key, 1, 128): _tag_part(f"tags[{key!r}]", value, 0, 256)
+        text(key, "tag key", 1, 128): text(value, f"tags[{key!r}]", 0, 256)
         for key, value in tags.items()
     }
-
-
-def _tag_part(field: str, text: str, low: int, high: int) -> str:
-    if not isinstance(text, str) or not low <= len(text) <= high:
-        raise InvalidParameter(field, text, f"{low} to {high} characters of text")
-    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,16 +204,16 @@ def list_queues(registry: Registry, prefix: str, limit: int, token: str | None) 
     """Names that begin with *prefix*, in order, page by page."""
     namespace = registry.namespace
     check_page(prefix, limit, token)
+    after = token if token is not None and token >= prefix else None
     names = yield administration.names_from(
-        queue_index(namespace), "queues", prefix, token, limit + 1
+        queue_index(namespace), "queues", prefix, after, limit + 1
     )
     return page_of(names, limit)
 
 
 def check_page(prefix: str, limit: int, token: str | None) -> None:
     """Raise InvalidParameter for what can not begin a page."""
-    if not isinstance(prefix, str):
-        raise InvalidParameter("prefix", prefix, "str")
+    text(prefix, "prefix", 0)
     whole(limit, "limit", 1, 1000)
     if token is not None and (not isinstance(token, str) or not token.isascii()):
         raise InvalidParameter("token", token, "a next_token of the call before")

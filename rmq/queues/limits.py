@@ -5,12 +5,17 @@ Source: Amazon SQS quotas (Developer Guide) and the SQS API Reference.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from rmq.errors import ConfigurationError, InvalidParameter
+from rmq.errors import ConfigurationError, InvalidParameter, Words, brief
 
+T = TypeVar("T")
+
+MAX_SCRIPT_MESSAGES = 1000
+"""The most that a script call receives at all."""
 SCRIPT_MESSAGES = {False: 100, True: 40}
 """The most that one script call carries on a standard and (True) on a FIFO queue, whose messages
 cost more; what is more goes in several calls. About 1 ms of server time."""
@@ -89,7 +94,7 @@ def duration(
     found = seconds(value, field)
     low = low or timedelta(0)
     if found < low or (high is not None and found > high) or found > _FAR:
-        raise InvalidParameter(field, shown(found), f"{shown(low)} to {shown(high or _FAR)}")
+        raise InvalidParameter(field, found, f"{brief(low)} to {brief(high or _FAR)}")
     return found
 
 
@@ -103,13 +108,23 @@ def whole(value: int, field: str, low: int, high: int | None) -> int:
     return value
 
 
-def shown(value: timedelta) -> str:
-    """A duration as errors and tables show it: 0 s, 1.5 s, 345600 s."""
-    return (
-        f"{value.total_seconds():g} s"
-        if value.total_seconds() < 1e5
-        else f"{value.total_seconds():.0f} s"
-    )
+def text(value: object, field: str, low: int = 1, high: int | None = None) -> str:
+    """Text of so many characters that UTF-8 can express. Raises InvalidParameter."""
+    most = f"{low} to {high} characters" if high is not None else f"at least {low} characters"
+    if not isinstance(value, str) or len(value) < low or (high is not None and len(value) > high):
+        raise InvalidParameter(field, value, f"{most} of text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidParameter(field, ascii(value), "text that UTF-8 can express") from None
+    return value
+
+
+def listed(value: Iterable[T], field: str, of: str) -> list[T]:
+    """Several of something, but not one text by mistake. Raises InvalidParameter."""
+    if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Iterable):
+        raise InvalidParameter(field, Words(type(value).__name__), f"a list of {of}")
+    return list(value)
 
 
 def ms(value: timedelta) -> int:

@@ -287,6 +287,12 @@ class ReceivedMessage(StoredMessage):
         self._header = None
         self.received_ms = received_ms
 
+    def is_of(self, info: QueueInfo) -> bool:
+        """Whether it was received from this very queue, not from one that bore the name before."""
+        return self._info is info or (
+            self._info.incarnation == info.incarnation and self._info.name == info.name
+        )
+
     @property
     def receipt(self) -> Receipt:
         """What delete and change_visibility need."""

@@ -13,15 +13,15 @@ from datetime import timedelta
 from typing import Any
 
 from rmq.core.codec import PLAIN, PLAIN_ENVELOPE, Header, MessageAttribute, attributes_size, pack
-from rmq.errors import InvalidParameter, MissingParameter
+from rmq.errors import InvalidParameter, MissingParameter, Words
 from rmq.queues.attributes import QueueAttributes, QueueInfo
-from rmq.queues.limits import Limits, duration, ms
+from rmq.queues.limits import Limits, duration, ms, text
 
 _BAD_TEXT = re.compile("[^\x09\x0a\x0d\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ID = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]+")
 _ATTRIBUTE_NAME = re.compile(r"(?!(?i:aws|amazon)\.)(?!\.)(?!.*\.\.)[A-Za-z0-9_.-]{1,256}(?<!\.)")
 _ATTRIBUTE_TYPE = re.compile(r"(String|Number|Binary)(\..{1,249})?")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 
 Body = bytes | str
 
@@ -93,8 +93,8 @@ def prepare(info: QueueInfo, limits: Limits, message: Outgoing | Body) -> Prepar
             ("trace_header", message.trace_header),
             ("sender_id", message.sender_id),
         ):
-            if value is not None and (not isinstance(value, str) or not value):
-                raise InvalidParameter(field, value, "a text of at least 1 character")
+            if value is not None:
+                text(value, field)
         header = Header(
             attributes=extra.pairs,
             trace_header=message.trace_header,
@@ -105,7 +105,7 @@ def prepare(info: QueueInfo, limits: Limits, message: Outgoing | Body) -> Prepar
     if size > attributes.maximum_message_size:
         raise InvalidParameter(
             "message size",
-            f"{size} bytes",
+            Words(f"{size} bytes"),
             f"at most {attributes.maximum_message_size} bytes, body and attributes together",
         )
     packed = pack(body, header)
@@ -138,9 +138,9 @@ def body_bytes(body: Body, limits: Limits) -> bytes:
     elif isinstance(body, (bytes, bytearray, memoryview)):
         raw = bytes(body)
     else:
-        raise InvalidParameter("body", type(body).__name__, "bytes or str")
+        raise InvalidParameter("body", Words(type(body).__name__), "bytes or str")
     if not raw and limits.nonempty_body:
-        raise InvalidParameter("body", "empty", "at least 1 byte long")
+        raise InvalidParameter("body", Words("empty"), "at least 1 byte long")
     return raw
 
 
@@ -150,7 +150,7 @@ def check_text(field: str, text: str) -> None:
     if found:
         raise InvalidParameter(
             field,
-            f"text with the character #x{ord(found[0]):x}",
+            Words(f"text with the character #x{ord(found[0]):x}"),
             "of #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
         )
 
@@ -158,7 +158,7 @@ def check_text(field: str, text: str) -> None:
 def check_id(field: str, value: str, limits: Limits) -> str:
     """A group, deduplication or attempt id. Raises InvalidParameter."""
     if not isinstance(value, str):
-        raise InvalidParameter(field, type(value).__name__, "str")
+        raise InvalidParameter(field, Words(type(value).__name__), "str")
     high = limits.max_id_length
     if high is None:
         # NUL and SOH frame the group in the order key.
@@ -185,10 +185,14 @@ def checked_attributes(
 ) -> _Checked:
     """Message attributes ready to be stored. Raises InvalidParameter naming the attribute."""
     if not isinstance(given, Mapping):
-        raise InvalidParameter("attributes", type(given).__name__, "a mapping from name to value")
+        raise InvalidParameter(
+            "attributes", Words(type(given).__name__), "a mapping from name to value"
+        )
     high = limits.max_message_attributes
     if high is not None and len(given) > high:
-        raise InvalidParameter("attributes", f"{len(given)} attributes", f"at most {high} of them")
+        raise InvalidParameter(
+            "attributes", Words(f"{len(given)} attributes"), f"at most {high} of them"
+        )
     found = {name: _attribute(name, value, limits) for name, value in given.items()}
     pairs = {name: (one.type, one.value) for name, one in found.items()}
     return _Checked(pairs, attributes_size(found))
@@ -232,12 +236,11 @@ def _attribute(name: str, value: object, limits: Limits) -> MessageAttribute:
         if not isinstance(one.value, bytes) or not one.value:
             raise InvalidParameter(f"{where}.value", one.value, "at least 1 byte, as bytes")
         return one
-    if not isinstance(one.value, str) or not one.value:
-        raise InvalidParameter(f"{where}.value", one.value, "a text of at least 1 character")
+    words = text(one.value, f"{where}.value")
     if limits.text_characters:
-        check_text(f"{where}.value", one.value)
+        check_text(f"{where}.value", words)
     if base == "Number":
-        _check_number(f"{where}.value", one.value)
+        _check_number(f"{where}.value", words)
     return one
 
 

@@ -6,6 +6,7 @@ that may be out of date: the script refuses it then, and the plan looks again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
@@ -24,11 +25,13 @@ from rmq.errors import (
     RmqError,
     StaleConfig,
     StaleReceipt,
+    Words,
+    brief,
 )
 from rmq.queues import administration, commands
 from rmq.queues.attributes import QueueInfo
 from rmq.queues.commands import QueueStats, Wanted
-from rmq.queues.limits import SCRIPT_MESSAGES, duration, ms, shown, whole
+from rmq.queues.limits import MAX_SCRIPT_MESSAGES, SCRIPT_MESSAGES, duration, ms, whole
 from rmq.queues.message import (
     PeekedMessage,
     Receipt,
@@ -164,10 +167,15 @@ def receive(
         wait_ms = asked if asked is not None else ms(attributes.receive_message_wait_time)
         default_ms = ms(attributes.visibility_timeout)
         left_ms = 0 if found else max(int(wait_ms - (registry.now_ms() - begun)), 0)
-        step = min(max_messages - len(found), SCRIPT_MESSAGES[info.is_fifo])
+        visibility_ms = default_ms if override is None else override
+        step = max_messages - len(found)
+        # A second script call may only follow where it can not see what the first one took: not
+        # when that is visible again at once, nor in a FIFO group, which is locked now.
+        several = visibility_ms > 0 and not info.is_fifo
+        step = min(step, SCRIPT_MESSAGES[False] if several else MAX_SCRIPT_MESSAGES)
         wanted = Wanted(
             max_messages=step,
-            visibility_ms=default_ms if override is None else override,
+            visibility_ms=visibility_ms,
             wait_ms=left_ms,
             in_flight_limit=limits.max_in_flight,
             attempt_id=_attempt(attempt_id, len(found)),
@@ -189,7 +197,7 @@ def receive(
             yield from relay(registry, name)
         found += got.messages
         if found:
-            if len(found) < max_messages and len(got.messages) == step:
+            if len(found) < max_messages and len(got.messages) == step and visibility_ms > 0:
                 continue
             if registry.events:
                 registry.events.tell(Received(queue=name, count=len(found)))
@@ -212,7 +220,9 @@ def receive(
 
 def _receipt(info: QueueInfo, handle: Handle) -> Receipt:
     if isinstance(handle, ReceivedMessage):
-        raise InvalidReceipt(f"the message is of queue {handle.queue_name!r}, not {info.name!r}")
+        raise InvalidReceipt(
+            f"the message is of queue {handle.queue_name!r}, not of {info.name!r} as it is now"
+        )
     if isinstance(handle, Receipt):
         return handle
     return read_receipt(info, handle)
@@ -293,8 +303,8 @@ def _changed(registry: Registry, name: str, answer: int | RmqError) -> int | Rmq
     most = registry.limits.max_visibility_timeout
     return InvalidParameter(
         "visibility_timeout",
-        "beyond the limit in total",
-        f"at most {shown(most) if most else 'any'} since the message was received",
+        Words("beyond the limit in total"),
+        f"at most {brief(most) if most else 'any'} since the message was received",
     )
 
 
@@ -311,7 +321,7 @@ def _on_receipts(
         receipts.clear()
         kept.clear()
         for i, handle in enumerate(handles):
-            if isinstance(handle, ReceivedMessage) and handle.queue_name == name:
+            if isinstance(handle, ReceivedMessage) and handle.is_of(info):
                 receipts.append(handle.receipt)
                 kept.append(i)
                 continue
@@ -337,7 +347,7 @@ def _on_receipts(
 def peek(registry: Registry, name: str, limit: int, after: str | None) -> Plan[list[PeekedMessage]]:
     """Look at messages in the order of sending; nothing about them changes."""
     whole(limit, "limit", 1, 1000)
-    if after is not None and (not isinstance(after, str) or not after.isdecimal()):
+    if after is not None and (not isinstance(after, str) or not re.fullmatch("[0-9]{1,16}", after)):
         raise InvalidParameter("after", after, "the position of a peeked message")
     start = int(after or 0)
     return (

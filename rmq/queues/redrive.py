@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from rmq.queues import administration, commands, outbox
 from rmq.queues.attributes import QueueInfo, queue_name
 from rmq.queues.commands import Wanted
 from rmq.queues.lifecycle import KINDS, Page, check_page, page_of
-from rmq.queues.limits import whole
+from rmq.queues.limits import text, whole
 from rmq.queues.message import message_id
 from rmq.queues.outbox import Departing, RedriveTask
 from rmq.queues.registry import Registry, described, known, on_known
@@ -221,7 +222,9 @@ def drive_redrive(
             if rate is not None:
                 yield Sleep(step / rate)
     except CallerError as error:
-        yield outbox.redrive_beat(keys, name, task.id, 0, "FAILED", error.code)
+        # The queue may be gone, and the task with it.
+        with suppress(CallerError):
+            yield outbox.redrive_beat(keys, name, task.id, 0, "FAILED", error.code)
         raise
 
 
@@ -231,6 +234,8 @@ def _unwanted(*parts: Any) -> None:
 
 def cancel_redrive(registry: Registry, name: str, id: str) -> Plan[RedriveTask]:
     """Ask a running task to stop. What it moved stays moved."""
+    text(id, "id", 1, 64)
+    yield from described(registry, name)
     task: RedriveTask = yield outbox.redrive_cancel(registry.keys(name), name, id)
     return task
 

@@ -52,7 +52,7 @@ class Registry:
 
     def keys(self, name: str) -> QueueKeys:
         """The keys of a queue. Raises InvalidParameter for what can not be a name."""
-        found = self._keys.get(name)
+        found = self._keys.get(name) if isinstance(name, str) else None
         if found is None:
             found = self._keys[name] = QueueKeys(self.namespace, queue_name(name))
         return found

@@ -18,6 +18,7 @@ from rmq.queues import lifecycle, plans, redrive
 from rmq.queues.attributes import QueueInfo
 from rmq.queues.commands import QueueStats
 from rmq.queues.lifecycle import Page
+from rmq.queues.limits import listed
 from rmq.queues.message import PeekedMessage, ReceivedMessage, Sent
 from rmq.queues.outbox import RedriveTask
 from rmq.queues.outgoing import Body, Outgoing
@@ -184,7 +185,7 @@ class Queue:
         error in the result, the others are sent. Connection trouble is raised: then those before
         the break are sent, and those after are not.
         """
-        return BatchResult(tuple(self._send(list(messages))))
+        return BatchResult(tuple(self._send(listed(messages, "messages", "messages"))))
 
     def _send(self, messages: Sequence[Outgoing | Body]) -> list[Sent | RmqError]:
         return self._executor.run(plans.send(self._registry, self.name, messages))
@@ -255,7 +256,9 @@ class Queue:
 
     def delete_many(self, messages: Iterable[Handle]) -> BatchResult[bool]:
         """Say that many messages are done. One result or error for each."""
-        return BatchResult(tuple(self._delete(list(messages))))
+        return BatchResult(
+            tuple(self._delete(listed(messages, "messages", "messages or receipt handles")))
+        )
 
     def _delete(self, messages: Sequence[Handle]) -> list[bool | RmqError]:
         return self._executor.run(plans.delete(self._registry, self.name, messages))
@@ -274,7 +277,11 @@ class Queue:
         self, changes: Iterable[tuple[Handle, timedelta | float]]
     ) -> BatchResult[datetime]:
         """Change the visibility of many messages, each to its own time from now."""
-        ends = self._change(list(changes))
+        pairs = listed(changes, "changes", "pairs of message and timeout")
+        for pair in pairs:
+            if not isinstance(pair, tuple) or len(pair) != 2:
+                raise InvalidParameter("changes", pair, "pairs of message and timeout")
+        ends = self._change(pairs)
         return BatchResult(
             tuple(
                 one if isinstance(one, RmqError) else datetime.fromtimestamp(one / 1000, UTC)

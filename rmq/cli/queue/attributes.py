@@ -22,11 +22,14 @@ from rmq.queues.attributes import (
 Given = dict[str, Any]
 """Attributes by the names of QueueAttributes, those that were given."""
 
-DEAD, FIFO = "Dead letters", "FIFO queues"
+DEAD, FIFO, CONTENT = "Dead letters", "FIFO queues", "FIFO queues: deduplication by content"
+"""Panels of the help page. The last is apart because its long names need the width."""
 
 
-def _duration(name: str, help: str, panel: str | None = None, metavar: str = "DURATION") -> Any:
-    option = typer.Option(name, parser=duration, metavar=metavar, help=help, rich_help_panel=panel)
+def _duration(name: str, help: str, panel: str | None = None) -> Any:
+    option = typer.Option(
+        name, parser=duration, metavar="DURATION", help=help, rich_help_panel=panel
+    )
     return Annotated[timedelta | None, option]
 
 
@@ -110,10 +113,10 @@ OPTIONS: dict[str, Any] = {
     "content_based_deduplication": _flag(
         "--content-based-deduplication",
         "Make the deduplication id from the body where none is given.",
-        FIFO,
+        CONTENT,
     ),
     "no_content_based_deduplication": _flag(
-        "--no-content-based-deduplication", "Do not, which is so at first.", FIFO
+        "--no-content-based-deduplication", "Do not, which is so at first.", CONTENT
     ),
     "deduplication_scope": _choice(
         "--deduplication-scope",
@@ -133,7 +136,6 @@ OPTIONS: dict[str, Any] = {
         "--deduplication-window",
         "How long a deduplication id is remembered. Other than 5m with --no-limits only.",
         FIFO,
-        "TIME",
     ),
 }
 
