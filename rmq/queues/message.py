@@ -162,6 +162,14 @@ class StoredMessage:
         return self._header
 
     @property
+    def _name(self) -> str:
+        """Its id for people, also where the envelope can not be read."""
+        try:
+            return self.id
+        except BrokenEnvelope:
+            return message_id(self._info.incarnation, self._seq)
+
+    @property
     def queue_name(self) -> str:
         """The queue it was found in."""
         return self._info.name
@@ -309,7 +317,7 @@ class ReceivedMessage(StoredMessage):
         return _moment(self.received_ms)
 
     def __repr__(self) -> str:
-        return f"<message {self.id} of {self._info.name!r}, receive {self._receives}>"
+        return f"<message {self._name} of {self._info.name!r}, receive {self._receives}>"
 
 
 class PeekedMessage(StoredMessage):
@@ -344,7 +352,7 @@ class PeekedMessage(StoredMessage):
         return "in flight" if self._receives else "delayed"
 
     def __repr__(self) -> str:
-        return f"<message {self.id} of {self._info.name!r}, {self.state}>"
+        return f"<message {self._name} of {self._info.name!r}, {self.state}>"
 
 
 _FAR_MS = 4398046511103

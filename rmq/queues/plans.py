@@ -360,11 +360,16 @@ def peek(registry: Registry, name: str, limit: int, after: str | None) -> Plan[l
 def stats(registry: Registry, name: str) -> Plan[QueueStats]:
     """Counts, ages and totals. What has expired is swept first, what is under way is finished."""
     keys = registry.keys(name)
+    relayed = False
     while True:
         found, stale = yield from on_known(registry, name, lambda info: commands.stats(keys, info))
-        if not stale:
+        if stale:
+            yield from sweep(registry, name)
+        elif found.outbox and not relayed:
+            relayed = True
+            yield from relay(registry, name)
+        else:
             return found
-        yield from sweep(registry, name)
 
 
 def sweep(registry: Registry, name: str) -> Plan[int]:

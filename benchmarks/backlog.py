@@ -1,0 +1,347 @@
+"""A long queue: what a message takes while it lies there, and whether its neighbours matter."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import rmq
+from benchmarks.bench import BODIES, Bench
+from benchmarks.figure import Figure, Row, Side, Target, compare
+from benchmarks.receiving import fifo_messages, life
+from rmq.core import script
+from rmq.core.keys import QueueKeys
+from rmq.testing import HeldClock
+
+BODY = BODIES["100 B"]
+FILL = 10_000
+"""Messages handed to one send_many while a queue is filled."""
+EXPIRING = 5_000
+"""Messages whose retention ends before a sweep."""
+BEYOND = " at once"
+"""Shown and not judged: who asks for 1,000 at once has chosen to hold up the others."""
+BOUND_US = 2000
+"""The longest that a script may hold up everyone else."""
+
+
+def memory(bench: Bench) -> Iterator[Row]:
+    """Bytes of server memory a message takes beyond its body of 100 bytes, while it is queued.
+
+    Fair: INFO memory before and after, so that it counts the allocator's rounding and every index
+    we keep. The floor is a bare stream with the same bodies.
+    """
+    count = 50_000 if bench.quick else 200_000
+    # The first script compiles and the first connection has buffers: neither is a message's.
+    with bench.client() as client:
+        for name in (bench.name(), f"{bench.name()}.fifo"):
+            _fill(client.create_queue(name), 100)
+
+    with bench.floor() as floor:
+        empty = _used(bench)
+        for _ in range(count // FILL):
+            for _ in range(FILL // 100):
+                floor.send_many([BODY] * 100)
+        bare = (_used(bench) - empty) / count - len(BODY)
+
+    for kind, bound in (("standard", 40), ("fifo", 350)):
+        with bench.client() as client:
+            name = bench.name()
+            queue = client.create_queue(name if kind == "standard" else f"{name}.fifo")
+            _fill(queue, 10)  # what a queue takes by itself
+            empty = _used(bench)
+            _fill(queue, count)
+            beyond = (_used(bench) - empty) / count - len(BODY)
+        yield Row(
+            case=f"{kind}, {count:,} queued",
+            measured=beyond,
+            target=Target(bound, at_most=True, unit="B"),
+            ours=f"{beyond:.1f} B",
+            floor=f"{bare:.1f} B",
+            note="floor: bare stream" if kind == "standard" else "with deduplication ids",
+        )
+
+
+def backlog(bench: Bench) -> Iterator[Row]:
+    """Send, receive and delete in tens on a queue of 1,000,000, beside our own empty queue."""
+    count = 100_000 if bench.quick else 1_000_000
+    with bench.client() as client:
+        long, empty = (client.create_queue(bench.name()) for _ in range(2))
+        _fill(long, count)
+        result = compare(
+            Side(life(long, [BODY] * 10, 50)),
+            Side(life(empty, [BODY] * 10, 50)),
+            rounds=bench.rounds(21),
+        )
+    yield result.speed(f"{count:,} queued", Target(0.9), "floor: our empty queue")
+
+
+def longest_script(bench: Bench) -> Iterator[Row]:
+    """The longest that one script holds up the server, for each operation on a queue of 1,000,000.
+
+    By the server's own slow log, which leaves out the network. It can not leave out that the system
+    may give the processor to someone else in the middle, so each step of an operation is done in
+    several passes, and what counts is the slowest step by its best pass. The clock is held, so that
+    a pass can let leases and retention end.
+    """
+    count = 100_000 if bench.quick else 1_000_000
+    passes = 3 if bench.quick else 5
+    target = Target(BOUND_US, at_most=True, unit="µs")
+    for kind in ("standard", "fifo"):
+        # A FIFO queue takes longer to fill; a fifth of it shows the same growth.
+        size = count if kind == "standard" else count // 5
+        worst: dict[str, tuple[float, str]] = {}
+        with bench.client() as client, _Slowlog(bench) as slowlog:
+            work = _Work(bench, client.namespace, kind=kind, size=size, passes=passes)
+            try:
+                for name, steps in work.operations():
+                    worst[name] = slowlog.longest(steps, passes)
+            finally:
+                work.close()
+        judged = [name for name in worst if not name.endswith(BEYOND)]
+        longest = max(judged, key=lambda name: worst[name][0])
+        for number, (name, (took, which)) in enumerate(worst.items()):
+            notes = [] if number else [f"{size:,} queued"]
+            notes += [] if which.removesuffix("_fifo") in name else [which]
+            notes += ["the longest"] if name == longest else []
+            yield Row(
+                case=f"{kind}: {name}",
+                measured=took,
+                target=None if name.endswith(BEYOND) else target,
+                ours=f"{took:,.0f} µs",
+                note=", ".join(notes),
+            )
+
+
+Step = Callable[[], object]
+
+
+class _Work:
+    """Every operation on one long queue, each as passes of steps."""
+
+    def __init__(self, bench: Bench, namespace: str, *, kind: str, size: int, passes: int) -> None:
+        self.bench = bench
+        self.is_fifo = kind == "fifo"
+        self.size = size
+        self.passes = passes
+        self.clock = HeldClock()
+        self.client = rmq.connect(
+            bench.url,
+            namespace=namespace,
+            clock=self.clock,
+            limits=rmq.Limits.aws(max_receive=1000, max_in_flight=None),
+        )
+        end = ".fifo" if self.is_fifo else ""
+        self.queue = self.client.create_queue(f"long-{kind}{end}", visibility_timeout=3600)
+        self.dead = self.client.create_queue(f"dead-{kind}{end}")
+        self.sends = fifo_messages(BODY) if self.is_fifo else itertools.repeat(BODY)
+        self.keys = QueueKeys(namespace, self.queue.name).all()
+        self.found: list[rmq.Message] = []
+        self.fill()
+
+    def close(self) -> None:
+        self.client.close()
+
+    def fill(self) -> None:
+        """A part for each pass that will expire an hour apart, and days later all the rest."""
+        for _ in range(self.passes):
+            self.queue.send_many(list(itertools.islice(self.sends, EXPIRING)))
+            self.clock.move(timedelta(hours=1))
+        self.clock.move(timedelta(days=3))
+        for _ in range(self.size // FILL):
+            self.queue.send_many(list(itertools.islice(self.sends, FILL)))
+        self.clock.move(timedelta(days=1) - timedelta(hours=self.passes, minutes=30))
+
+    def operations(self) -> Iterator[tuple[str, Callable[[], Iterable[Step]]]]:
+        """Names, and what makes the steps of one pass. Each leaves the queue about as long.
+
+        What a pass does before its first step is not looked at.
+        """
+        yield f"sweep, {EXPIRING:,} expired", self._expire
+        yield "send 100", lambda: [self._send] * 50
+        yield "receive 10", partial(self._receive, 10, 30)
+        yield "receive 100", partial(self._receive, 100, 5)
+        yield "receive 100, leases ended", self._receive_again
+        yield "change_visibility 100", self._change
+        yield "delete 100", self._delete
+        yield "peek 10", lambda: [partial(self.queue.peek, 10)] * 20
+        yield "stats", lambda: [self.queue.stats] * 5
+        yield "set_attributes", self._set
+        yield "dead letters", self._die
+        yield "redrive", self._redrive
+        yield "purge", self._purge
+        yield f"receive 1000{BEYOND}", partial(self._receive, 1000, 1)
+        yield f"peek 1000{BEYOND}", lambda: [partial(self.queue.peek, 1000)] * 3
+
+    def _send(self) -> None:
+        self.queue.send_many(list(itertools.islice(self.sends, 100)))
+
+    def _receive(self, count: int, times: int) -> Iterator[Step]:
+        """Receives of what nobody has received before; on FIFO, from groups that are all free."""
+        self._done()
+        for _ in range(times):
+            yield lambda: self.found.extend(self.queue.receive(count))
+
+    def _receive_again(self) -> Iterator[Step]:
+        self._hold(500)
+        self.clock.move(2 * 3600)
+        for _ in range(5):
+            yield lambda: self.found.extend(self.queue.receive(100))
+
+    def _change(self) -> Iterator[Step]:
+        for part in self._hold(500):
+            yield partial(self.queue.change_visibility_many, [(one, 7200) for one in part])
+
+    def _delete(self) -> Iterator[Step]:
+        for part in self._hold(500):
+            yield partial(self.queue.delete_many, part)
+        self.found = []
+
+    def _hold(self, count: int) -> list[list[rmq.Message]]:
+        """Fresh leases on *count* messages, in hundreds."""
+        self._done()
+        parts = [self.queue.receive(100) for _ in range(count // 100)]
+        self.found = list(itertools.chain.from_iterable(parts))
+        return parts
+
+    def _done(self) -> None:
+        """Delete what is held, so that the next receive begins where nobody has been."""
+        self.queue.delete_many(self.found)
+        self.found = []
+
+    def _set(self) -> Iterator[Step]:
+        for seconds in (1800, 3600):
+            yield partial(self.queue.set_attributes, visibility_timeout=seconds)
+
+    def _die(self) -> Iterator[Step]:
+        """Receives that move a hundred messages to the dead-letter queue, and the moves."""
+        self._hold(500)
+        self.clock.move(2 * 3600)
+        self.queue.set_attributes(
+            redrive_policy={"dead_letter_queue": self.dead.name, "max_receive_count": 1}
+        )
+        for _ in range(5):
+            yield partial(self.queue.receive, 100)
+        self.queue.set_attributes(redrive_policy=None)
+        self.clock.move(2 * 3600)
+        self.found = []
+
+    def _redrive(self) -> Iterator[Step]:
+        """The long queue is itself a dead-letter queue, and is taken back a few steps far."""
+        end = ".fifo" if self.is_fifo else ""
+        source = self.client.create_queue(
+            f"source-of-{self.queue.name.removesuffix(end)}{end}",
+            redrive_policy={"dead_letter_queue": self.queue.name, "max_receive_count": 1},
+        )
+        steps = 0
+
+        def progress(task: rmq.RedriveTask) -> None:
+            nonlocal steps
+            steps += 1
+            if steps == 10:
+                self.queue.cancel_redrive(task.id)
+
+        yield lambda: self.queue.redrive(source.name, progress=progress)
+
+    def _expire(self) -> Iterator[Step]:
+        """The retention of one part ends, and a sweep removes it in as many steps as it needs."""
+        self.clock.move(timedelta(hours=1))
+        yield self.queue.sweep
+
+    def _purge(self) -> Iterator[Step]:
+        with self._kept():
+            yield self.queue.purge
+
+    def _kept(self) -> _Kept:
+        return _Kept(self.bench, self.keys)
+
+
+class _Kept:
+    """Copies a queue aside and puts it back: quicker than to send a million messages again."""
+
+    def __init__(self, bench: Bench, keys: list[str]) -> None:
+        self.bench = bench
+        self.keys = keys
+
+    def __enter__(self) -> None:
+        for key in self.keys:
+            self.bench.admin.copy(key, f"{key}:kept", replace=True)
+
+    def __exit__(self, *error: Any) -> None:
+        self.bench.admin.unlink(*self.keys)
+        for key in self.keys:
+            with suppress(Exception):
+                self.bench.admin.rename(f"{key}:kept", key)
+        self.bench.settle()
+
+
+class _Slowlog:
+    """The server's slow log, keeping every script call while this is open."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.admin = bench.admin
+        self.names = {script.load(name).sha: name.partition("/")[2] for name in script.names()}
+
+    def __enter__(self) -> _Slowlog:
+        self.before = {
+            name: self.admin.config_get(name)[name]
+            for name in ("slowlog-log-slower-than", "slowlog-max-len")
+        }
+        self.admin.config_set("slowlog-log-slower-than", 0)
+        self.admin.config_set("slowlog-max-len", 100_000)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        for name, value in self.before.items():
+            self.admin.config_set(name, value)
+
+    def longest(self, steps: Callable[[], Iterable[Step]], passes: int) -> tuple[float, str]:
+        """The slowest step of an operation by its best pass: microseconds, and its script."""
+        best: dict[tuple[int, str, int], float] = {}
+        for _ in range(passes):
+            for number, step in enumerate(steps()):
+                self.admin.slowlog_reset()
+                step()
+                seen: Counter[str] = Counter()
+                for name, took in self._scripts():
+                    seen[name] += 1
+                    at = (number, name, seen[name])
+                    best[at] = min(best.get(at, took), took)
+        return max((took, name) for (_, name, _), took in best.items())
+
+    def _scripts(self) -> Iterator[tuple[str, float]]:
+        """Every script call since the reset, the first one first."""
+        for entry in reversed(self.admin.slowlog_get(-1)):
+            words = entry["command"].split(b" ", 2)
+            if words[0] == b"EVALSHA":
+                yield self.names.get(words[1].decode(), "?"), float(entry["duration"])
+
+
+def _fill(queue: rmq.Queue, count: int) -> None:
+    sends = fifo_messages(BODY) if queue.is_fifo else itertools.repeat(BODY)
+    for done in range(0, count, FILL):
+        queue.send_many(list(itertools.islice(sends, min(FILL, count - done))))
+
+
+def _used(bench: Bench) -> int:
+    """Memory in use, once it has stopped shrinking: tables that grew are moved bit by bit."""
+    lowest, since = None, time.monotonic()
+    while time.monotonic() - since < 0.3:
+        used = int(bench.admin.info("memory")["used_memory"])
+        if lowest is None or used < lowest - 1024:
+            lowest, since = used, time.monotonic()
+        time.sleep(0.02)
+    assert lowest is not None
+    return lowest
+
+
+FIGURES = (
+    Figure("memory", "Memory a message beyond its body", memory),
+    Figure("backlog", "Rate with a long queue against an empty one", backlog),
+    Figure("longest-script", "Longest script", longest_script),
+)
