@@ -42,8 +42,11 @@ def coalesced_send(bench: Bench) -> Iterator[Row]:
 
     The floor is not bare XADD but our own send with coalescing taken away: the same client, the
     same checks, the same script, one message a call. So the ratio is what coalescing alone brings.
+    It is judged on a short way. On a long one the floor hides the latency behind 100 connections,
+    while we have one call under way at a time; the row shows what is left.
     """
     each = 10
+    target = None if bench.latency_ms else Target(8)
     for size, body in BODIES.items():
         with bench.client() as client, asyncio.Runner() as runner:
             name = bench.name()
@@ -73,7 +76,7 @@ def coalesced_send(bench: Bench) -> Iterator[Row]:
 
             result = compare(Side(tasks(ours)), Side(tasks(alone)), rounds=bench.rounds())
             runner.run(there.close())
-        yield result.speed(bench.case(size), Target(8), "floor: each send its own call")
+        yield result.speed(bench.case(size), target, "floor: each send its own call")
 
 
 def send_batch(bench: Bench) -> Iterator[Row]:

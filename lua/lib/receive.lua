@@ -1,6 +1,7 @@
 -- receive: what both receive scripts answer, and how long a consumer that found nothing may sleep.
 --
--- Reply: now_ms, sleep_ms (-1: until something is sent), flags, then per message
+-- Reply: now_ms, sleep_ms (-1: until something is sent), flags, how many were moved to the outbox,
+--        then per message
 --        seq, receive_count, first_received_ms (0: now), packed; on FIFO queues also
 --        group, received_ms (0: now)
 local SWEEP, MOVED, MORE, OVER_LIMIT = 1, 2, 4, 8

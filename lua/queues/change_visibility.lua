@@ -5,6 +5,7 @@
 -- KEYS[2] log       stream
 -- KEYS[3] inflight  zset    seq -> lease
 -- KEYS[4] wake      list
+-- KEYS[5] first     hash
 -- ARGV[1] version
 -- ARGV[2] default_ms   the queue's visibility timeout; no consumer sleeps longer than this, so only
 --                      a lease that ends sooner needs to wake one
@@ -19,7 +20,7 @@
 --@include lib/base
 --@include lib/lease
 
-local state, log, inflight, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local state, log, inflight, wake, first = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local s = call('HMGET', state, 'version', 'waiting')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
@@ -41,6 +42,7 @@ for i = 4, #ARGV - 4, 4 do
     answer = -4
   else
     answer = int(now_ms + timeout_ms)
+    keep_first(first, seq, lease, tonumber(ARGV[2]))
     call('ZADD', inflight, pack_lease(now_ms + timeout_ms, count), seq)
     if timeout_ms < tonumber(ARGV[2]) then sooner = true end
   end

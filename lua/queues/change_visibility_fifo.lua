@@ -8,6 +8,7 @@
 -- KEYS[4] order     zset
 -- KEYS[5] groups    zset
 -- KEYS[6] wake      list
+-- KEYS[7] first     hash
 -- ARGV[1] version
 -- ARGV[2] default_ms   see queues.change_visibility
 -- ARGV[3] total_ms     the most that a message may stay invisible since its receive; '' for ever
@@ -23,7 +24,7 @@
 --@include lib/fifo
 
 local state, log, inflight = KEYS[1], KEYS[2], KEYS[3]
-local order, groups, wake = KEYS[4], KEYS[5], KEYS[6]
+local order, groups, wake, first = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local s = call('HMGET', state, 'version', 'waiting')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
@@ -46,6 +47,7 @@ for i = 5, #ARGV - 4, 4 do
     answer = -4
   else
     answer = int(now_ms + timeout_ms)
+    keep_first(first, seq, lease, tonumber(ARGV[2]))
     call('ZADD', inflight, pack_lease(now_ms + timeout_ms, count), seq)
     touched[entry[2][4]] = true
     if timeout_ms < tonumber(ARGV[2]) then sooner = true end

@@ -40,7 +40,7 @@ if refusal then return refusal end
 
 local now = now_us(ARGV[12])
 local now_ms = math.floor(now / 1000)
-if ARGV[11] == '1' and now >= tonumber(s[6]) then return { int(now_ms), 0, SWEEP } end
+if ARGV[11] == '1' and now >= tonumber(s[6]) then return { int(now_ms), 0, SWEEP, 0 } end
 local horizon = now - tonumber(ARGV[4]) * 1000
 -- A dead-letter queue that was found missing is left alone for a while; messages stay here then.
 local max_receive_count = tonumber(ARGV[6])
@@ -48,15 +48,22 @@ if ARGV[8] == 'd' and now_ms < tonumber(s[9]) then max_receive_count = nil end
 
 if in_flight_limit and call('ZCARD', inflight) + want > in_flight_limit then
   local free = in_flight_limit - call('ZCOUNT', inflight, '(' .. due_score(now_ms), '+inf')
-  if free <= 0 then return { int(now_ms), -1, OVER_LIMIT } end
+  if free <= 0 then return { int(now_ms), -1, OVER_LIMIT, 0 } end
   want = math.min(want, free)
 end
 
 local due = now_ms + visibility_ms
 local now_text, fresh_lease = int(now_ms), pack_lease(due, 1)
-local reply = { now_text, -1, 0 }
+local reply = { now_text, -1, 0, 0 }
 local got, moved, leases, firsts, gone = 0, 0, {}, {}, {}
-local function take(seq, count, packed)
+local default_ms = tonumber(ARGV[10])
+local function take(seq, score, packed)
+  local count, at = score and lease_count(score) or 0, 0
+  if count > 0 then at = first_receive(first, seq, score, default_ms) end
+  if count == 1 or (count == 0 and visibility_ms ~= default_ms) then
+    firsts[#firsts + 1] = seq
+    firsts[#firsts + 1] = count == 0 and now_text or at
+  end
   if tonumber(seq) <= horizon then
     gone[#gone + 1] = seq
   elseif max_receive_count and count >= max_receive_count then
@@ -65,14 +72,8 @@ local function take(seq, count, packed)
     leases[#leases + 1] = seq
     moved = moved + 1
   else
-    local n, m, at, lease = #reply, #leases, 0, fresh_lease
-    if count == 0 then
-      local f = #firsts
-      firsts[f + 1], firsts[f + 2] = seq, now_text
-    else
-      at = call('HGET', first, seq) or 0
-      lease = pack_lease(due, count + 1)
-    end
+    local n, m = #reply, #leases
+    local lease = count == 0 and fresh_lease or pack_lease(due, count + 1)
     reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = seq, math.min(count + 1, 2047), at, packed
     leases[m + 1], leases[m + 2] = lease, seq
     got = got + 1
@@ -87,7 +88,7 @@ local again = call('ZRANGEBYSCORE', inflight, '-inf', due_score(now_ms), 'WITHSC
 for i = 1, #again, 2 do
   if i > 2 * most then left = true break end
   local entry = call('XRANGE', log, again[i], again[i])[1]
-  if entry then take(again[i], lease_count(again[i + 1]), entry[2][2])
+  if entry then take(again[i], again[i + 1], entry[2][2])
   else gone[#gone + 1] = again[i] end
 end
 
@@ -101,7 +102,7 @@ if delayed_to > 0 and got + moved < want then
     local entry = call('XRANGE', log, ripe[i], ripe[i])[1]
     call('ZREM', delayed, ripe[i])
     ripened[ripe[i]] = true
-    if entry then take(ripe[i], 0, entry[2][2]) end
+    if entry then take(ripe[i], nil, entry[2][2]) end
   end
 end
 
@@ -120,24 +121,24 @@ while got + moved < want do
   for i = 1, #entries do
     local seq = string.sub(entries[i][1], 1, -3)
     start = tonumber(seq)
-    if not waits[i] and not held[i] and not ripened[seq] then take(seq, 0, entries[i][2][2]) end
+    if not waits[i] and not held[i] and not ripened[seq] then take(seq, nil, entries[i][2][2]) end
   end
   if #entries < ask then start = math.max(start, tonumber(s[2])) break end
   scanned = scanned + #entries
   if scanned >= 1000 then reply[3] = reply[3] + MORE break end
 end
 
+if #firsts > 0 then call('HSET', first, unpack(firsts)) end
 if #gone > 0 then
   call('ZREM', inflight, unpack(gone))
   call('HDEL', first, unpack(gone))
   call('HSET', state, 'expired', int(tonumber(s[10]) + call('XDEL', log, unpack(gone))))
 end
 if #leases > 0 then call('ZADD', inflight, unpack(leases)) end
-if #firsts > 0 then call('HSET', first, unpack(firsts)) end
-if moved > 0 then reply[3] = reply[3] + MOVED end
+if moved > 0 then reply[3], reply[4] = reply[3] + MOVED, moved end
 if got + moved > 0 then
   call('HSET', state, 'cursor', int(start), 'received', int(tonumber(s[4]) + got))
-  if left or start < tonumber(s[2]) or visibility_ms < tonumber(ARGV[10]) then
+  if left or start < tonumber(s[2]) or visibility_ms < default_ms then
     wake_one(wake, s[5], now)
   end
   return reply

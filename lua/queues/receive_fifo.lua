@@ -48,13 +48,13 @@ if refusal then return refusal end
 
 local now = now_us(ARGV[15])
 local now_ms = math.floor(now / 1000)
-if ARGV[14] == '1' and now >= tonumber(s[4]) then return { int(now_ms), 0, SWEEP } end
+if ARGV[14] == '1' and now >= tonumber(s[4]) then return { int(now_ms), 0, SWEEP, 0 } end
 local horizon = now - tonumber(ARGV[4]) * 1000
 local max_receive_count = tonumber(ARGV[6])
 if ARGV[8] == 'd' and now_ms < tonumber(s[6]) then max_receive_count = nil end
 
-local due = now_ms + visibility_ms
-local reply = { int(now_ms), -1, 0 }
+local due, default_ms = now_ms + visibility_ms, tonumber(ARGV[13])
+local reply = { int(now_ms), -1, 0, 0 }
 local now_text, fresh_lease = int(now_ms), pack_lease(due, 1)
 local function give(seq, count, first_ms, received_ms, entry)
   local n, fields = #reply, entry[2]
@@ -78,6 +78,7 @@ if attempt ~= '' then
       for i = 1, #held do
         local seq, count, entry = held[i][1], lease_count(held[i][2]), held[i][3]
         local lease = pack_lease(due, count)
+        if count == 1 then call('HSETNX', first, seq, int(tonumber(at))) end
         call('ZADD', inflight, lease, seq)
         call('ZADD', groups, int(due), entry[2][4])
         kept[i] = seq .. '=' .. lease
@@ -91,7 +92,7 @@ end
 
 if in_flight_limit and call('ZCARD', inflight) + want > in_flight_limit then
   local free = in_flight_limit - call('ZCOUNT', inflight, '(' .. due_score(now_ms), '+inf')
-  if free <= 0 then return { int(now_ms), -1, OVER_LIMIT } end
+  if free <= 0 then return { int(now_ms), -1, OVER_LIMIT, 0 } end
   want = math.min(want, free)
 end
 
@@ -106,7 +107,7 @@ for g = 1, #free do
   for i = 1, #members do seqs[i] = member_seq(members[i]) end
   if #seqs > 0 then counts = call('ZMSCORE', inflight, unpack(seqs)) end
   for i = 1, #seqs do
-    local seq, count = seqs[i], counts[i] and lease_count(counts[i]) or 0
+    local seq, count, at = seqs[i], counts[i] and lease_count(counts[i]) or 0, 0
     local ripe = count > 0 and 0 or math.floor(tonumber(seq) / 1000) + delay_ms
     local entry = call('XRANGE', log, seq, seq)[1]
     if not entry or tonumber(seq) <= horizon then
@@ -118,6 +119,7 @@ for g = 1, #free do
       lock = lock or ripe
       break
     elseif max_receive_count and count >= max_receive_count then
+      if count > 0 then keep_first(first, seq, counts[i], default_ms) end
       call('XADD', outbox, '*', 's', seq, 't', ARGV[7], 'k', ARGV[8])
       leases[#leases + 1] = pack_lease(FAR, count)
       leases[#leases + 1] = seq
@@ -127,13 +129,11 @@ for g = 1, #free do
       -- Its predecessor is on its way out and may yet come back; the group waits for that.
       break
     else
-      local at, lease = 0, fresh_lease
-      if count == 0 then
+      local lease = count == 0 and fresh_lease or pack_lease(due, count + 1)
+      if count > 0 then at = first_receive(first, seq, counts[i], default_ms) end
+      if count == 1 or (count == 0 and visibility_ms ~= default_ms) then
         firsts[#firsts + 1] = seq
-        firsts[#firsts + 1] = now_text
-      else
-        at = call('HGET', first, seq) or 0
-        lease = pack_lease(due, count + 1)
+        firsts[#firsts + 1] = count == 0 and now_text or at
       end
       give(seq, math.min(count + 1, 2047), at, 0, entry)
       leases[#leases + 1] = lease
@@ -159,14 +159,14 @@ end
 if #locks > 0 then call('ZADD', groups, unpack(locks)) end
 if #leases > 0 then call('ZADD', inflight, unpack(leases)) end
 if #firsts > 0 then call('HSET', first, unpack(firsts)) end
-if moved > 0 then reply[3] = reply[3] + MOVED end
+if moved > 0 then reply[3], reply[4] = reply[3] + MOVED, moved end
 if got + moved > 0 then
   call('HSET', state, 'received', int(tonumber(s[2]) + got))
   if attempt ~= '' and got > 0 then
     call('HSET', attempts, attempt, table.concat(kept, ' '))
     call('ZADD', attempt_times, int(now_ms), attempt)
   end
-  if left or visibility_ms < tonumber(ARGV[13]) then wake_one(wake, s[3], now) end
+  if left or visibility_ms < default_ms then wake_one(wake, s[3], now) end
   return reply
 end
 

@@ -14,6 +14,7 @@
 local text = call('HGET', KEYS[1], ARGV[1])
 if not text then return redis.error_reply('RMQ_TASK_NOT_FOUND ' .. ARGV[1]) end
 local task = cjson.decode(text)
+if task.status == 'CANCELLING' then return text end
 if task.status ~= 'RUNNING' then return redis.error_reply('RMQ_TASK_ENDED ' .. task.status) end
 local lost = math.floor(now_us(ARGV[3]) / 1000) - task.beat_ms >= tonumber(ARGV[2])
 task.status = lost and 'CANCELLED' or 'CANCELLING'

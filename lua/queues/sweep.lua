@@ -77,14 +77,14 @@ if #entries == limit or #early == limit then more = true end
 
 -- 2. What outlived its use: delays that only serve the counts, deduplication ids, attempts.
 local function forget(key, before)
-  local n = math.min(call('ZCOUNT', key, '-inf', int(before)), 1000)
-  if n == 1000 then more = true end
+  local n = math.min(call('ZCOUNT', key, '-inf', int(before)), 250)
+  if n == 250 then more = true end
   if n > 0 then call('ZREMRANGEBYRANK', key, 0, n - 1) end
 end
 if delay_ms then
   forget(delayed, now - delay_ms * 1000)
   forget(dedup, now - tonumber(ARGV[3]) * 1000)
-  local old = call('ZRANGEBYSCORE', attempt_times, '-inf', int(now_ms - tonumber(ARGV[5])), 'LIMIT', 0, 1000)
+  local old = call('ZRANGEBYSCORE', attempt_times, '-inf', int(now_ms - tonumber(ARGV[5])), 'LIMIT', 0, 100)
   if #old > 0 then
     call('HDEL', attempts, unpack(old))
     call('ZREM', attempt_times, unpack(old))

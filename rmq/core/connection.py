@@ -11,6 +11,7 @@ executor to decide. A blocking pop gets a longer read deadline than everything e
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -48,6 +49,7 @@ def _memory_server(name: str) -> fakeredis.FakeServer:
 
 
 def _bad_url(url: str, why: str) -> ConfigurationError:
+    url = re.sub(r"//[^@/]*@", "//…@", url)
     return ConfigurationError(
         f"url {url!r} {why}; use memory://, redis://host:port, rediss://host:port, unix:///path "
         "or redis+cluster://host1:port,host2:port"

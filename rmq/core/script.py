@@ -82,6 +82,9 @@ class Call(Generic[T]):
     args: list[Any]
     parse: Callable[[Any], T]
     subject: str
+    repeated: str = ""
+    """The refusal that a repeat gets when the first try, whose answer was lost, was carried out. It
+    then counts as done, and *parse* gets None."""
 
 
 @dataclass(frozen=True, slots=True)

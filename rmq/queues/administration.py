@@ -116,9 +116,11 @@ def purge(keys: QueueKeys, info: QueueInfo) -> Call[int]:
 
 
 def delete_queue(keys: QueueKeys, name: str) -> Call[None]:
-    return script.load("queues/delete_queue").call(
+    call = script.load("queues/delete_queue").call(
         name, lambda reply: None, state=keys.state, rest_keys=keys.all()[1:]
     )
+    call.repeated = "RMQ_QUEUE_DOES_NOT_EXIST"
+    return call
 
 
 def tag(

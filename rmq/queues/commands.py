@@ -99,6 +99,8 @@ class Got:
     flags: int
     sleep_ms: int
     """How long there is nothing to look for; -1 for until something is sent."""
+    moved: int
+    """How many went to the outbox."""
 
 
 def receive(keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[..., M]) -> Call[Got]:
@@ -109,7 +111,7 @@ def receive(keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[...
 
     def parse(reply: Sequence[Any]) -> Got:
         parts = iter(reply)
-        now_ms, sleep_ms, flags = int(next(parts)), int(next(parts)), int(next(parts))
+        now_ms, sleep_ms, flags, moved = (int(next(parts)) for _ in range(4))
         if is_fifo:
             found = [
                 make(info, int(seq), count, int(first) or now_ms, int(at) or now_ms, packed, group)
@@ -120,7 +122,7 @@ def receive(keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[...
                 make(info, int(seq), count, int(first) or now_ms, now_ms, packed, b"")
                 for seq, count, first, packed in zip(*[parts] * 4, strict=True)
             ]
-        return Got(found, flags, sleep_ms)
+        return Got(found, flags, sleep_ms, moved)
 
     attributes = info.attributes
     policy = attributes.redrive_policy
@@ -207,6 +209,7 @@ def change_visibility(
         "log": keys.log,
         "inflight": keys.inflight,
         "wake": keys.wake,
+        "first": keys.first,
         "version": info.version,
         "default_ms": ms(info.attributes.visibility_timeout),
         "total_ms": "" if total_ms is None else total_ms,
@@ -259,6 +262,7 @@ def peek(keys: QueueKeys, info: QueueInfo, after: int, limit: int) -> Call[list[
         max=limit,
         retention_ms=ms(info.attributes.message_retention_period),
         delay_ms=info.fifo_delay,
+        default_ms=ms(info.attributes.visibility_timeout),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from rmq.errors import (
     OverLimit,
     QueueDoesNotExist,
     RmqError,
+    ServerError,
     StaleConfig,
     StaleReceipt,
     Words,
@@ -194,7 +196,10 @@ def receive(
             may_sweep = False
             continue
         if got.flags & commands.MOVED:
-            yield from relay(registry, name)
+            # Whatever becomes of them, what was received must not be lost on the way: a later
+            # sweep finishes the move.
+            with suppress(ServerError):
+                yield from relay(registry, name)
         found += got.messages
         if found:
             if len(found) < max_messages and len(got.messages) == step and visibility_ms > 0:
@@ -358,18 +363,13 @@ def peek(registry: Registry, name: str, limit: int, after: str | None) -> Plan[l
 
 
 def stats(registry: Registry, name: str) -> Plan[QueueStats]:
-    """Counts, ages and totals. What has expired is swept first, what is under way is finished."""
+    """Counts, ages and totals. What has expired is swept first."""
     keys = registry.keys(name)
-    relayed = False
     while True:
         found, stale = yield from on_known(registry, name, lambda info: commands.stats(keys, info))
-        if stale:
-            yield from sweep(registry, name)
-        elif found.outbox and not relayed:
-            relayed = True
-            yield from relay(registry, name)
-        else:
+        if not stale:
             return found
+        yield from sweep(registry, name)
 
 
 def sweep(registry: Registry, name: str) -> Plan[int]:

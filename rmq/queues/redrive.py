@@ -34,7 +34,9 @@ TARGET_GONE = timedelta(minutes=1)
 class Relayed:
     """What one emptying of an outbox came to."""
 
-    moved: int
+    moved: int = 0
+    """How many this relayer brought there."""
+    stayed: int = 0
     failure: str = ""
     """Why messages stayed: CouldNotDetermineMessageSource or NonExistentQueue."""
 
@@ -49,11 +51,11 @@ def relay(registry: Registry, name: str) -> Plan[Relayed]:
     knows to be a repeat. Several may do this at once.
     """
     keys = registry.keys(name)
-    moved, failure = 0, ""
+    moved, stayed, failure = 0, 0, ""
     while True:
         departing: list[Departing] = yield outbox.outbox_read(keys, name)
         if not departing:
-            return Relayed(moved, failure)
+            return Relayed(moved, stayed, failure)
         source = yield from known(registry, name)
         ends: list[tuple[Departing, bool]] = []
         targets: dict[str, list[tuple[Departing, Header | None, bytes]]] = {}
@@ -90,10 +92,11 @@ def relay(registry: Registry, name: str) -> Plan[Relayed]:
                 if registry.events:
                     registry.events.tell(Moved(queue=name, count=len(parts), target=target))
         try:
+            stayed += sum(1 for _, arrived in ends if not arrived)
             moved += yield outbox.outbox_settle(keys, source, ends, keep)
         except QueueDoesNotExist:
             registry.drop(name)
-            return Relayed(moved, failure)
+            return Relayed(moved, stayed, failure)
 
 
 def _opened(packed: bytes) -> tuple[Header | None, bytes]:
@@ -206,7 +209,7 @@ def drive_redrive(
             got = yield from on_known(
                 registry, name, lambda info: commands.receive(keys, info, wanted, _unwanted)
             )
-            done = Relayed(0)
+            done = Relayed()
             if got.flags & commands.MOVED:
                 done = yield from relay(registry, name)
             status = "RUNNING"
@@ -214,7 +217,9 @@ def drive_redrive(
                 status = "FAILED"
             elif not got.flags & (commands.MOVED | commands.MORE):
                 status = "COMPLETED"
-            task = yield outbox.redrive_beat(keys, name, task.id, done.moved, status, done.failure)
+            task = yield outbox.redrive_beat(
+                keys, name, task.id, got.moved - done.stayed, status, done.failure
+            )
             if progress is not None:
                 progress(task)
             if task.status != "RUNNING":

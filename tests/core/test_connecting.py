@@ -394,7 +394,10 @@ async def test_a_server_that_drops_only_what_has_an_end_is_accepted(backend, nam
 
 @both_colours
 async def test_a_wrong_password_is_a_clear_error_at_once(backend, namespace):
-    with single_server(options={"user": "me on >secret ~* +@all"}) as server:
+    with single_server() as server:
+        raw = server.client()
+        raw.execute_command("ACL", "SETUSER", "me", "on", ">secret", "~*", "+@all")
+        raw.close()
         address = server.url.removeprefix("redis://")
         async with backend.connect(f"redis://me:secret@{address}", namespace=namespace) as client:
             await roundtrip(client)
