@@ -204,30 +204,21 @@ def change_visibility(
     rest: list[Any] = []
     for receipt, timeout_ms in changes:
         rest += (receipt.seq, receipt.receive_count, receipt.received_ms, timeout_ms)
-    shared: dict[str, Any] = {
-        "state": keys.state,
-        "log": keys.log,
-        "inflight": keys.inflight,
-        "wake": keys.wake,
-        "first": keys.first,
-        "version": info.version,
-        "default_ms": ms(info.attributes.visibility_timeout),
-        "total_ms": "" if total_ms is None else total_ms,
-        "rest": rest,
-    }
-
-    def parse(reply: Sequence[Any]) -> list[int]:
-        return [int(one) for one in reply]
-
-    if not info.is_fifo:
-        return script.load("queues/change_visibility").call(info.name, parse, **shared)
-    return script.load("queues/change_visibility_fifo").call(
+    return script.load("queues/change_visibility").call(
         info.name,
-        parse,
+        lambda reply: [int(one) for one in reply],
+        state=keys.state,
+        log=keys.log,
+        inflight=keys.inflight,
+        first=keys.first,
         order=keys.order,
         groups=keys.groups,
-        delay_ms=ms(info.attributes.delay),
-        **shared,
+        wake=keys.wake,
+        version=info.version,
+        default_ms=ms(info.attributes.visibility_timeout),
+        total_ms="" if total_ms is None else total_ms,
+        delay_ms=info.fifo_delay,
+        rest=rest,
     )
 
 
