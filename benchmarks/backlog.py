@@ -166,8 +166,12 @@ class _Work:
         yield f"sweep, {EXPIRING:,} expired", self._expire
         yield "send 100", lambda: [self._send] * 50
         yield "receive 10", partial(self._receive, 10, 30)
-        yield "receive 100", partial(self._receive, 100, 5)
-        yield "receive 100, leases ended", self._receive_again
+        # A FIFO receive is one script call, because a second would find the groups locked: with
+        # SQS's limits it is 10 at most, and more is the choice of who lifts them.
+        lifted = BEYOND if self.is_fifo else ""
+        yield f"receive 100{lifted}", partial(self._receive, 100, 5)
+        yield "receive 10, leases ended", partial(self._receive_again, 10)
+        yield f"receive 100, leases ended{lifted}", partial(self._receive_again, 100)
         yield "change_visibility 100", self._change
         yield "delete 100", self._delete
         yield "peek 10", lambda: [partial(self.queue.peek, 10)] * 20
@@ -188,11 +192,11 @@ class _Work:
         for _ in range(times):
             yield lambda: self.found.extend(self.queue.receive(count))
 
-    def _receive_again(self) -> Iterator[Step]:
+    def _receive_again(self, count: int) -> Iterator[Step]:
         self._hold(500)
         self.clock.move(2 * 3600)
         for _ in range(5):
-            yield lambda: self.found.extend(self.queue.receive(100))
+            yield lambda: self.found.extend(self.queue.receive(count))
 
     def _change(self) -> Iterator[Step]:
         for part in self._hold(500):
@@ -204,9 +208,12 @@ class _Work:
         self.found = []
 
     def _hold(self, count: int) -> list[list[rmq.Message]]:
-        """Fresh leases on *count* messages, in hundreds."""
+        """Fresh leases on *count* messages, in hundreds; of a FIFO group ten, as SQS's limits say."""
         self._done()
-        parts = [self.queue.receive(100) for _ in range(count // 100)]
+        size = 10 if self.is_fifo else 100
+        held = [self.queue.receive(size) for _ in range(count // size)]
+        found = list(itertools.chain.from_iterable(held))
+        parts = [found[start : start + 100] for start in range(0, len(found), 100)]
         self.found = list(itertools.chain.from_iterable(parts))
         return parts
 

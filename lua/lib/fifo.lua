@@ -11,8 +11,9 @@ end
 
 -- Recompute a group's moment after one of its messages left or changed its lease. Received
 -- messages are always a prefix of the group, so the walk ends at the first one never received.
--- The group stays locked until the last of them is gone or due.
-local function settle(order, groups, inflight, group, now_ms, delay_ms)
+-- The group stays locked until the last of them is gone or due. Who has many groups to see to looks
+-- at no more than *most* messages of each; a longer lock than that then stays as it is.
+local function settle(order, groups, inflight, group, now_ms, delay_ms, most)
   local moment, from, seen, step = now_ms, '[' .. group .. '\0', 0, 1
   repeat
     -- Mostly the head is free, and one look is enough.
@@ -32,7 +33,8 @@ local function settle(order, groups, inflight, group, now_ms, delay_ms)
       moment = math.max(moment, lease_due(scores[i]))
     end
     from = '(' .. members[#members]
-  until seen >= 1000
+  until seen >= (most or 1000)
+  if seen >= (most or 1000) then moment = math.max(moment, tonumber(call('ZSCORE', groups, group) or 0)) end
   if seen == 0 then call('ZREM', groups, group)
   else call('ZADD', groups, int(moment), group) end
 end

@@ -70,7 +70,7 @@ if #seqs > 0 then
   call('HDEL', first, unpack(seqs))
   if #places > 0 then call('ZREM', order, unpack(places)) end
   expired = call('XDEL', log, unpack(seqs))
-  for group in pairs(touched) do settle(order, groups, inflight, group, now_ms, delay_ms or 0) end
+  for group in pairs(touched) do settle(order, groups, inflight, group, now_ms, delay_ms or 0, 10) end
   call('HSET', state, 'expired', int(tonumber(s[2]) + expired))
 end
 if #entries == limit or #early == limit then more = true end

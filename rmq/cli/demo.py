@@ -101,7 +101,7 @@ def _played(out: Output, client: Any, scenario: Scenario) -> Result:
         second = bars.add_task("orders", total=scenario.orders, state="")
 
         def draw(standing: Standing) -> None:
-            deaths = f"{standing.deaths} consumers died"
+            deaths = f"consumers died: {standing.deaths}"
             bars.update(first, completed=standing.positions, state=deaths)
             bars.update(second, completed=standing.orders)
 
@@ -133,10 +133,10 @@ def _show(out: Output, result: Result) -> None:
             style = "bold red" if any(figures) else "green"
         rows.add_row(name, *shown, style=style)
     out.show(rows)
-    how = "killed with SIGKILL" if result.are_processes else "abandoned in mid-work"
+    how = "killed with SIGKILL" if result.are_processes else "that died in mid-work"
     where = f"is in {DEAD}" if result.poison_found else f"is NOT in {DEAD}"
     out.say(
-        f"{result.deaths} consumers {how}; the poisoned order {where}; "
+        f"Consumers {how}: {result.deaths}; the poisoned order {where}; "
         f"{result.per_second:,.0f} messages/s, sent to deleted, in {result.seconds:.1f} s"
     )
     for trouble in result.troubles:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 MAX_SCRIPT_MESSAGES = 1000
 """The most that a script call receives at all."""
-SCRIPT_MESSAGES = {False: 100, True: 40}
+SCRIPT_MESSAGES = {False: 100, True: 25}
 """The most that one script call carries on a standard and (True) on a FIFO queue, whose messages
 cost more; what is more goes in several calls. About 1 ms of server time."""
 

@@ -69,11 +69,10 @@ class Rmq:
         """Begin a command as a process of its own, with pipes."""
         return subprocess.Popen(
             [sys.executable, "-m", "rmq.cli.main", "--url", self.url, *args],
-            stdin=subprocess.PIPE,
+            **{"stdin": subprocess.PIPE, **options},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            **options,
         )
 
     def run(self, *args: str, stdin: str = "", **environment: str) -> Ran:

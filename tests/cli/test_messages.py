@@ -86,6 +86,18 @@ def test_receive_prints_bodies_and_nothing_else(orders):
     assert (ran.status, ran.out, ran.err.count("\n")) == (0, "a\nb\nc\n", 1)
 
 
+def test_a_terminal_shows_a_panel_with_the_receipt_handle(on_server):
+    on_server("queue", "create", "orders")
+    on_server("queue", "send", "orders", "one [bold]coffee[/bold]", "--attribute=colour=red")
+
+    ran = on_server.run("queue", "receive", "orders", FORCE_COLOR="1", COLUMNS="100")
+
+    assert "one [bold]coffee[/bold]" in ran.out
+    assert "colour (String): red" in ran.out
+    handle = next(word for word in ran.out.split() if len(word.strip("\x1b[02m")) == 44)
+    assert on_server("queue", "delete", "orders", handle.strip("\x1b[02m")).out == "1 deleted\n"
+
+
 def test_receive_of_more_than_10_takes_several_receives(orders):
     orders("queue", "send", "orders", stdin="".join(f"{n}\n" for n in range(25)))
 

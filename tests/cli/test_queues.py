@@ -1,6 +1,12 @@
 """rmq queue create, list, show, set, purge, rm: the queue itself."""
 
+import os
+import subprocess
+import sys
+
 import pytest
+
+import rmq as library
 
 
 def test_create_says_that_the_queue_is_there(rmq):
@@ -145,8 +151,6 @@ def test_list_shows_what_is_in_each_queue(rmq):
 
 def test_list_goes_through_all_pages(rmq):
     """A page holds 1,000 names."""
-    import rmq as library
-
     with library.connect(rmq.url) as client:
         for n in range(1001):
             client.create_queue(f"q{n:04}")
@@ -210,6 +214,23 @@ def test_purge_and_rm_refuse_where_nobody_can_be_asked(rmq, command):
     assert rmq.json("queue", "show", "orders")["counts"]["visible"] == 1
 
 
+@pytest.mark.parametrize(("answer", "status", "left"), [(b"n\n", 1, 1), (b"y\n", 0, 0)])
+def test_purge_asks_on_a_terminal_and_does_as_told(on_server, answer, status, left):
+    on_server("queue", "create", "orders")
+    on_server("queue", "send", "orders", "one coffee")
+    keyboard, terminal = os.openpty()
+    process = on_server.start("queue", "purge", "orders", stdin=terminal)
+
+    os.write(keyboard, answer)
+    _, err = process.communicate(timeout=30)
+
+    os.close(keyboard)
+    os.close(terminal)
+    assert "Drop all 1 messages of orders?" in err
+    assert process.returncode == status
+    assert on_server.json("queue", "show", "orders")["counts"]["visible"] == left
+
+
 def test_purge_drops_all_messages(rmq):
     rmq("queue", "create", "orders")
     rmq("queue", "send", "orders", stdin="a\nb\n")
@@ -243,10 +264,6 @@ def test_the_environment_says_where_and_in_which_namespace(on_server):
     """Two commands in two processes, with no option at all."""
     where = {"RMQ_URL": on_server.url, "RMQ_NAMESPACE": "shop"}
     on_server.run("--namespace=shop", "queue", "create", "orders")
-
-    import os
-    import subprocess
-    import sys
 
     ran = subprocess.run(
         [sys.executable, "-m", "rmq.cli.main", "queue", "list"],

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rmq import Queue, QueueAttributes
-from rmq.cli import values
+from rmq.cli import failures, values
 from rmq.cli.output import pairs, shown_age, shown_duration, shown_time, table
 from rmq.cli.queue import shapes
 from rmq.cli.queue.attributes import Given, attributes_of
@@ -189,13 +189,14 @@ def remove(ctx: typer.Context, name: Name, yes: Yes = False) -> None:
 
 
 def _ask(ctx: typer.Context, session: Session, question: str, yes: bool) -> None:
-    """Ask, where somebody can answer. Raises typer.Abort, or WrongUsage where nobody can."""
+    """Ask, where somebody can answer. Raises typer.Exit on a no, WrongUsage where nobody can."""
     if yes:
         return
     if session.as_json or not sys.stdin.isatty():
         raise values.WrongUsage("there is no terminal to ask on; add --yes", ctx=ctx)
     if not typer.confirm(question, err=True):
-        raise typer.Abort
+        session.output.note("nothing was done")
+        raise typer.Exit(failures.REFUSED)
 
 
 def _sources(queue: Queue) -> list[str]:
