@@ -34,7 +34,7 @@ __version__ = metadata.version("rmq")
 
 
 def connect(
-    target: Any = None,
+    url: Any = None,
     *,
     namespace: str | None = None,
     limits: Limits | None = None,
@@ -43,21 +43,19 @@ def connect(
 ) -> Client:
     """Connect to Redis or Valkey, for threads. Nothing is sent before the first use.
 
-    *target* is a URL (memory://, redis://, rediss://, unix://, redis+cluster://host1,host2), or a
+    *url* is a URL (memory://, redis://, rediss://, unix://, redis+cluster://host1,host2), or a
     redis.Redis or redis.RedisCluster that you have; left out, RMQ_URL decides, and without that it
     is memory://. *namespace* prefixes every key. *limits* are Amazon SQS's unless given.
     *clock* is for tests. *settings* are the fields of Settings, over the environment's.
 
     Raises ConfigurationError.
     """
-    found = _settings(target, namespace, settings)
-    return Client(
-        found.url if target is None else target, settings=found, limits=limits, clock=clock
-    )
+    found = _settings(url, namespace, settings)
+    return Client(found.url if url is None else url, settings=found, limits=limits, clock=clock)
 
 
 def connect_async(
-    target: Any = None,
+    url: Any = None,
     *,
     namespace: str | None = None,
     limits: Limits | None = None,
@@ -68,13 +66,13 @@ def connect_async(
 
     Raises ConfigurationError.
     """
-    found = _settings(target, namespace, settings)
+    found = _settings(url, namespace, settings)
     return AsyncClient(
-        found.url if target is None else target, settings=found, limits=limits, clock=clock
+        found.url if url is None else url, settings=found, limits=limits, clock=clock
     )
 
 
-def _settings(target: Any, namespace: str | None, given: dict[str, Any]) -> Settings:
+def _settings(url: Any, namespace: str | None, given: dict[str, Any]) -> Settings:
     for name in given:
         if name not in Settings.model_fields:
             raise ConfigurationError(
@@ -82,8 +80,8 @@ def _settings(target: Any, namespace: str | None, given: dict[str, Any]) -> Sett
             )
     if namespace is not None:
         given["namespace"] = namespace
-    if isinstance(target, str):
-        given["url"] = target
+    if isinstance(url, str):
+        given["url"] = url
     try:
         return Settings(**given)
     except ValueError as error:
