@@ -15,6 +15,8 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
+from pydantic import ValidationError
+
 from rmq.client.aio import AsyncClient
 from rmq.client.sync import Client
 from rmq.core.clock import Clock
@@ -84,8 +86,14 @@ def _settings(url: Any, namespace: str | None, given: dict[str, Any]) -> Setting
         given["url"] = url
     try:
         return Settings(**given)
-    except ValueError as error:
-        raise ConfigurationError(f"settings can not be used: {error}") from error
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}"
+            for one in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(
+            f"settings can not be used: {wrong}; give others, or set RMQ_… in the environment"
+        ) from error
 
 
 __all__ = [

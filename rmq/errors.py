@@ -3,6 +3,8 @@
     RmqError
     ├── CallerError                  your request; repeating it will not help
     │   ├── InvalidParameter         a field, its value and its limit
+    │   │   ├── MissingParameter     needed here, and not given
+    │   │   └── TooManyTags
     │   ├── QueueDoesNotExist
     │   ├── QueueExists              made before, with another value of one attribute
     │   ├── InvalidReceipt           not one of this queue's

@@ -9,6 +9,13 @@ local function members_of(order, group, count)
   return call('ZRANGEBYLEX', order, '[' .. group .. '\0', '(' .. group .. '\1', 'LIMIT', 0, count)
 end
 
+-- When a message that was never received may be. Without a delay that is at once, also where a
+-- burst has pushed seq ahead of the clock.
+local function ripe_ms(seq, delay_ms)
+  if delay_ms == 0 then return 0 end
+  return math.floor(tonumber(seq) / 1000) + delay_ms
+end
+
 -- Recompute a group's moment after one of its messages left or changed its lease. Received
 -- messages are always a prefix of the group, so the walk ends at the first one never received.
 -- The group stays locked until the last of them is gone or due. Who has many groups to see to looks
@@ -26,7 +33,7 @@ local function settle(order, groups, inflight, group, now_ms, delay_ms, most)
     for i = 1, #members do
       seen = seen + 1
       if not scores[i] then
-        if seen == 1 then moment = math.max(moment, math.floor(tonumber(seqs[1]) / 1000) + delay_ms) end
+        if seen == 1 then moment = math.max(moment, ripe_ms(seqs[1], delay_ms)) end
         call('ZADD', groups, int(moment), group)
         return
       end

@@ -14,9 +14,8 @@ from __future__ import annotations
 import re
 import threading
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-import fakeredis
 import redis
 import redis.asyncio
 from redis.asyncio.cluster import ClusterNode as AsyncClusterNode
@@ -37,15 +36,19 @@ MAX_CONNECTIONS = 10_000
 
 SCHEMES = ("memory", "redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
 
-_servers: dict[str, fakeredis.FakeServer] = {}
+_servers: dict[str, Any] = {}
 _servers_lock = threading.Lock()
 
 
-def _memory_server(name: str) -> fakeredis.FakeServer:
+def _memory(name: str, is_async: bool) -> Any:
+    """A client of the server of that name in this process."""
+    import fakeredis  # takes long to load, and most never need it
+
     with _servers_lock:
         if name not in _servers:
             _servers[name] = fakeredis.FakeServer()
-        return _servers[name]
+    kind = fakeredis.FakeAsyncRedis if is_async else fakeredis.FakeRedis
+    return kind(server=_servers[name], max_connections=MAX_CONNECTIONS)
 
 
 def _bad_url(url: str, why: str) -> ConfigurationError:
@@ -72,7 +75,7 @@ def _nodes(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     if credentials:
         user, _, password = credentials.partition(":")
-        options["username"], options["password"] = user or None, password or None
+        options["username"], options["password"] = unquote(user) or None, unquote(password) or None
     nodes = []
     for host in filter(None, hosts.split(",")):
         name, _, port = host.strip().rpartition(":") if ":" in host else (host.strip(), "", "6379")
@@ -126,9 +129,7 @@ def link(target: Any, settings: Settings, *, is_async: bool) -> Link:
         raise _bad_url(target, f"has the scheme {scheme!r}" if scheme else "has no scheme")
     if scheme == "memory":
         name = target.partition("://")[2].strip("/")
-        kind = fakeredis.FakeAsyncRedis if is_async else fakeredis.FakeRedis
-        memory = kind(server=_memory_server(name), max_connections=MAX_CONNECTIONS)
-        return Link(memory, owned=True, memory=True)
+        return Link(_memory(name, is_async), owned=True, memory=True)
     options: dict[str, Any] = {"socket_timeout": settings.socket_timeout}
     options["socket_connect_timeout"] = settings.socket_timeout
     if scheme.startswith("rediss"):
@@ -209,5 +210,5 @@ def _handed_in(client: Any, is_async: bool) -> Link:
             f"connect got a {type(client).__module__}.{type(client).__qualname__}; give it a URL, "
             f"or a {wanted}"
         )
-    memory = isinstance(client, (fakeredis.FakeRedis, fakeredis.FakeAsyncRedis))
+    memory = type(client).__module__.partition(".")[0] == "fakeredis"
     return Link(client, owned=False, memory=memory)

@@ -194,14 +194,17 @@ def redrive_beat(
     )
 
 
-def redrive_cancel(keys: QueueKeys, name: str, id: str) -> Call[RedriveTask]:
-    return script.load("queues/redrive_cancel").call(
+def redrive_cancel(keys: QueueKeys, name: str, id: str) -> Call[RedriveTask | None]:
+    """Ask a task to stop. None when a repeat found that it has."""
+    call: Call[RedriveTask | None] = script.load("queues/redrive_cancel").call(
         name,
-        lambda reply: _task(name, id, reply),
+        lambda reply: None if reply is None else _task(name, id, reply),
         tasks=keys.tasks,
         id=id,
         stale_ms=ms(DRIVER_LOST),
     )
+    call.repeated = "RMQ_TASK_ENDED CANCELLED"
+    return call
 
 
 def redrive_tasks(keys: QueueKeys, name: str) -> Call[list[RedriveTask]]:

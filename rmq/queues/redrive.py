@@ -241,8 +241,12 @@ def cancel_redrive(registry: Registry, name: str, id: str) -> Plan[RedriveTask]:
     """Ask a running task to stop. What it moved stays moved."""
     text(id, "id", 1, 64)
     yield from described(registry, name)
-    task: RedriveTask = yield outbox.redrive_cancel(registry.keys(name), name, id)
-    return task
+    keys = registry.keys(name)
+    task: RedriveTask | None = yield outbox.redrive_cancel(keys, name, id)
+    if task is not None:
+        return task
+    tasks: list[RedriveTask] = yield outbox.redrive_tasks(keys, name)
+    return next(one for one in tasks if one.id == id)
 
 
 def redrive_tasks(registry: Registry, name: str, limit: int) -> Plan[list[RedriveTask]]:

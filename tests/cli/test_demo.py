@@ -53,6 +53,8 @@ def test_a_broken_promise_ends_with_status_1(rmq, monkeypatch):
 
 
 def test_a_consumer_that_fails_by_itself_is_told_of(rmq, monkeypatch):
+    monkeypatch.setattr(play, "STUCK_S", 1000)
+
     def broken(*args):
         raise ZeroDivisionError("oh")
 

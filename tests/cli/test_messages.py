@@ -128,6 +128,16 @@ def test_receive_with_delete_leaves_nothing(orders):
     assert found["totals"]["deleted"] == 2
 
 
+def test_receive_with_delete_says_when_a_lease_had_ended(fifo):
+    """With no visibility timeout the lease ends before the delete."""
+    fifo("queue", "send", "orders.fifo", "x", "--group=g", "--dedup-id=1")
+
+    ran = fifo("queue", "receive", "orders.fifo", "--delete", "--visibility-timeout=0")
+
+    assert (ran.status, ran.out) == (1, "x\n")
+    assert "receive the message again" in ran.err
+
+
 def test_the_same_attempt_gets_the_same_messages(fifo):
     fifo("queue", "send", "orders.fifo", "x", "--group=g", "--dedup-id=1")
     receive = ("queue", "receive", "orders.fifo", "--attempt-id=a")

@@ -71,6 +71,12 @@ def test_two_deletes_that_succeed_are_processed_twice():
     assert (outcome.processed_twice, outcome.kept) == (1, False)
 
 
+def test_one_receipt_that_deletes_twice_is_processed_twice():
+    outcome = positions([A], work(A, 1), done(A, 2), done(A, 3))
+
+    assert outcome.processed_twice == 1
+
+
 def test_a_message_handed_out_again_after_its_delete_is_processed_twice():
     outcome = positions([A], work(A, 1), done(A, 2), work(A, 3, count=2))
 
@@ -80,6 +86,12 @@ def test_a_message_handed_out_again_after_its_delete_is_processed_twice():
 def test_a_repeat_under_another_id_is_processed_twice():
     """That is deduplication not working."""
     outcome = positions([A], work(A, 1), done(A, 2), work(A, 3, id="other"), done(A, 4, id="other"))
+
+    assert outcome.processed_twice == 1
+
+
+def test_a_repeat_under_another_id_counts_when_it_is_handed_out():
+    outcome = positions([A], work(A, 1), done(A, 2), work(A, 3, id="other"))
 
     assert outcome.processed_twice == 1
 
@@ -122,6 +134,13 @@ def test_only_the_receive_that_was_deleted_counts_for_the_order():
     notes = (work(A, 1), done(A, 2), work(B, 3), work(B, 7, count=2), done(B, 8, count=2))
 
     assert positions([A, B], *notes).kept
+
+
+def test_the_note_of_a_consumer_that_died_excuses_no_violation():
+    """A was in work early, but the delete that counts began when B was long done."""
+    notes = (work(A, 1), work(B, 3), done(B, 4), work(A, 7, count=2), done(A, 8, count=2))
+
+    assert positions([A, B], *notes).order_violations == 1
 
 
 def test_a_dead_letter_is_not_lost():

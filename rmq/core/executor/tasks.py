@@ -39,6 +39,7 @@ class AsyncExecutor(Executor):
         super().__init__(link, **options)
         self._lines: dict[str, _Line] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def call(self, call: Call[T]) -> T:
         """Carry out one round trip."""
@@ -118,6 +119,13 @@ class AsyncExecutor(Executor):
     async def _take(self) -> Any:
         """A connection for one command. Ours are kept at hand; the pool of a client that was
         handed in is asked each time."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            # Connections belong to the loop they were made in; that of a run before is gone.
+            if self._loop is not None and self._link.owned:
+                self._idle = []
+                self._link.pool.reset()
+            self._loop = loop
         try:
             return self._idle.pop()
         except IndexError:
