@@ -208,7 +208,7 @@ class _Work:
         self.found = []
 
     def _hold(self, count: int) -> list[list[rmq.Message]]:
-        """Fresh leases on *count* messages, in hundreds; of a FIFO group ten, as SQS's limits say."""
+        """Fresh leases on *count* messages, in hundreds; of a FIFO group ten, SQS's limit."""
         self._done()
         size = 10 if self.is_fifo else 100
         held = [self.queue.receive(size) for _ in range(count // size)]

@@ -40,15 +40,21 @@ _servers: dict[str, Any] = {}
 _servers_lock = threading.Lock()
 
 
-def _memory(name: str, is_async: bool) -> Any:
-    """A client of the server of that name in this process."""
+def _memory_server(name: str) -> Any:
+    """The server of that name in this process."""
     import fakeredis  # takes long to load, and most never need it
 
     with _servers_lock:
         if name not in _servers:
             _servers[name] = fakeredis.FakeServer()
+        return _servers[name]
+
+
+def _memory_client(name: str, is_async: bool) -> Any:
+    import fakeredis
+
     kind = fakeredis.FakeAsyncRedis if is_async else fakeredis.FakeRedis
-    return kind(server=_servers[name], max_connections=MAX_CONNECTIONS)
+    return kind(server=_memory_server(name), max_connections=MAX_CONNECTIONS)
 
 
 def _bad_url(url: str, why: str) -> ConfigurationError:
@@ -129,7 +135,7 @@ def link(target: Any, settings: Settings, *, is_async: bool) -> Link:
         raise _bad_url(target, f"has the scheme {scheme!r}" if scheme else "has no scheme")
     if scheme == "memory":
         name = target.partition("://")[2].strip("/")
-        return Link(_memory(name, is_async), owned=True, memory=True)
+        return Link(_memory_client(name, is_async), owned=True, memory=True)
     options: dict[str, Any] = {"socket_timeout": settings.socket_timeout}
     options["socket_connect_timeout"] = settings.socket_timeout
     if scheme.startswith("rediss"):

@@ -53,7 +53,7 @@ class Model:
         return [one for one in self.kept if not one.count and one.visible_ms > now]
 
     def available(self, now: int) -> list[Kept]:
-        """What a receive may hand out. On a FIFO queue: a prefix of each group that is not locked."""
+        """What a receive may hand out. FIFO: a prefix of each group that is not locked."""
         if not self.is_fifo:
             return [one for one in self.kept if one.visible_ms <= now]
         locked = {one.group for one in self.in_flight(now)}

@@ -234,7 +234,7 @@ def server_url() -> Iterator[str]:
 def test_a_queue_behaves_like_its_model(
     machine: type[QueueMachine], place: str, request: pytest.FixtureRequest
 ) -> None:
-    """Sends, receives, deletes, visibility changes, dead letters, redrives and time, in any order."""
+    """Sends, receives, deletes, visibility changes, dead letters, redrives, time: in any order."""
     url = "memory://" if place == "memory" else request.getfixturevalue("server_url")
     kind = type(machine.__name__, (machine,), {"url": url})
     run_state_machine_as_test(
