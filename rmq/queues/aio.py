@@ -181,9 +181,12 @@ class AsyncQueue:
     async def send_many(self, messages: Iterable[Outgoing | Body]) -> BatchResult[Sent]:
         """Send any number of messages, in the order given; plain bodies or Outgoing.
 
-        They go out in script calls of 100 messages or 1 MiB. Messages that are refused have their
-        error in the result, the others are sent. Connection trouble is raised: then those before
-        the break are sent, and those after are not.
+        They go out in script calls of up to 100 messages or 1 MiB. What is refused has its error in
+        the result, the others are sent. When the connection is lost in the middle, the result says
+        which were sent before; the error of the rest is ConnectionLost.
+
+        Raises what concerns the first call as a whole: QueueDoesNotExist, OutOfMemory,
+        ConnectionLost.
         """
         return BatchResult(tuple(await self._send(listed(messages, "messages", "messages"))))
 

@@ -67,15 +67,37 @@ Handle = ReceivedMessage | Receipt | str
 def send(
     registry: Registry, name: str, messages: Sequence[Outgoing | Body]
 ) -> Plan[list[Sent | RmqError]]:
-    """Send any number of messages, in bounded script calls. One result or error for each."""
+    """Send any number of messages, in bounded script calls. One result or error for each.
+
+    When a call fails, those before it are sent and are answered so; the error is the rest's.
+    """
     results: list[Sent | RmqError | None] = [None] * len(messages)
     at = 0
-    changes = 0
     while at < len(messages):
+        try:
+            at = yield from _send_some(registry, name, messages, at, results)
+        except RmqError as error:
+            if isinstance(error, QueueDoesNotExist):
+                registry.drop(name)
+            if at == 0:
+                raise
+            return [error if one is None else one for one in results]
+    return results  # type: ignore[return-value]
+
+
+def _send_some(
+    registry: Registry,
+    name: str,
+    messages: Sequence[Outgoing | Body],
+    start: int,
+    results: list[Sent | RmqError | None],
+) -> Plan[int]:
+    """Send what one script call may carry, from *start*, and note the results. Where to go on."""
+    for _ in range(LOOKS):
         info = yield from known(registry, name)
         places: list[int] = []
         batch: list[Prepared] = []
-        size, end, packed_at = 0, at, 2 if info.is_fifo else 0
+        size, end, packed_at = 0, start, 2 if info.is_fifo else 0
         while end < len(messages) and len(batch) < SCRIPT_MESSAGES[info.is_fifo]:
             try:
                 one = prepare(info, registry.limits, messages[end])
@@ -88,22 +110,15 @@ def send(
                 batch.append(one)
                 size += len(one[packed_at])
             end += 1
-        if batch:
-            try:
-                sent = yield from _send_batch(registry, info, batch)
-            except StaleConfig:
-                registry.forget(name)
-                changes += 1
-                if changes > LOOKS:
-                    raise
-                continue
-            except QueueDoesNotExist:
-                registry.drop(name)
-                raise
-            for place, result in zip(places, sent, strict=True):
-                results[place] = result
-        at = end
-    return results  # type: ignore[return-value]
+        try:
+            sent = (yield from _send_batch(registry, info, batch)) if batch else []
+        except StaleConfig:
+            registry.forget(name)
+            continue
+        for place, result in zip(places, sent, strict=True):
+            results[place] = result
+        return end
+    raise StaleConfig(f"queue {name!r} changes faster than it can be used")
 
 
 def _send_batch(registry: Registry, info: QueueInfo, batch: list[Prepared]) -> Plan[list[Sent]]:
@@ -126,7 +141,9 @@ def _send_batch(registry: Registry, info: QueueInfo, batch: list[Prepared]) -> P
         again = sum(one.is_duplicate for one in sent)
         registry.events.tell(SentEvent(queue=name, count=len(sent) - again, duplicates=again))
     if due:
-        yield from _sweep_step(registry, info)
+        # They are sent, whatever becomes of the sweep; the next one finishes it.
+        with suppress(RmqError):
+            yield from _sweep_step(registry, info)
     return sent
 
 
@@ -191,9 +208,14 @@ def receive(
         except QueueDoesNotExist:
             registry.drop(name)
             raise
+        except ServerError:
+            if found:
+                return found
+            raise
         if got.flags & commands.SWEEP:
-            yield from _sweep_step(registry, info)
             may_sweep = False
+            with suppress(ServerError):
+                yield from _sweep_step(registry, info)
             continue
         if got.flags & commands.MOVED:
             # Whatever becomes of them, what was received must not be lost on the way: a later
@@ -239,12 +261,17 @@ def delete(registry: Registry, name: str, handles: Sequence[Handle]) -> Plan[lis
     size = SCRIPT_MESSAGES[name.endswith(".fifo")]
     for start in range(0, len(handles), size):
         part = handles[start : start + size]
-        answers = yield from _on_receipts(
-            registry,
-            name,
-            part,
-            lambda info, receipts, _: commands.delete(registry.keys(name), info, receipts),
-        )
+        try:
+            answers = yield from _on_receipts(
+                registry,
+                name,
+                part,
+                lambda info, receipts, _: commands.delete(registry.keys(name), info, receipts),
+            )
+        except RmqError as error:
+            if start == 0:
+                raise
+            return results + [error] * (len(handles) - start)
         results += [_deleted(name, answer) for answer in answers]
         if registry.events:
             count = sum(1 for answer in answers if answer == 1)
@@ -285,9 +312,16 @@ def change_visibility(
             total = None if most is None else ms(most)
             return commands.change_visibility(registry.keys(name), info, pairs, total)
 
-        answers = yield from _on_receipts(
-            registry, name, [changes[place][0] for place in part], make
-        )
+        try:
+            answers = yield from _on_receipts(
+                registry, name, [changes[place][0] for place in part], make
+            )
+        except RmqError as error:
+            if start == 0:
+                raise
+            for place in places[start:]:
+                results[place] = error
+            return results
         for place, answer in zip(part, answers, strict=True):
             results[place] = _changed(registry, name, answer)
     return results

@@ -6,8 +6,10 @@ import uuid
 
 import pytest
 
-from rmq import MessageAttribute, Outgoing
+from rmq import MessageAttribute, Outgoing, Sent
 from rmq.errors import InvalidParameter, QueueDoesNotExist
+from rmq.queues import plans
+from tests.colours import ByHand, bare
 
 MIB = 1_048_576
 
@@ -242,3 +244,16 @@ async def test_a_batch_may_be_a_generator_of_bodies_and_messages(queue):
 async def test_a_batch_to_an_unknown_queue_is_an_error_of_the_whole(client):
     with pytest.raises(QueueDoesNotExist):
         await client.queue("nowhere").send_many([b"a"])
+
+
+async def test_what_was_sent_before_the_queue_went_is_answered_so(client, queue):
+    """Each entry has its own result, also when a later script call fails."""
+    bodies = [b"%d" % i for i in range(250)]
+    plan = ByHand(client, plans.send(bare(client)._registry, "orders", bodies))
+    await plan.through("queues.send")
+    await queue.delete_queue()
+
+    results = await plan.finish()
+
+    assert all(isinstance(one, Sent) for one in results[:100])
+    assert all(isinstance(one, QueueDoesNotExist) for one in results[100:])
