@@ -25,7 +25,7 @@ local function settle(order, groups, inflight, group, now_ms, delay_ms, most)
   repeat
     -- Mostly the head is free, and one look is enough.
     local members = call('ZRANGEBYLEX', order, from, '(' .. group .. '\1', 'LIMIT', 0, step)
-    step = 20
+    step = math.min(10, most or 10)
     if #members == 0 then break end
     local seqs = {}
     for i = 1, #members do seqs[i] = member_seq(members[i]) end

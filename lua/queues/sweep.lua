@@ -70,15 +70,15 @@ if #seqs > 0 then
   call('HDEL', first, unpack(seqs))
   if #places > 0 then call('ZREM', order, unpack(places)) end
   expired = call('XDEL', log, unpack(seqs))
-  for group in pairs(touched) do settle(order, groups, inflight, group, now_ms, delay_ms or 0, 10) end
+  for group in pairs(touched) do settle(order, groups, inflight, group, now_ms, delay_ms or 0, 4) end
   call('HSET', state, 'expired', int(tonumber(s[2]) + expired))
 end
 if #entries == limit or #early == limit then more = true end
 
 -- 2. What outlived its use: delays that only serve the counts, deduplication ids, attempts.
 local function forget(key, before)
-  local n = math.min(call('ZCOUNT', key, '-inf', int(before)), 250)
-  if n == 250 then more = true end
+  local n = math.min(call('ZCOUNT', key, '-inf', int(before)), 100)
+  if n == 100 then more = true end
   if n > 0 then call('ZREMRANGEBYRANK', key, 0, n - 1) end
 end
 if delay_ms then

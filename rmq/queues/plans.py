@@ -301,7 +301,7 @@ def change_visibility(
             places.append(place)
         except InvalidParameter as error:
             results[place] = error
-    size = SCRIPT_MESSAGES[name.endswith(".fifo")]
+    size = SCRIPT_MESSAGES[name.endswith(".fifo")] // 2
     for start in range(0, len(places), size):
         part = places[start : start + size]
 
@@ -388,12 +388,22 @@ def peek(registry: Registry, name: str, limit: int, after: str | None) -> Plan[l
     whole(limit, "limit", 1, 1000)
     if after is not None and (not isinstance(after, str) or not re.fullmatch("[0-9]{1,16}", after)):
         raise InvalidParameter("after", after, "the position of a peeked message")
+    found: list[PeekedMessage] = []
     start = int(after or 0)
-    return (
-        yield from on_known(
-            registry, name, lambda info: commands.peek(registry.keys(name), info, start, limit)
-        )
-    )
+    while len(found) < limit:
+        step = min(limit - len(found), SCRIPT_MESSAGES[False])
+
+        def look(
+            info: QueueInfo, start: int = start, step: int = step
+        ) -> Call[list[PeekedMessage]]:
+            return commands.peek(registry.keys(name), info, start, step)
+
+        part = yield from on_known(registry, name, look)
+        found += part
+        if len(part) < step:
+            break
+        start = int(part[-1].position)
+    return found
 
 
 def stats(registry: Registry, name: str) -> Plan[QueueStats]:
