@@ -21,7 +21,7 @@ check: .venv/.stamp  ## everything a change has to pass
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/sync.py --check
-	$(BIN)/pytest -n auto -m 'not soak' tests
+	@$(MAKE) --no-print-directory test
 
 sync: .venv/.stamp  ## write each sync.py from its aio.py
 	$(BIN)/python .ci/sync.py

@@ -101,7 +101,7 @@ local leases, firsts, gone, gone_members, locks = {}, {}, {}, {}, {}
 local free = call('ZRANGEBYSCORE', groups, '-inf', int(now_ms), 'LIMIT', 0, want + 1)
 for g = 1, #free do
   local group = free[g]
-  if got + moved >= want or moved >= 25 then left = true break end
+  if got + moved >= want or moved >= 10 then left = true break end
   local members = members_of(order, group, want - got - moved)
   local seqs, counts, lock = {}, {}, nil
   for i = 1, #members do seqs[i] = member_seq(members[i]) end

@@ -39,7 +39,8 @@ class AsyncCoalescer(Generic[I, R]):
         self._waiting: list[tuple[I, asyncio.Future[R]]] = []
         self._task: asyncio.Task[Any] | None = None
 
-    async def submit(self, item: I) -> R:
+    def submit(self, item: I) -> asyncio.Future[R]:
+        """Add *item* to the next batch. The future gets its result or its error."""
         loop = asyncio.get_running_loop()
         if self._task is not None and self._task.get_loop() is not loop:
             # A new loop in the same program: whoever waited in the old one is gone with it.
@@ -48,7 +49,7 @@ class AsyncCoalescer(Generic[I, R]):
         self._waiting.append((item, future))
         if self._task is None:
             self._task = loop.create_task(self._drain(), name="rmq-coalesce")
-        return await future
+        return future
 
     async def _drain(self) -> None:
         try:

@@ -280,14 +280,14 @@ class QueueInfo:
     attributes: QueueAttributes
     is_fifo: bool = field(init=False)
     delay_ms: int = field(init=False)
+    plain_size: int = field(init=False)
+    """The largest body that may be sent with nothing beside it; 0 on a FIFO queue."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_fifo", self.name.endswith(".fifo"))
         object.__setattr__(self, "delay_ms", ms(self.attributes.delay))
-
-    def takes_plain(self, size: int) -> bool:
-        """Whether a body of so many bytes may be sent with nothing beside it."""
-        return not self.is_fifo and 0 < size <= self.attributes.maximum_message_size
+        most = 0 if self.is_fifo else self.attributes.maximum_message_size
+        object.__setattr__(self, "plain_size", most)
 
     @property
     def fifo_delay(self) -> int | str:

@@ -44,24 +44,23 @@ def sequence_number(seq: int) -> str:
 class Sent:
     """What a send is answered with. Names are worked out when asked for: many senders never ask."""
 
-    __slots__ = ("_incarnation", "_seq", "is_duplicate", "is_fifo")
+    __slots__ = ("_info", "_seq", "is_duplicate")
 
     def __init__(self, info: QueueInfo, seq: int, is_duplicate: bool = False) -> None:
-        self._incarnation = info.incarnation
+        self._info = info
         self._seq = seq
-        self.is_fifo = info.is_fifo
         self.is_duplicate = is_duplicate
         """FIFO only: the message was sent before; id and number are the first one's."""
 
     @property
     def id(self) -> str:
         """The message id: a UUID."""
-        return message_id(self._incarnation, self._seq)
+        return message_id(self._info.incarnation, self._seq)
 
     @property
     def sequence_number(self) -> str | None:
         """FIFO only: 20 digits, growing."""
-        return sequence_number(self._seq) if self.is_fifo else None
+        return sequence_number(self._seq) if self._info.is_fifo else None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sent) and self.id == other.id

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from rmq.core.codec import PLAIN, PLAIN_ENVELOPE, Header, MessageAttribute, attributes_size, pack
+from rmq.core.codec import PLAIN, Header, MessageAttribute, attributes_size, pack
 from rmq.errors import InvalidParameter, MissingParameter, Words
 from rmq.queues.attributes import QueueAttributes, QueueInfo
 from rmq.queues.limits import Limits, duration, ms, text
@@ -55,9 +55,6 @@ def prepare(info: QueueInfo, limits: Limits, message: Outgoing | Body) -> Prepar
     """Check one message and pack it for its queue. Raises InvalidParameter."""
     attributes = info.attributes
     if not isinstance(message, Outgoing):
-        if isinstance(message, bytes) and info.takes_plain(len(message)):
-            # Nothing but a body: most messages, and the whole of the check.
-            return PLAIN_ENVELOPE + message, info.delay_ms
         message = Outgoing(body=message)
     body = body_bytes(message.body, limits)
     group, given_key = message.message_group_id, message.deduplication_id

@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
+from rmq.core.codec import PLAIN_ENVELOPE
 from rmq.core.events import Deleted, Expired, Received
 from rmq.core.events import Sent as SentEvent
 from rmq.core.script import Block, Call, Plan
@@ -98,17 +99,24 @@ def _send_some(
         places: list[int] = []
         batch: list[Prepared] = []
         size, end, packed_at = 0, start, 2 if info.is_fifo else 0
-        while end < len(messages) and len(batch) < SCRIPT_MESSAGES[info.is_fifo]:
-            try:
-                one = prepare(info, registry.limits, messages[end])
-            except CallerError as error:
-                results[end] = error
+        plain_size, delay_ms, most = info.plain_size, info.delay_ms, SCRIPT_MESSAGES[info.is_fifo]
+        while end < len(messages) and len(batch) < most:
+            message = messages[end]
+            if type(message) is bytes and 0 < len(message) <= plain_size:
+                # Nothing but a body: most messages, and the whole of the check.
+                one: Prepared = (PLAIN_ENVELOPE + message, delay_ms)
             else:
-                if batch and size + len(one[packed_at]) > BATCH_BYTES:
-                    break
-                places.append(end)
-                batch.append(one)
-                size += len(one[packed_at])
+                try:
+                    one = prepare(info, registry.limits, message)
+                except CallerError as error:
+                    results[end] = error
+                    end += 1
+                    continue
+            size += len(one[packed_at])
+            if batch and size > BATCH_BYTES:
+                break
+            places.append(end)
+            batch.append(one)
             end += 1
         try:
             sent = (yield from _send_batch(registry, info, batch)) if batch else []
