@@ -2,23 +2,29 @@
 
 Whatever is submitted while the loop takes one turn, or while the batch before it is under way,
 becomes the next batch. Each caller gets its own result or its own error. One batch at a time keeps
-the order in which the callers asked.
+the order in which the callers asked; where that does not matter, two keep the server busy.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
+
+SPLIT = 64
+"""From so many on, a batch is worth being cut in two."""
 
 
 class SyncCoalescer(Generic[I, R]):
     """For threads: nothing to merge, the same interface."""
 
-    def __init__(self, run: Callable[[Sequence[I]], Sequence[R | Exception]]) -> None:
+    def __init__(
+        self, run: Callable[[Sequence[I]], Sequence[R | Exception]], *, parallel: int = 1
+    ) -> None:
         self._run = run
 
     def submit(self, item: I) -> R:
@@ -29,33 +35,50 @@ class SyncCoalescer(Generic[I, R]):
 
 
 class AsyncCoalescer(Generic[I, R]):
-    """For asyncio: merges what is submitted until the batch before is back."""
+    """For asyncio: merges what is submitted until a batch before is back."""
 
     def __init__(
-        self, run: Callable[[Sequence[I]], Awaitable[Sequence[R | Exception]]], limit: int = 1000
+        self,
+        run: Callable[[Sequence[I]], Awaitable[Sequence[R | Exception]]],
+        *,
+        parallel: int = 1,
+        limit: int = 1000,
     ) -> None:
+        """*run* carries out a batch of up to *limit*. Up to *parallel* of them are under way at a
+        time; more than 1 gives up the order of what is awaited at the same time."""
         self._run = run
+        self._parallel = parallel
         self._limit = limit
-        self._waiting: list[tuple[I, asyncio.Future[R]]] = []
-        self._task: asyncio.Task[Any] | None = None
+        self._waiting: deque[tuple[I, asyncio.Future[R]]] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, item: I) -> asyncio.Future[R]:
         """Add *item* to the next batch. The future gets its result or its error."""
         loop = asyncio.get_running_loop()
-        if self._task is not None and self._task.get_loop() is not loop:
+        if loop is not self._loop:
             # A new loop in the same program: whoever waited in the old one is gone with it.
-            self._task, self._waiting = None, []
+            self._loop, self._tasks = loop, set()
+            self._waiting.clear()
         future: asyncio.Future[R] = loop.create_future()
         self._waiting.append((item, future))
-        if self._task is None:
-            self._task = loop.create_task(self._drain(), name="rmq-coalesce")
+        if not self._tasks:
+            self._start(loop)
         return future
 
-    async def _drain(self) -> None:
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        task = loop.create_task(self._drain(loop), name="rmq-coalesce")
+        self._tasks.add(task)
+
+    async def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
             while self._waiting:
-                batch = self._waiting[: self._limit]
-                del self._waiting[: self._limit]
+                size = min(len(self._waiting), self._limit)
+                if size >= SPLIT and len(self._tasks) < self._parallel:
+                    # Two halves: while the server works on one, we work on the other.
+                    size //= 2
+                    self._start(loop)
+                batch = [self._waiting.popleft() for _ in range(size)]
                 try:
                     results = await self._run([item for item, _ in batch])
                 except Exception as error:
@@ -70,7 +93,9 @@ class AsyncCoalescer(Generic[I, R]):
                 # Let those that were answered ask again before the next batch is cut.
                 await asyncio.sleep(0)
         finally:
-            self._task = None
-            for _, future in self._waiting:
-                future.cancel()
-            self._waiting = []
+            self._tasks.discard(asyncio.current_task())
+            if self._waiting and not self._tasks:
+                # We were cancelled, with the loop: nobody will come for these.
+                for _, future in self._waiting:
+                    future.cancel()
+                self._waiting.clear()

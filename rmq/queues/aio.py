@@ -130,8 +130,13 @@ class AsyncQueue:
         self.name = name
         self._registry = registry
         self._executor = executor
-        self._sends: AsyncCoalescer[Outgoing | Body, Sent] = AsyncCoalescer(self._send)
-        self._deletes: AsyncCoalescer[Handle, bool] = AsyncCoalescer(self._delete)
+        parallel = 1 if self.is_fifo else 2
+        self._sends: AsyncCoalescer[Outgoing | Body, Sent] = AsyncCoalescer(
+            self._send, parallel=parallel
+        )
+        self._deletes: AsyncCoalescer[Handle, bool] = AsyncCoalescer(
+            self._delete, parallel=parallel
+        )
         self._changes: AsyncCoalescer[tuple[Handle, timedelta | float], int] = AsyncCoalescer(
             self._change
         )

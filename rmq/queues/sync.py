@@ -130,8 +130,11 @@ class Queue:
         self.name = name
         self._registry = registry
         self._executor = executor
-        self._sends: SyncCoalescer[Outgoing | Body, Sent] = SyncCoalescer(self._send)
-        self._deletes: SyncCoalescer[Handle, bool] = SyncCoalescer(self._delete)
+        parallel = 1 if self.is_fifo else 2
+        self._sends: SyncCoalescer[Outgoing | Body, Sent] = SyncCoalescer(
+            self._send, parallel=parallel
+        )
+        self._deletes: SyncCoalescer[Handle, bool] = SyncCoalescer(self._delete, parallel=parallel)
         self._changes: SyncCoalescer[tuple[Handle, timedelta | float], int] = SyncCoalescer(
             self._change
         )
