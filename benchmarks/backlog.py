@@ -227,14 +227,14 @@ class _Work:
             yield partial(self.queue.set_attributes, visibility_timeout=seconds)
 
     def _die(self) -> Iterator[Step]:
-        """Receives that move a hundred messages to the dead-letter queue, and the moves."""
+        """Receives that move a hundred messages (FIFO: ten) to the dead-letter queue, and the moves."""
         self._hold(500)
         self.clock.move(2 * 3600)
         self.queue.set_attributes(
             redrive_policy={"dead_letter_queue": self.dead.name, "max_receive_count": 1}
         )
         for _ in range(5):
-            yield partial(self.queue.receive, 100)
+            yield partial(self.queue.receive, 10 if self.is_fifo else 100)
         self.queue.set_attributes(redrive_policy=None)
         self.clock.move(2 * 3600)
         self.found = []
