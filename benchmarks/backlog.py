@@ -227,7 +227,7 @@ class _Work:
             yield partial(self.queue.set_attributes, visibility_timeout=seconds)
 
     def _die(self) -> Iterator[Step]:
-        """Receives that move a hundred messages (FIFO: ten) to the dead-letter queue, and the moves."""
+        """Receives that move a hundred messages (FIFO: ten) to the dead-letter queue, and that."""
         self._hold(500)
         self.clock.move(2 * 3600)
         self.queue.set_attributes(

@@ -81,7 +81,10 @@ local function forget(key, before)
   if n == 100 then more = true end
   if n > 0 then call('ZREMRANGEBYRANK', key, 0, n - 1) end
 end
-if delay_ms then
+-- Not in the same step as expired messages: a step is to be short.
+if delay_ms and #seqs > 0 then
+  more = true
+elseif delay_ms then
   forget(delayed, now - delay_ms * 1000)
   forget(dedup, now - tonumber(ARGV[3]) * 1000)
   local old = call('ZRANGEBYSCORE', attempt_times, '-inf', int(now_ms - tonumber(ARGV[5])), 'LIMIT', 0, 100)
