@@ -34,7 +34,7 @@ class Bench:
         self.admin = redis.Redis.from_url(url)
         """For questions about the server. Never delayed."""
         self._names = (f"bench-{number}" for number in itertools.count())
-        self._namespace = private_namespace()
+        self.namespace = private_namespace()
 
     def rounds(self, usual: int = 15) -> int:
         """How often two sides take turns. Latency steadies a round, and lengthens it."""
@@ -56,7 +56,7 @@ class Bench:
     def client(self, **limits: Any) -> Iterator[rmq.Client]:
         """A client whose queues are gone when it closes."""
         with rmq.connect(
-            self.url, namespace=self._namespace, limits=rmq.Limits.aws(**limits)
+            self.url, namespace=self.namespace, limits=rmq.Limits.aws(**limits)
         ) as client:
             try:
                 yield client
@@ -67,13 +67,13 @@ class Bench:
 
     def async_client(self) -> rmq.AsyncClient:
         """The same namespace, for asyncio. The caller closes it."""
-        return rmq.connect_async(self.url, namespace=self._namespace)
+        return rmq.connect_async(self.url, namespace=self.namespace)
 
     @contextmanager
     def floor(self) -> Iterator[Floor]:
         """A fresh stream, gone afterwards."""
         with redis.Redis.from_url(self.url) as client:
-            made = Floor(client, f"{self._namespace}:{self.name()}")
+            made = Floor(client, f"{self.namespace}:{self.name()}")
             try:
                 yield made
             finally:

@@ -25,9 +25,11 @@ NOT_SHOWN = (
     "appendonly every send costs more, for the floor as well.",
     "The floor's messages are never received again. It has no leases that end, delays, dead "
     "letters, checks or ids; what they cost is the ratio, what they are worth is not in it.",
+    "The endpoint is one process of one worker and shares the cores with Redis and the load, of "
+    "which moto needs no Redis and the bare application neither. Plain HTTP/1.1, no batches.",
     "Latency is added without loss or jitter. No cluster, no TLS, no replicas.",
 )
-PACKAGES = ("rmq", "redis", "hiredis", "msgspec")
+PACKAGES = ("rmq", "redis", "hiredis", "msgspec", "granian", "boto3")
 VERDICTS = {True: "[green]holds[/]", False: "[bold red]MISSED[/]", None: ""}
 
 
@@ -76,7 +78,7 @@ def show(console: Console, results: Sequence[Result], ran_on: dict[str, Any]) ->
         table.add_column(name, no_wrap=True)
     for result in results:
         for number, row in enumerate(result.rows):
-            spread = f"{row.spread[0]:.2f}-{row.spread[1]:.2f}" if row.spread else ""
+            spread = "-".join(f"{one:.{0 if abs(one) >= 100 else 2}f}" for one in row.spread or ())
             table.add_row(
                 result.figure.title if not number else "",
                 f"{row.case} [dim]({row.note})[/]" if row.note else row.case,

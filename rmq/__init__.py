@@ -15,13 +15,12 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
-from pydantic import ValidationError
-
 from rmq.client.aio import AsyncClient
+from rmq.client.configured import configured
 from rmq.client.sync import Client
 from rmq.core.clock import Clock
 from rmq.core.codec import MessageAttribute
-from rmq.errors import ConfigurationError, RmqError
+from rmq.errors import RmqError
 from rmq.queues.aio import AsyncMessage, AsyncQueue, BatchResult
 from rmq.queues.attributes import QueueAttributes, QueueInfo, RedriveAllowPolicy, RedrivePolicy
 from rmq.queues.commands import QueueStats
@@ -30,7 +29,7 @@ from rmq.queues.message import PeekedMessage, Sent
 from rmq.queues.outbox import RedriveTask
 from rmq.queues.outgoing import Outgoing
 from rmq.queues.sync import Message, Queue
-from rmq.settings import Settings
+from rmq.settings import EndpointSettings, Settings
 
 __version__ = metadata.version("rmq")
 
@@ -52,7 +51,7 @@ def connect(
 
     Raises ConfigurationError.
     """
-    found = _settings(url, namespace, settings)
+    found = configured(Settings, url, namespace, settings)
     return Client(found.url if url is None else url, settings=found, limits=limits, clock=clock)
 
 
@@ -68,32 +67,39 @@ def connect_async(
 
     Raises ConfigurationError.
     """
-    found = _settings(url, namespace, settings)
+    found = configured(Settings, url, namespace, settings)
     return AsyncClient(
         found.url if url is None else url, settings=found, limits=limits, clock=clock
     )
 
 
-def _settings(url: Any, namespace: str | None, given: dict[str, Any]) -> Settings:
-    for name in given:
-        if name not in Settings.model_fields:
-            raise ConfigurationError(
-                f"there is no setting {name!r}; there are {', '.join(Settings.model_fields)}"
-            )
-    if namespace is not None:
-        given["namespace"] = namespace
-    if isinstance(url, str):
-        given["url"] = url
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}"
-            for one in error.errors(include_input=False, include_url=False)
-        )
-        raise ConfigurationError(
-            f"settings can not be used: {wrong}; give others, or set RMQ_… in the environment"
-        ) from error
+def boto3_session(
+    url: Any = None,
+    *,
+    namespace: str | None = None,
+    limits: Limits | None = None,
+    clock: Clock | None = None,
+    region_name: str | None = None,
+    **settings: Any,
+) -> Any:
+    """A boto3 Session whose SQS client and resource work on our queues, in this process, no HTTP.
+
+    Where Redis is and the namespace go as in connect. *region_name* is the session's region,
+    default us-east-1, whose queues are those of the library; credentials are made up where the
+    environment has none. Services that are not ours go to AWS as always. Needs rmq[boto3].
+
+    The queues behave as at `rmq serve`: limits are Amazon SQS's, with its 60-second rules.
+    Raises ConfigurationError.
+    """
+    from rmq.gateway.inprocess import session
+
+    return session(
+        configured(EndpointSettings, url, namespace, settings),
+        url,
+        limits=limits,
+        clock=clock,
+        region_name=region_name,
+    )
 
 
 __all__ = [
@@ -117,6 +123,7 @@ __all__ = [
     "RmqError",
     "Sent",
     "Settings",
+    "boto3_session",
     "connect",
     "connect_async",
 ]

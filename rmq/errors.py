@@ -7,6 +7,8 @@
     │   │   └── TooManyTags
     │   ├── QueueDoesNotExist
     │   ├── QueueExists              made before, with another value of one attribute
+    │   ├── QueueDeletedRecently     the name is not free yet
+    │   ├── PurgeInProgress          purged a moment ago
     │   ├── InvalidReceipt           not one of this queue's
     │   ├── StaleReceipt             the lease has ended; someone else may hold the message
     │   ├── MessageNotInFlight       visible again: there is no lease to change
@@ -122,6 +124,38 @@ class QueueExists(CallerError, code="RMQ_QUEUE_EXISTS"):
     attribute: str
 
 
+class QueueDeletedRecently(CallerError, code="RMQ_QUEUE_DELETED_RECENTLY"):
+    """A queue of that name was deleted a moment ago; `retry_after` says when the name is free."""
+
+    queue: str
+    retry_after: timedelta
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        left = _ms_left(detail)
+        return cls(
+            f"queue {subject!r} was deleted a moment ago; its name is free in {brief(left)}",
+            queue=subject,
+            retry_after=left,
+        )
+
+
+class PurgeInProgress(CallerError, code="RMQ_PURGE_IN_PROGRESS"):
+    """The queue was purged a moment ago; `retry_after` says when it may be purged again."""
+
+    queue: str
+    retry_after: timedelta
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        left = _ms_left(detail)
+        return cls(
+            f"queue {subject!r} was purged a moment ago; it may be purged again in {brief(left)}",
+            queue=subject,
+            retry_after=left,
+        )
+
+
 class InvalidReceipt(CallerError, code="RMQ_INVALID_RECEIPT"):
     """The receipt handle is malformed, or another queue's."""
 
@@ -189,7 +223,13 @@ class OutOfMemory(ServerError, code="RMQ_OUT_OF_MEMORY"):
 
 
 class StaleConfig(ServerError, code="RMQ_STALE_CONFIG"):
-    """The queue's description changed under us. Plans refresh it and try again."""
+    """The queue's description changed under us. Plans refresh it and try again; a caller meets it
+    only where it asked for a change of one version."""
+
+
+def _ms_left(detail: str) -> timedelta:
+    """What a script says is left of an interval, in ms."""
+    return timedelta(milliseconds=int(detail) if detail.isdigit() else 0)
 
 
 class Words(str):

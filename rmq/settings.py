@@ -32,3 +32,12 @@ class Settings(BaseSettings):
     """The key of our certificate (PEM)."""
     allow_eviction: bool = False
     """Work on a server whose maxmemory-policy is allkeys-*, which may drop queued messages."""
+
+
+class EndpointSettings(Settings):
+    """What the AWS-compatible endpoint must know beside that."""
+
+    aws_account_id: str = Field("000000000000", pattern=r"^[0-9]{12}$")
+    """The account of callers whose access key id is not 12 digits."""
+    aws_region: str = Field("us-east-1", pattern=r"^[a-z0-9-]{1,24}$")
+    """The region whose queues, with that account, are those of the library."""

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 import rmq
 from rmq.cli import demo, failures
+from rmq.cli import serve as serving
 from rmq.cli.output import Output
 from rmq.cli.queue import app as queue_app
 from rmq.cli.session import Session
@@ -131,6 +132,7 @@ app = typer.Typer(
 )
 app.add_typer(queue_app, name="queue")
 app.command("demo")(demo.demo)
+app.command("serve")(serving.serve)
 
 
 def _version(asked: bool) -> None:

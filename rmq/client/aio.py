@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Mapping
+from copy import copy
 from types import TracebackType
 from typing import Any
 
@@ -10,6 +11,8 @@ from rmq.core.clock import Clock
 from rmq.core.connection import link
 from rmq.core.events import Events
 from rmq.core.executor import AsyncExecutor
+from rmq.core.keys import NAMESPACE, every_key
+from rmq.errors import InvalidParameter
 from rmq.queues import lifecycle
 from rmq.queues.aio import AsyncQueue
 from rmq.queues.lifecycle import Page
@@ -41,8 +44,8 @@ class AsyncClient:
             retry_timeout=settings.retry_timeout,
             allow_eviction=settings.allow_eviction,
         )
+        self._is_derived = False
         self._registry = Registry(self.namespace, self.limits, self.clock, self.events)
-        self._queues: dict[str, AsyncQueue] = {}
 
     def __repr__(self) -> str:
         return f"<rmq client of namespace {self.namespace!r}>"
@@ -54,9 +57,10 @@ class AsyncClient:
 
         Raises InvalidParameter for what can not be a name.
         """
-        found = self._queues.get(name) if isinstance(name, str) else None
+        found = self._registry.handles.get(name) if isinstance(name, str) else None
         if found is None:
-            found = self._queues[name] = AsyncQueue(name, self._registry, self._executor)
+            found = AsyncQueue(name, self._registry, self._executor)
+            self._registry.meet(found)
         return found
 
     async def create_queue(
@@ -67,7 +71,8 @@ class AsyncClient:
         *attributes* are those of QueueAttributes; what is left out has its default. If the queue
         stands already with the attributes given, this returns it and changes nothing.
 
-        Raises InvalidParameter, QueueExists (naming the attribute that differs).
+        Raises InvalidParameter, QueueExists (naming the attribute that differs), and where the
+        limit name_reuse_delay is set QueueDeletedRecently.
         Source: CreateQueue (Amazon SQS API Reference).
         """
         await self._executor.run(lifecycle.create(self._registry, name, attributes, tags))
@@ -100,13 +105,47 @@ class AsyncClient:
     async def delete_queue(self, name: str) -> None:
         """Remove a queue with all it holds. Raises QueueDoesNotExist."""
         await self.queue(name).delete_queue()
-        self._queues.pop(name, None)
+
+    # --- the namespace ---
+
+    def in_namespace(self, namespace: str) -> AsyncClient:
+        """A client of another namespace, on this one's connections.
+
+        It shares limits, clock, events and settings too. Closing this one closes the connections of
+        both; closing the other closes nothing. Make it once and keep it: each knows its queues by
+        itself.
+
+        Raises InvalidParameter for what is not 1 to 64 of A-Z a-z 0-9 _ . -.
+        """
+        if not isinstance(namespace, str) or not NAMESPACE.fullmatch(namespace):
+            raise InvalidParameter("namespace", namespace, "1 to 64 of A-Z a-z 0-9 _ . -")
+        other = copy(self)
+        other.namespace = namespace
+        other.settings = self.settings.model_copy(update={"namespace": namespace})
+        other._registry = Registry(namespace, self.limits, self.clock, self.events)
+        other._is_derived = True
+        return other
+
+    async def wipe(self, *, nested: bool = False) -> int:
+        """Remove everything in this namespace, for ever. For tests. Returns how many keys.
+
+        With *nested* also everything in the namespaces that begin with this one's name and a dot.
+        Nobody else should be at work there: what is created meanwhile may stay, whole or in part.
+        A receive that waits finds that its queue does not exist.
+        """
+        match, ours = every_key(self.namespace, nested)
+        count = await self._executor.unlink(self.namespace, match, ours)
+        # In this order: who looks again must not find in our memory what is gone.
+        self._registry.clear()
+        await self._executor.end_waits(ours)
+        return count
 
     # --- the connection ---
 
     async def close(self) -> None:
         """Give back the connections; a Redis client that was handed in stays open."""
-        await self._executor.close()
+        if not self._is_derived:
+            await self._executor.close()
 
     def __await__(self) -> Generator[Any, None, AsyncClient]:
         return self._ready().__await__()

@@ -187,10 +187,16 @@ class _LazyCluster:
         self._lock = threading.Lock()
 
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        return self._connected().execute_command(*args, **kwargs)
+
+    def scan_iter(self, **kwargs: Any) -> Any:
+        return self._connected().scan_iter(**kwargs)
+
+    def _connected(self) -> Any:
         with self._lock:
             if self._client is None:
                 self._client = self._make()
-        return self._client.execute_command(*args, **kwargs)
+            return self._client
 
     def close(self) -> None:
         if self._client is not None:

@@ -7,6 +7,11 @@ The braces are a Redis Cluster hash tag: all keys of one queue live in one slot.
 
 from __future__ import annotations
 
+import re
+
+NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+"""What Settings accepts as well. No colon, which ends a namespace in a key."""
+
 
 class QueueKeys:
     """The keys of one queue. What each holds is drawn in docs/design/queues.md."""
@@ -29,6 +34,7 @@ class QueueKeys:
     state: str
     tags: str
     tasks: str
+    tombstone: str
     wake: str
 
     def __init__(self, namespace: str, name: str) -> None:
@@ -36,11 +42,19 @@ class QueueKeys:
             setattr(self, part, f"{namespace}:{{q:{name}}}:{part}")
 
     def all(self) -> list[str]:
-        """Every key, the state first."""
-        return [
-            self.state,
-            *(getattr(self, part) for part in self.__annotations__ if part != "state"),
-        ]
+        """Every key that a queue may have, the state first. Not the tombstone: that is there when
+        the queue is not."""
+        parts = (part for part in self.__annotations__ if part not in ("state", "tombstone"))
+        return [self.state, *(getattr(self, part) for part in parts)]
+
+
+def every_key(namespace: str, nested: bool) -> tuple[str, re.Pattern[bytes]]:
+    """What finds all keys of a namespace, and with *nested* of those that begin with it and a dot:
+    a pattern for SCAN, which may find too much, and one that each key then has to match."""
+    if not nested:
+        return f"{namespace}:*", re.compile(re.escape(namespace).encode() + b":")
+    inner = rb"(\.[A-Za-z0-9_.-]*)?:"
+    return f"{namespace}*", re.compile(re.escape(namespace).encode() + inner)
 
 
 def queue_index(namespace: str) -> str:

@@ -85,6 +85,25 @@ class Call(Generic[T]):
     repeated: str = ""
     """The refusal that a repeat gets when the first try, whose answer was lost, was carried out. It
     then counts as done, and *parse* gets None."""
+    joint: Joint[T] | None = None
+    """How it may go out together with others of its kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joint(Generic[T]):
+    """What joins calls that are made at the same time into one, and shares its result."""
+
+    kind: Any
+    """Hashable; calls of one kind differ in nothing but the next two."""
+    amount: int
+    """How much this call asks for."""
+    patience: int
+    """How long it would wait, in ms."""
+    most: int
+    """How much one call may ask for."""
+    join: Callable[[Sequence[Call[T]]], Call[T]]
+    deal: Callable[[Sequence[Call[T]], T], list[T]]
+    """From the result of the joined call to each one's share."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,12 @@ from rmq.queues.limits import ms
 
 
 def create(
-    keys: QueueKeys, name: str, version: str, config: dict[str, str], tags: dict[str, str]
+    keys: QueueKeys,
+    name: str,
+    version: str,
+    config: dict[str, str],
+    tags: dict[str, str],
+    reuse_delay: timedelta | None,
 ) -> Call[dict[str, str] | None]:
     """Make a queue. The result is None, or the config of the one that stands there."""
     rest = [part for pair in config.items() for part in pair]
@@ -28,7 +33,9 @@ def create(
         state=keys.state,
         config=keys.config,
         tags=keys.tags,
+        tombstone=keys.tombstone,
         version=version,
+        reuse_ms=_ms_or_none(reuse_delay),
         n=len(config),
         rest=rest,
     )
@@ -92,14 +99,16 @@ def mark_delayed(keys: QueueKeys, info: QueueInfo, after: int, limit: int) -> Ca
     )
 
 
-def purge(keys: QueueKeys, info: QueueInfo) -> Call[int]:
-    """Drop every message. The result is how many there were."""
+def purge(keys: QueueKeys, info: QueueInfo, interval: timedelta | None, token: str) -> Call[int]:
+    """Drop every message. The result is how many there were. *token* (hex) names this purge."""
     return script.load("queues/purge").call(
         info.name,
         int,
         state=keys.state,
         outbox=keys.outbox,
         version=info.version,
+        interval_ms=_ms_or_none(interval),
+        token=token,
         rest_keys=[
             keys.log,
             keys.inflight,
@@ -115,9 +124,14 @@ def purge(keys: QueueKeys, info: QueueInfo) -> Call[int]:
     )
 
 
-def delete_queue(keys: QueueKeys, name: str) -> Call[None]:
+def delete_queue(keys: QueueKeys, name: str, reuse_delay: timedelta | None) -> Call[None]:
     call = script.load("queues/delete_queue").call(
-        name, lambda reply: None, state=keys.state, rest_keys=keys.all()[1:]
+        name,
+        lambda reply: None,
+        state=keys.state,
+        tombstone=keys.tombstone,
+        rest_keys=keys.all()[1:],
+        keep_ms=_ms_or_none(reuse_delay),
     )
     call.repeated = "RMQ_QUEUE_DOES_NOT_EXIST"
     return call
@@ -178,6 +192,11 @@ def add_source(keys: QueueKeys, target: QueueInfo, source: str) -> Call[None]:
 
 def remove_source(keys: QueueKeys, target: str, source: str) -> Call[None]:
     return script.command("ZREM", target, lambda reply: None, keys.sources, source)
+
+
+def _ms_or_none(value: timedelta | None) -> int | str:
+    """A limit as scripts take it; '' where there is none, or nothing of it."""
+    return (ms(value) if value is not None else 0) or ""
 
 
 def _pairs(reply: Sequence[Any]) -> dict[str, str]:

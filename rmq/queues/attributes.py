@@ -11,12 +11,18 @@ from typing import Any, Literal
 import msgspec
 
 from rmq.errors import InvalidParameter, Words
-from rmq.queues.limits import Limits, duration, ms, seconds, whole
+from rmq.queues.limits import Limits, duration, ms, seconds, text, whole
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 FIFO_NAME = re.compile(r"(?=.{1,80}\Z)[A-Za-z0-9_-]+\.fifo")
 COUNTED_RECEIVES = 2046
 """A lease counts receives up to 2047, so a limit must lie below."""
+POLICY_BYTES = 8192
+"""Amazon SQS: Policy quotas."""
+KMS_KEY_CHARACTERS = 2048
+"""AWS KMS: KeyId."""
+KMS_REUSE = (timedelta(minutes=1), timedelta(hours=24))
+"""Amazon SQS: KmsDataKeyReusePeriodSeconds."""
 
 DeduplicationScope = Literal["queue", "message_group"]
 FifoThroughputLimit = Literal["per_queue", "per_message_group_id"]
@@ -87,6 +93,16 @@ class QueueAttributes:
     message_group."""
     deduplication_window: timedelta = timedelta(minutes=5)
     """FIFO: how long a deduplication id is remembered. 5 min, unless that limit is lifted."""
+    policy: str | None = None
+    """Who may do what here: a JSON object as text, at most 8,192 bytes. Kept and returned as it was
+    given; the library asks nobody who they are, an endpoint in front of it may."""
+    kms_master_key_id: str | None = None
+    """The key that encrypts: an id, alias or ARN, 1 to 2,048 characters. This and the next two are
+    kept and returned; rmq itself encrypts nothing by them."""
+    kms_data_key_reuse_period: timedelta = timedelta(minutes=5)
+    """1 min to 24 h."""
+    sqs_managed_sse_enabled: bool = True
+    """May not be switched on in the same breath as a kms_master_key_id."""
 
 
 FIFO_ONLY = (
@@ -98,6 +114,7 @@ FIFO_ONLY = (
 _FIELDS = tuple(one.name for one in fields(QueueAttributes))
 _DEFAULT = QueueAttributes()
 _DURATIONS = tuple(name for name in _FIELDS if isinstance(getattr(_DEFAULT, name), timedelta))
+_FLAGS = tuple(name for name in _FIELDS if isinstance(getattr(_DEFAULT, name), bool))
 _CHOICES = {
     "deduplication_scope": ("queue", "message_group"),
     "fifo_throughput_limit": ("per_queue", "per_message_group_id"),
@@ -125,6 +142,10 @@ def checked(
             made.fifo_throughput_limit,
             "per_queue unless deduplication_scope is message_group",
         )
+    if found.get("kms_master_key_id") and found.get("sqs_managed_sse_enabled"):
+        raise InvalidParameter(
+            "sqs_managed_sse_enabled", True, "False or left out beside a kms_master_key_id"
+        )
     return made
 
 
@@ -133,7 +154,7 @@ def _checked_one(name: str, value: Any, limits: Limits) -> Any:
         return _checked_duration(name, value, limits)
     if name == "maximum_message_size":
         return whole(value, name, limits.min_message_size or 1, limits.max_message_size)
-    if name == "content_based_deduplication":
+    if name in _FLAGS:
         if not isinstance(value, bool):
             raise InvalidParameter(name, value, "True or False")
         return value
@@ -143,7 +164,13 @@ def _checked_one(name: str, value: Any, limits: Limits) -> Any:
         return value
     if name == "redrive_policy":
         return _checked_redrive(value, limits)
-    return _checked_allow(value, limits)
+    if name == "redrive_allow_policy":
+        return _checked_allow(value, limits)
+    if value is None:
+        return None
+    if name == "policy":
+        return _checked_policy(value)
+    return text(value, name, 1, KMS_KEY_CHARACTERS)
 
 
 def _checked_duration(name: str, value: Any, limits: Limits) -> timedelta:
@@ -156,6 +183,8 @@ def _checked_duration(name: str, value: Any, limits: Limits) -> timedelta:
         return duration(value, name, low, limits.max_retention)
     if name == "receive_message_wait_time":
         return duration(value, name, None, limits.max_wait)
+    if name == "kms_data_key_reuse_period":
+        return duration(value, name, *KMS_REUSE)
     only = limits.deduplication_window
     if only is not None and seconds(value, name) != only:
         raise InvalidParameter(name, value, f"{only.total_seconds():g} s")
@@ -213,6 +242,20 @@ def _checked_allow(value: Any, limits: Limits) -> RedriveAllowPolicy | None:
             f"{name}.source_queues", Words(f"{len(value.source_queues)} names"), f"at most {high}"
         )
     return value
+
+
+def _checked_policy(value: Any) -> str:
+    shape = f"a JSON object as text, at most {POLICY_BYTES} bytes"
+    size = len(text(value, "policy").encode())
+    if size > POLICY_BYTES:
+        raise InvalidParameter("policy", Words(f"{size} bytes"), shape)
+    try:
+        is_object = isinstance(msgspec.json.decode(value), dict)
+    except (msgspec.DecodeError, RecursionError):
+        is_object = False
+    if not is_object:
+        raise InvalidParameter("policy", Words("something else"), shape)
+    return str(value)
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def create(
     incarnation = os.urandom(8).hex()
     config = {"incarnation": incarnation, "secret": os.urandom(16).hex(), **stored}
     existing: dict[str, str] | None = yield administration.create(
-        keys, name, f"{incarnation}:1", config, labels
+        keys, name, f"{incarnation}:1", config, labels, limits.name_reuse_delay
     )
     yield administration.index_add(registry.namespace, name)
     info = yield from described(registry, name)
@@ -82,10 +82,14 @@ def _point(registry: Registry, name: str, attributes: QueueAttributes) -> Plan[N
         raise InvalidParameter(field, target, "the name of an existing queue") from error
 
 
-def set_attributes(registry: Registry, name: str, given: Mapping[str, Any]) -> Plan[QueueInfo]:
-    """Change attributes, all of them or none."""
+def set_attributes(
+    registry: Registry, name: str, given: Mapping[str, Any], if_version: str | None = None
+) -> Plan[QueueInfo]:
+    """Change attributes, all of them or none; with *if_version* only where that is the version."""
     for _ in range(LOOKS):
         info = yield from described(registry, name)
+        if if_version is not None and info.version != if_version:
+            raise StaleConfig(f"queue {name!r} was changed meanwhile")
         made = checked(given, registry.limits, is_fifo=info.is_fifo, base=info.attributes)
         if not given:
             return info
@@ -138,7 +142,7 @@ def delete_queue(registry: Registry, name: str) -> Plan[None]:
     keys = registry.keys(name)
     try:
         info = yield from described(registry, name)
-        yield administration.delete_queue(keys, name)
+        yield administration.delete_queue(keys, name, registry.limits.name_reuse_delay)
     finally:
         registry.drop(name)
         # Also when it was gone already: a delete that was cut short ends here.
@@ -151,8 +155,11 @@ def delete_queue(registry: Registry, name: str) -> Plan[None]:
 
 def purge(registry: Registry, name: str) -> Plan[int]:
     """Drop every message, whatever its state. Returns how many there were."""
+    token, interval = os.urandom(6).hex(), registry.limits.min_purge_interval
     count = yield from on_known(
-        registry, name, lambda info: administration.purge(registry.keys(name), info)
+        registry,
+        name,
+        lambda info: administration.purge(registry.keys(name), info, interval, token),
     )
     if count and registry.events:
         registry.events.tell(Deleted(queue=name, count=count))
@@ -165,9 +172,13 @@ def tag(
     """Set and remove tags. Returns all of them."""
     gone = [text(one, "tag key", 1, 128) for one in listed(remove, "tag keys", "names")]
     labels = checked_tags(add, registry.limits)
-    all_tags: dict[str, str] = yield administration.tag(
-        registry.keys(name), name, registry.limits.max_tags, labels, gone
-    )
+    try:
+        all_tags: dict[str, str] = yield administration.tag(
+            registry.keys(name), name, registry.limits.max_tags, labels, gone
+        )
+    except QueueDoesNotExist:
+        registry.drop(name)
+        raise
     return all_tags
 
 

@@ -39,6 +39,12 @@ class Limits:
     """Upper end of what maximum_message_size may be set to, in bytes; Redis's own is 512 MB."""
     max_message_attributes: int | None = 10
     max_in_flight: int | None = 120_000
+    min_purge_interval: timedelta | None = None
+    """How soon a queue may be purged again; Amazon SQS: 60 s. None also in Limits.aws(), because
+    nothing here needs it."""
+    name_reuse_delay: timedelta | None = None
+    """How soon the name of a deleted queue may be used again; Amazon SQS: 60 s. None also in
+    Limits.aws(). It is kept by who deletes and asked by who creates, so both must have it."""
     max_tags: int | None = 50
     max_receive_count: int | None = 1000
     """Of a redrive policy. 2046 is the most that is counted."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
+from rmq.core.clock import Stopwatch
 from rmq.core.codec import PLAIN_ENVELOPE
 from rmq.core.events import Deleted, Expired, Received
 from rmq.core.events import Sent as SentEvent
@@ -185,7 +186,7 @@ def receive(
             raise InvalidParameter(
                 "receive_request_attempt_id", attempt_id, "left out: it is for FIFO queues"
             )
-    begun = registry.now_ms()
+    watch = Stopwatch(registry.clock)
     found: list[M] = []
     may_sweep = True
     while True:
@@ -193,7 +194,7 @@ def receive(
         attributes = info.attributes
         wait_ms = asked if asked is not None else ms(attributes.receive_message_wait_time)
         default_ms = ms(attributes.visibility_timeout)
-        left_ms = 0 if found else max(int(wait_ms - (registry.now_ms() - begun)), 0)
+        left_ms = 0 if found else max(wait_ms - watch.passed_ms(), 0)
         visibility_ms = default_ms if override is None else override
         step = max_messages - len(found)
         # A second script call may only follow where it can not see what the first one took: not
@@ -244,12 +245,15 @@ def receive(
                 f"queue {name!r} has {limits.max_in_flight} messages in flight, its limit; "
                 "delete some, or wait for their visibility timeout"
             )
-        left_ms = int(wait_ms - (registry.now_ms() - begun))
+        left_ms = wait_ms - watch.passed_ms()
         if left_ms <= 0:
             return found
         sleep_ms = left_ms if got.sleep_ms < 0 else min(left_ms, max(got.sleep_ms, 1))
         if got.flags & commands.OVER_LIMIT:
             sleep_ms = min(sleep_ms, OVER_LIMIT_MS)
+        if registry.known(name) is not info:
+            # What we looked at is out of date: the namespace was wiped, say. Nobody would wake us.
+            continue
         yield Block(keys.wake, min(sleep_ms, max(default_ms, 1000)))
 
 

@@ -6,10 +6,10 @@ Nothing here must be right. Scripts refuse what was decided on an outdated descr
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from rmq.core.clock import Clock
 from rmq.core.events import Events
@@ -46,22 +46,36 @@ class Registry:
         self.limits = limits
         self.clock = clock
         self.events = events
+        self.handles: WeakValueDictionary[str, Any] = WeakValueDictionary()
+        """Queue objects in somebody's hands. Of each queue there is one, so that what tasks send
+        with it at the same time goes out together, and in order."""
         self._keys: dict[str, QueueKeys] = {}
         self._known: dict[str, QueueInfo] = {}
+        self._kept: dict[str, Any] = {}
         self._lanes: dict[str, list[Lane]] = {}
 
     def keys(self, name: str) -> QueueKeys:
         """The keys of a queue. Raises InvalidParameter for what can not be a name."""
         found = self._keys.get(name) if isinstance(name, str) else None
         if found is None:
-            found = self._keys[name] = QueueKeys(self.namespace, queue_name(name))
+            found = QueueKeys(self.namespace, queue_name(name))
+            # Only of queues that are there: a stranger may ask for a million that are not.
+            if name in self._known:
+                self._keys[name] = found
         return found
+
+    def meet(self, handle: Any) -> None:
+        """Note the object that stands for a queue. It is kept only if the queue is there."""
+        self.handles[handle.name] = handle
+        if handle.name in self._known:
+            self._kept[handle.name] = handle
 
     def known(self, name: str) -> QueueInfo | None:
         return self._known.get(name)
 
     def learn(self, info: QueueInfo) -> QueueInfo:
         self._known[info.name] = info
+        self._kept[info.name] = self.handles.get(info.name)
         return info
 
     def forget(self, name: str) -> None:
@@ -69,8 +83,16 @@ class Registry:
 
     def drop(self, name: str) -> None:
         """Forget all of a queue that is gone."""
-        for table in (self._keys, self._known, self._lanes):
+        for table in self._tables():
             table.pop(name, None)
+
+    def clear(self) -> None:
+        """Forget all of all queues."""
+        for table in self._tables():
+            table.clear()
+
+    def _tables(self) -> tuple[dict[str, Any], ...]:
+        return self._keys, self._known, self._kept, self._lanes
 
     def take_lane(self, name: str) -> Lane:
         """A lane that nobody uses now. Lost lanes are simply not given back."""
@@ -83,16 +105,16 @@ class Registry:
     def give_lane(self, name: str, lane: Lane) -> None:
         self._lanes.setdefault(name, []).append(lane)
 
-    def now_ms(self) -> float:
-        """For measuring a wait: the held clock, or one that never goes backwards."""
-        return self.clock.now_ms() if self.clock.held else time.monotonic() * 1000
-
 
 def known(registry: Registry, name: str) -> Plan[QueueInfo]:
     """The queue's description, asked for if we have none. Raises QueueDoesNotExist."""
     info = registry.known(name)
     if info is None:
-        info = registry.learn((yield describe(registry.keys(name), name)))
+        try:
+            info = registry.learn((yield describe(registry.keys(name), name)))
+        except QueueDoesNotExist:
+            registry.drop(name)
+            raise
     return info
 
 

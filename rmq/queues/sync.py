@@ -13,9 +13,10 @@ from typing import Any, Generic, TypeVar
 from rmq.core.coalesce import SyncCoalescer
 from rmq.core.codec import MessageAttribute
 from rmq.core.executor import SyncExecutor
+from rmq.core.script import Plan
 from rmq.errors import CallerError, InvalidParameter, RmqError
 from rmq.queues import lifecycle, plans, redrive
-from rmq.queues.attributes import QueueInfo
+from rmq.queues.attributes import QueueInfo, queue_name
 from rmq.queues.commands import QueueStats
 from rmq.queues.lifecycle import Page
 from rmq.queues.limits import listed
@@ -126,8 +127,7 @@ class Queue:
     """
 
     def __init__(self, name: str, registry: Registry, executor: SyncExecutor) -> None:
-        registry.keys(name)
-        self.name = name
+        self.name = queue_name(name)
         self._registry = registry
         self._executor = executor
         parallel = 1 if self.is_fifo else 2
@@ -213,10 +213,13 @@ class Queue:
         *receive_request_attempt_id* (FIFO): the same id within 5 minutes returns the same messages
         and handles, as long as none of them was deleted or changed.
 
+        In asyncio a receive that is cancelled takes nothing with it: what Redis had already handed
+        out is given back at once. It counts as received, as a lease that ended does.
+
         Raises InvalidParameter, QueueDoesNotExist, OverLimit, ConnectionLost.
         Source: ReceiveMessage (Amazon SQS API Reference).
         """
-        return self._executor.run(
+        return self._executor.lease(
             plans.receive(
                 self._registry,
                 self.name,
@@ -225,8 +228,12 @@ class Queue:
                 visibility_timeout=visibility_timeout,
                 wait=wait,
                 attempt_id=receive_request_attempt_id,
-            )
+            ),
+            self._give_back,
         )
+
+    def _give_back(self, messages: Sequence[Message]) -> Plan[Any]:
+        return plans.change_visibility(self._registry, self.name, [(one, 0) for one in messages])
 
     def _message(self, *parts: Any) -> Message:
         message = Message(*parts)
@@ -315,14 +322,18 @@ class Queue:
 
     # --- the queue itself ---
 
-    def set_attributes(self, **attributes: Any) -> QueueInfo:
+    def set_attributes(self, *, if_version: str | None = None, **attributes: Any) -> QueueInfo:
         """Change attributes, all of them or none; None takes a policy away.
 
         The names are those of QueueAttributes. They hold at once, for later receives and sends.
-        Raises InvalidParameter, QueueDoesNotExist.
+        *if_version* is the version of the QueueInfo that the change was worked out from: when the
+        queue has another by now, nothing is changed.
+        Raises InvalidParameter, QueueDoesNotExist; with *if_version* StaleConfig.
         Source: SetQueueAttributes (Amazon SQS API Reference).
         """
-        return self._executor.run(lifecycle.set_attributes(self._registry, self.name, attributes))
+        return self._executor.run(
+            lifecycle.set_attributes(self._registry, self.name, attributes, if_version)
+        )
 
     def tags(self) -> dict[str, str]:
         """All tags."""
@@ -340,11 +351,16 @@ class Queue:
         """Drop every message, also those in flight and delayed. Returns how many there were.
 
         Deduplication ids are forgotten too: what was purged may be sent again.
+        Raises PurgeInProgress where the limit min_purge_interval is set and the last was less ago.
+        Source: PurgeQueue (Amazon SQS API Reference).
         """
         return self._executor.run(lifecycle.purge(self._registry, self.name))
 
     def delete_queue(self) -> None:
-        """Remove the queue with all it holds."""
+        """Remove the queue with all it holds.
+
+        Where the limit name_reuse_delay is set, its name is not free before that has passed.
+        """
         self._executor.run(lifecycle.delete_queue(self._registry, self.name))
 
     def sweep(self) -> int:

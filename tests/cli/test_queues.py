@@ -31,10 +31,20 @@ def test_create_in_json_shows_all_attributes_with_durations_in_seconds(rmq):
         "deduplication_scope": "queue",
         "fifo_throughput_limit": "per_queue",
         "deduplication_window": 300,
+        "policy": None,
+        "kms_master_key_id": None,
+        "kms_data_key_reuse_period": 300,
+        "sqs_managed_sse_enabled": True,
     }
 
 
 OPTIONS = [
+    ('--policy={"Statement": []}', "policy", '{"Statement": []}'),
+    ("--policy=", "policy", None),
+    ("--kms-key=alias/aws/sqs", "kms_master_key_id", "alias/aws/sqs"),
+    ("--kms-reuse=1h", "kms_data_key_reuse_period", 3600),
+    ("--managed-sse", "sqs_managed_sse_enabled", True),
+    ("--no-managed-sse", "sqs_managed_sse_enabled", False),
     ("--visibility-timeout=90s", "visibility_timeout", 90),
     ("--visibility-timeout=12h", "visibility_timeout", 43200),
     ("--visibility-timeout=250ms", "visibility_timeout", 0.25),
@@ -179,6 +189,16 @@ def test_show_has_attributes_counts_totals_and_tags(rmq):
     assert found["totals"]["sent"] == 1
     assert found["tags"] == {"team": "blue"}
     assert found["redrive_tasks"] == []
+
+
+def test_show_has_the_policy_and_the_key_where_there_is_one(rmq):
+    rmq("queue", "create", "plain")
+    rmq("queue", "create", "orders", '--policy={"Id": "x"}', "--kms-key=alias/aws/sqs")
+
+    assert "managed SSE" in rmq("queue", "show", "plain").out
+    ran = rmq("queue", "show", "orders")
+    for part in ('{"Id": "x"}', "alias/aws/sqs, data keys for 5 m"):
+        assert part in ran.out
 
 
 def test_show_of_a_fifo_queue_has_what_only_that_has(rmq):

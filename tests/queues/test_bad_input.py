@@ -352,6 +352,11 @@ OTHERS = (
     ("deduplication_scope", ("queue", "message_group")),
     ("fifo_throughput_limit", ("per_queue", "per_message_group_id")),
     ("deduplication_window", (300, timedelta(minutes=5))),
+    ("policy", ("", "x", "5", "[]", '"{}"', "{", "{}x", "[" * 8192, 5, b"{}", {}, LONE)),
+    ("policy", ('{"a": "' + "x" * 8184 + '"}', '{"a": "' + "ü" * 4092 + '"}')),
+    ("kms_master_key_id", ("", "k" * 2049, 5, b"k", LONE)),
+    ("kms_data_key_reuse_period", (*NOT_DURATION, None, 0, 59, 59.9, 86_401)),
+    ("sqs_managed_sse_enabled", (None, 1, 0, "true")),
     ("no_such_attribute", (5, None), "attribute"),
     ("VisibilityTimeout", (5,), "attribute"),
 )

@@ -18,6 +18,10 @@ VALUES = {
     "receive_message_wait_time": timedelta(seconds=2),
     "redrive_policy": RedrivePolicy(dead_letter_queue="dead", max_receive_count=5),
     "redrive_allow_policy": RedriveAllowPolicy(permission="by_queue", source_queues=("a", "b")),
+    "policy": '{"Version": "2012-10-17",\n "Statement": [{"Sid": "grüße"}]}',
+    "kms_master_key_id": "alias/aws/sqs",
+    "kms_data_key_reuse_period": timedelta(hours=24),
+    "sqs_managed_sse_enabled": False,
 }
 FIFO_VALUES = VALUES | {
     "redrive_policy": RedrivePolicy(dead_letter_queue="dead.fifo", max_receive_count=5),
@@ -272,6 +276,42 @@ async def test_policies_can_be_taken_away(client, queue):
 
     found = (await queue.info()).attributes
     assert (found.redrive_policy, found.redrive_allow_policy) == (None, None)
+
+
+async def test_a_policy_and_a_key_can_be_taken_away(queue):
+    longest = '{"a": "%s"}' % ("x" * 8183)
+    await queue.set_attributes(policy=longest, kms_master_key_id="k" * 2048)
+    found = (await queue.info()).attributes
+    assert (found.policy, found.kms_master_key_id) == (longest, "k" * 2048)
+
+    await queue.set_attributes(policy=None, kms_master_key_id=None)
+
+    assert (await queue.info()).attributes == QueueAttributes()
+
+
+async def test_a_key_of_ones_own_and_managed_encryption_exclude_each_other(client, queue):
+    both = {"kms_master_key_id": "k", "sqs_managed_sse_enabled": True}
+    before = await queue.info()
+
+    with pytest.raises(InvalidParameter, match="sqs_managed_sse_enabled"):
+        await queue.set_attributes(**both)
+    with pytest.raises(InvalidParameter, match="sqs_managed_sse_enabled"):
+        await client.create_queue("other", **both)
+
+    assert await queue.info() == before
+    await queue.set_attributes(kms_master_key_id="k", sqs_managed_sse_enabled=False)
+    await queue.set_attributes(kms_master_key_id=None, sqs_managed_sse_enabled=True)
+
+
+async def test_a_queue_made_before_there_were_these_attributes_has_their_defaults(
+    client, raw, namespace
+):
+    queue = await client.create_queue("orders", policy="{}", sqs_managed_sse_enabled=False)
+    raw.hdel(
+        f"{namespace}:{{q:orders}}:config",
+        *("policy", "kms_master_key_id", "kms_data_key_reuse_period", "sqs_managed_sse_enabled"),
+    )
+    assert (await queue.info()).attributes == QueueAttributes()
 
 
 async def test_setting_nothing_changes_nothing(queue):

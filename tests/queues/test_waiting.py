@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -43,6 +44,45 @@ async def test_a_waiting_receive_wakes_on_a_send_of_another_client(waiting, conn
 async def test_a_waiting_receive_is_empty_at_its_deadline(waiting, clock):
     clock.move(20)
     assert await waiting == []
+
+
+async def test_a_waiting_receive_ends_in_real_time_under_a_clock_that_nobody_moves(queue):
+    assert await asyncio.wait_for(queue.receive(wait=0.2), 10) == []
+
+
+async def test_a_waiting_receive_is_not_prolonged_by_a_clock_that_is_set_back(
+    queue, clock, sleepers
+):
+    task = asyncio.create_task(queue.receive(wait=0.5))
+    await sleepers.reach(1)
+    clock.freeze(clock.now() - timedelta(days=1))
+    assert await asyncio.wait_for(task, 10) == []
+
+
+async def test_a_waiting_receive_under_a_running_clock_ends_when_that_is_moved(
+    queue, clock, sleepers
+):
+    clock.release()
+    task = asyncio.create_task(queue.receive(wait=20))
+    await sleepers.reach(1)
+    clock.move(20)
+    assert await asyncio.wait_for(task, 10) == []
+
+
+async def test_a_lease_under_a_running_clock_ends_in_real_time_or_when_that_is_moved(queue, clock):
+    clock.release()
+    await queue.send(b"hello")
+    await queue.receive(visibility_timeout=0.2)
+    assert (await queue.receive(wait=20, visibility_timeout=60))[0].receive_count == 2
+    clock.move(60)
+    assert (await queue.receive())[0].receive_count == 3
+
+
+async def test_nothing_is_kept_of_a_wait_that_is_over(backend, client, queue):
+    if backend.colour == "sync":
+        pytest.skip("a thread keeps nothing")
+    await asyncio.gather(*(queue.receive(wait=0.05) for _ in range(3)))
+    await until(lambda: not client._executor._lines)
 
 
 async def test_a_waiting_receive_returns_at_once_when_there_is_a_message(queue):

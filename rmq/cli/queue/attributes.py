@@ -23,7 +23,8 @@ Given = dict[str, Any]
 """Attributes by the names of QueueAttributes, those that were given."""
 
 DEAD, FIFO, CONTENT = "Dead letters", "FIFO queues", "FIFO queues: deduplication by content"
-"""Panels of the help page. The last is apart because its long names need the width."""
+SECURITY = "Access and encryption (kept and shown; rmq itself enforces nothing by them)"
+"""Panels of the help page. CONTENT is apart because its long names need the width."""
 
 
 def _duration(name: str, help: str, panel: str | None = None) -> Any:
@@ -49,6 +50,11 @@ def _choice(name: str, kind: Any, metavar: str, help: str, panel: str) -> Any:
         rich_help_panel=panel,
         autocompletion=lambda: list(values),
     )
+    return Annotated[str | None, option]
+
+
+def _text(name: str, metavar: str, help: str) -> Any:
+    option = typer.Option(name, metavar=metavar, help=help, rich_help_panel=SECURITY)
     return Annotated[str | None, option]
 
 
@@ -137,6 +143,13 @@ OPTIONS: dict[str, Any] = {
         "How long a deduplication id is remembered. Other than 5m with --no-limits only.",
         FIFO,
     ),
+    "policy": _text("--policy", "JSON", "Who may do what: a JSON object. '' takes it away."),
+    "kms_master_key_id": _text("--kms-key", "KEY", "Id, alias or ARN. '' takes it away."),
+    "kms_data_key_reuse_period": _duration(
+        "--kms-reuse", "How long a data key is used. 1m to 24h, at first 5m.", SECURITY
+    ),
+    "sqs_managed_sse_enabled": _flag("--managed-sse", "Which is so at first.", SECURITY),
+    "no_sqs_managed_sse_enabled": _flag("--no-managed-sse", "Not.", SECURITY),
 }
 
 _NOT_FIELDS = (
@@ -145,8 +158,14 @@ _NOT_FIELDS = (
     "redrive_permission",
     "redrive_source",
     "no_content_based_deduplication",
+    "no_sqs_managed_sse_enabled",
 )
 """Options that make up a field together, rather than being one."""
+_SWITCHES = {
+    "content_based_deduplication": "--content-based-deduplication",
+    "sqs_managed_sse_enabled": "--managed-sse",
+}
+_REMOVABLE = {"policy", "kms_master_key_id"}
 
 
 def with_attribute_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -178,10 +197,13 @@ def attributes_of(given: Given, standing: RedrivePolicy | None = None) -> dict[s
     Raises WrongUsage for options that make no sense together.
     """
     found = {name: value for name, value in given.items() if name not in _NOT_FIELDS}
-    if "no_content_based_deduplication" in given:
-        if "content_based_deduplication" in given:
-            raise WrongUsage("--content-based-deduplication is either on or off")
-        found["content_based_deduplication"] = False
+    for name, option in _SWITCHES.items():
+        if f"no_{name}" in given:
+            if name in given:
+                raise WrongUsage(f"{option} is either on or off")
+            found[name] = False
+    for name in _REMOVABLE & found.keys():
+        found[name] = found[name] or None
     target, count = given.get("dead_letter_queue"), given.get("max_receive_count")
     if target is None and standing is not None:
         target = standing.dead_letter_queue

@@ -235,4 +235,11 @@ def _attribute_rows(attributes: QueueAttributes, is_fifo: bool) -> list[tuple[st
             ("FIFO throughput limit", attributes.fifo_throughput_limit),
             ("deduplication window", shown_duration(attributes.deduplication_window)),
         ]
+    if attributes.policy is not None:
+        rows.append(("policy", attributes.policy))
+    if attributes.kms_master_key_id is not None:
+        reuse = shown_duration(attributes.kms_data_key_reuse_period)
+        rows.append(("KMS key", f"{attributes.kms_master_key_id}, data keys for {reuse}"))
+    else:
+        rows.append(("managed SSE", "on" if attributes.sqs_managed_sse_enabled else "off"))
     return rows

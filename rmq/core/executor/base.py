@@ -6,6 +6,7 @@ import os
 import weakref
 from typing import Any
 
+from redis.crc import key_slot
 from tenacity import RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from rmq.core.clock import Clock
@@ -17,6 +18,8 @@ from rmq.errors import ConfigurationError
 
 FLOOR_REDIS = (7, 0)
 FLOOR_VALKEY = (7, 2)
+SCAN_STEP = 500
+"""Keys that one step of a scan looks at, and one command removes; some 0.1 ms of server time."""
 HELD_SLICE_S = 0.01
 """How often a consumer under a held clock looks whether the clock was moved."""
 
@@ -60,6 +63,15 @@ class Executor:
         if script.timed:
             tail.append(self.clock.argument())
         return tail
+
+    def _together(self, found: list[bytes]) -> list[list[bytes]]:
+        """Keys in groups that one command may name: on a cluster each slot is a group."""
+        if not self._link.cluster:
+            return [found] if found else []
+        groups: dict[int, list[bytes]] = {}
+        for key in found:
+            groups.setdefault(key_slot(key), []).append(key)
+        return list(groups.values())
 
     def _policy(self, call: Call[Any]) -> dict[str, Any]:
         def tell(state: RetryCallState) -> None:

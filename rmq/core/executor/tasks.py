@@ -6,21 +6,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from hiredis import pack_command
 from redis import exceptions as trouble
 from tenacity import AsyncRetrying
 
+from rmq.core.clock import Stopwatch
 from rmq.core.connection import GRACE_S, Link
-from rmq.core.executor.base import HELD_SLICE_S, Executor
+from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
+from rmq.core.executor.gathering import Gathering
+from rmq.core.executor.lease import Lease
 from rmq.core.executor.trouble import TROUBLE, passing, translated
 from rmq.core.script import Block, Call, Plan, Sleep, Step
 from rmq.errors import RmqError
 
 T = TypeVar("T")
+
+RETURN_S = 1.0
+"""How long close() waits for what is being given back. A server that answers takes far less."""
 
 
 class _Line:
@@ -39,6 +47,9 @@ class AsyncExecutor(Executor):
         super().__init__(link, **options)
         self._lines: dict[str, _Line] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.returning: set[asyncio.Task[Any]] = set()
+        """Leases that nobody waits for any more, on their way back."""
+        self._gathering = Gathering(self.call)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def call(self, call: Call[T]) -> T:
@@ -51,13 +62,17 @@ class AsyncExecutor(Executor):
             reply = await self._again(call, error)
         return call.parse(reply)
 
-    async def run(self, plan: Plan[T]) -> T:
-        """Carry out a plan, step by step, and return what it returns."""
+    async def run(
+        self, plan: Plan[T], carry_out: Callable[[Step], Awaitable[Any]] | None = None
+    ) -> T:
+        """Carry out a plan, step by step, and return what it returns. *carry_out* is for a single
+        step, our own unless given."""
+        carry_out = carry_out or self._step
         try:
             step = next(plan)
             while True:
                 try:
-                    result = await self._step(step)
+                    result = await carry_out(step)
                 except RmqError as error:
                     step = plan.throw(error)
                 else:
@@ -65,6 +80,11 @@ class AsyncExecutor(Executor):
         except StopIteration as end:
             value: T = end.value
             return value
+
+    async def lease(self, plan: Plan[T], give_back: Callable[[T], Plan[Any]]) -> T:
+        """Carry out a plan that takes something. If the caller is cancelled meanwhile, what the
+        plan still takes is given back, by the plan that *give_back* makes."""
+        return await Lease(self, plan, give_back).result()
 
     def start(self, plan: Plan[Any]) -> None:
         """Carry out a plan in the background. Its errors end it silently; it reports by itself."""
@@ -75,8 +95,44 @@ class AsyncExecutor(Executor):
 
         self._keep(asyncio.create_task(work(), name="rmq-plan"))
 
+    async def unlink(self, subject: str, match: str, ours: re.Pattern[bytes]) -> int:
+        """Remove every key that is *ours*, on every primary, in bounded steps. How many.
+
+        *match* is for SCAN, and may find more. A repeat after trouble begins anew.
+        """
+        count, scan = 0, Call("SCAN", [], [], int, subject)
+        try:
+            async for attempt in AsyncRetrying(**self._policy(scan)):
+                with attempt:
+                    found: list[bytes] = []
+                    async for key in self._link.client.scan_iter(match=match, count=SCAN_STEP):
+                        if ours.match(key):
+                            found.append(key)
+                        if len(found) == SCAN_STEP:
+                            count += await self._unlink(found)
+                            found = []
+                    count += await self._unlink(found)
+        except Exception as last:
+            raise translated(last, scan, self._retry_timeout) from last
+        return count
+
+    async def _unlink(self, found: list[bytes]) -> int:
+        count = 0
+        for keys in self._together(found):
+            count += await self._link.client.execute_command("UNLINK", *keys)
+        return count
+
+    async def end_waits(self, ours: re.Pattern[bytes]) -> None:
+        """End every wait for a key that is *ours*, so that the plans look again."""
+        for key, line in tuple(self._lines.items()):
+            if ours.match(key.encode()):
+                while _wake(line, False):
+                    pass
+
     async def close(self) -> None:
         """Give back what we opened; a client that was handed in stays open."""
+        if self.returning:
+            await asyncio.wait(self.returning, timeout=RETURN_S)
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -93,6 +149,8 @@ class AsyncExecutor(Executor):
 
     async def _step(self, step: Step) -> Any:
         if isinstance(step, Call):
+            if step.joint is not None:
+                return await self._gathering(step)
             return await self.call(step)
         if isinstance(step, Sleep):
             if self.clock.held:
@@ -185,30 +243,26 @@ class AsyncExecutor(Executor):
         self._checked = True
 
     async def _until_moved(self, seconds: float) -> None:
-        begun, real = self.clock.now_ms(), time.monotonic()
-        while self.clock.now_ms() - begun < seconds * 1000:
-            if time.monotonic() - real >= seconds:
+        watch = Stopwatch(self.clock)
+        while True:
+            if watch.passed_ms() >= seconds * 1000:
                 return
             await asyncio.sleep(HELD_SLICE_S)
 
     async def _block(self, block: Block) -> bool:
         """Wait for a token. Trouble ends the wait early: the plan looks again."""
-        end = time.monotonic() + block.timeout_ms / 1000
-        begun = self.clock.now_ms()
+        watch = Stopwatch(self.clock)
         line = self._lines.setdefault(block.key, _Line())
-        line.until = max(line.until, end)
+        line.until = max(line.until, time.monotonic() + block.timeout_ms / 1000)
         token: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         line.waiting.append(token)
         if line.task is None:
             line.task = asyncio.create_task(self._watch(block.key, line), name="rmq-wait")
             self._keep(line.task)
         try:
-            while (left := end - time.monotonic()) > 0 and not token.done():
-                if self.clock.held:
-                    if self.clock.now_ms() - begun >= block.timeout_ms:
-                        break
-                    left = min(left, HELD_SLICE_S)
-                await asyncio.wait((token,), timeout=left)
+            while (left := block.timeout_ms - watch.passed_ms()) > 0 and not token.done():
+                seconds = min(left / 1000, HELD_SLICE_S) if self.clock.held else left / 1000
+                await asyncio.wait((token,), timeout=seconds)
             if not token.done():
                 return False
             return token.result()
@@ -220,6 +274,9 @@ class AsyncExecutor(Executor):
             token.cancel()
             with contextlib.suppress(ValueError):
                 line.waiting.remove(token)
+            # Its watch may have ended a moment before the last of us.
+            if line.task is None and not line.waiting and self._lines.get(block.key) is line:
+                del self._lines[block.key]
 
     async def _watch(self, key: str, line: _Line) -> None:
         """Pop tokens for one line while anybody stands in it."""

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hiredis import pack_command
 from redis import exceptions as trouble
 from tenacity import Retrying
 
-from rmq.core.connection import GRACE_S
-from rmq.core.executor.base import HELD_SLICE_S, Executor
+from rmq.core.clock import Stopwatch
+from rmq.core.connection import GRACE_S, Link
+from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
 from rmq.core.executor.trouble import TROUBLE, passing, translated
 from rmq.core.script import Block, Call, Plan, Sleep, Step
 from rmq.errors import RmqError
 
 T = TypeVar("T")
 
+WAITS_END_S = 1.0
+"""How long end_waits goes on waking threads."""
+
+
+@dataclass(slots=True, eq=False)
+class _Wait:
+    """One thread in its Block."""
+
+    key: str
+    ended: bool = False
+
 
 class SyncExecutor(Executor):
     """Carries out Calls and Plans in the calling thread. Safe to share between threads."""
+
+    def __init__(self, link: Link, **options: Any) -> None:
+        super().__init__(link, **options)
+        self._waits: set[_Wait] = set()
 
     def call(self, call: Call[T]) -> T:
         """Carry out one round trip."""
@@ -48,6 +67,10 @@ class SyncExecutor(Executor):
             value: T = end.value
             return value
 
+    def lease(self, plan: Plan[T], give_back: Callable[[T], Plan[Any]]) -> T:
+        """Carry out a plan that takes something. A thread is not cancelled; nothing comes back."""
+        return self.run(plan)
+
     def start(self, plan: Plan[Any]) -> None:
         """Carry out a plan in the background. Its errors end it silently; it reports by itself."""
 
@@ -56,6 +79,52 @@ class SyncExecutor(Executor):
                 self.run(plan)
 
         threading.Thread(target=work, daemon=True, name="rmq-plan").start()
+
+    def unlink(self, subject: str, match: str, ours: re.Pattern[bytes]) -> int:
+        """Remove every key that is *ours*, on every primary, in bounded steps. How many.
+
+        *match* is for SCAN, and may find more. A repeat after trouble begins anew.
+        """
+        count, scan = 0, Call("SCAN", [], [], int, subject)
+        try:
+            for attempt in Retrying(**self._policy(scan)):
+                with attempt:
+                    found: list[bytes] = []
+                    for key in self._link.client.scan_iter(match=match, count=SCAN_STEP):
+                        if ours.match(key):
+                            found.append(key)
+                        if len(found) == SCAN_STEP:
+                            count += self._unlink(found)
+                            found = []
+                    count += self._unlink(found)
+        except Exception as last:
+            raise translated(last, scan, self._retry_timeout) from last
+        return count
+
+    def _unlink(self, found: list[bytes]) -> int:
+        count = 0
+        for keys in self._together(found):
+            count += self._link.client.execute_command("UNLINK", *keys)
+        return count
+
+    def end_waits(self, ours: re.Pattern[bytes]) -> None:
+        """End every wait for a key that is *ours*, so that the plans look again.
+
+        A thread in its blocking pop hears nothing but a token, so it gets one. Somebody else may
+        take that, so it gets another, until it is awake; what is then left is removed.
+        """
+        ending = {wait for wait in self._waits.copy() if ours.match(wait.key.encode())}
+        for wait in ending:
+            wait.ended = True
+        end = time.monotonic() + WAITS_END_S
+        keys = {wait.key for wait in ending}
+        with contextlib.suppress(*TROUBLE):
+            while (asleep := ending & self._waits.copy()) and time.monotonic() < end:
+                for wait in asleep:
+                    self._once(["LPUSH", wait.key, "1"])
+                time.sleep(HELD_SLICE_S)
+            for key in keys:
+                self._once(["UNLINK", key])
 
     def close(self) -> None:
         """Give back what we opened; a client that was handed in stays open."""
@@ -155,25 +224,24 @@ class SyncExecutor(Executor):
         self._checked = True
 
     def _until_moved(self, seconds: float) -> None:
-        begun, real = self.clock.now_ms(), time.monotonic()
-        while self.clock.now_ms() - begun < seconds * 1000 and time.monotonic() - real < seconds:
+        watch = Stopwatch(self.clock)
+        while watch.passed_ms() < seconds * 1000:
             time.sleep(HELD_SLICE_S)
 
     def _block(self, block: Block) -> bool:
         """Wait for a token. Trouble ends the wait early: the plan looks again."""
-        end = time.monotonic() + block.timeout_ms / 1000
-        begun = self.clock.now_ms()
-        while (left := end - time.monotonic()) > 0:
-            if self.clock.held:
-                if self.clock.now_ms() - begun >= block.timeout_ms:
-                    return False
-                left = min(left, HELD_SLICE_S)
-            try:
-                if self._pop(block.key, min(left, self._link.slice_s)) is not None:
+        watch = Stopwatch(self.clock)
+        most = HELD_SLICE_S if self.clock.held else self._link.slice_s
+        wait = _Wait(block.key)
+        self._waits.add(wait)
+        try:
+            while (left := block.timeout_ms - watch.passed_ms()) > 0 and not wait.ended:
+                if self._pop(block.key, min(left / 1000, most)) is not None:
                     return True
-            except (trouble.RedisError, trouble.RedisClusterException, OSError):
-                time.sleep(0.05)
-                return False
+        except (trouble.RedisError, trouble.RedisClusterException, OSError):
+            time.sleep(0.05)
+        finally:
+            self._waits.discard(wait)
         return False
 
     def _pop(self, key: str, seconds: float) -> Any:

@@ -1,0 +1,242 @@
+"""The endpoint: from a request to a response, through a chain of steps. No socket anywhere.
+
+identify   a request id, and the access log's line at the end
+protect    whatever goes wrong becomes an answer in AWS's form
+browse     a web page may not use the endpoint unless its origin was allowed
+pages      /health and the like
+controls   the clock and the reset of --testing
+serve      AWS's protocols
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+import zlib
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from functools import partial
+
+from rmq.client.aio import AsyncClient
+from rmq.errors import InvalidParameter, RmqError
+from rmq.gateway import pages, sqs
+from rmq.gateway.caller import Accounts, caller_of
+from rmq.gateway.controls import Controls
+from rmq.gateway.credential import Credential, credential_of
+from rmq.gateway.errors import AwsError, internal, malformed, too_large
+from rmq.gateway.http import Request, Response
+from rmq.gateway.logs import AccessLog
+from rmq.gateway.protocol.shapes import Problem
+from rmq.gateway.service import Service
+from rmq.gateway.wire import Asked, JsonWire, QueryWire, Router, content_type_of, form_of
+from rmq.queues.limits import Limits
+
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of one request body. SQS's 1 MiB takes 6 MiB in JSON's escapes; Kinesis's 10 MiB take 14 in
+base64."""
+COOLDOWN = timedelta(seconds=60)
+"""Between two purges of a queue, and between a queue's end and another of its name. Source:
+PurgeQueue, DeleteQueue (Amazon SQS API Reference)."""
+
+log = logging.getLogger("rmq.gateway")
+
+Next = Callable[[Request], Awaitable[Response]]
+Step = Callable[[Request, Next], Awaitable[Response]]
+"""Takes a request and what comes behind it in the chain."""
+
+
+def endpoint_limits(*, cooldowns: bool = True) -> Limits:
+    """Amazon SQS's limits, with its cool-downs unless they are switched off."""
+    pause = COOLDOWN if cooldowns else None
+    return Limits.aws(min_purge_interval=pause, name_reuse_delay=pause)
+
+
+class Endpoint:
+    """AWS's services on one client. Await it with a Request for a Response."""
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        *,
+        account: str,
+        region: str,
+        controls: Controls | None = None,
+        access: AccessLog | None = None,
+        origins: Iterable[str] = (),
+        services: Iterable[Service] = (sqs.SERVICE,),
+    ) -> None:
+        self.client = client
+        self.accounts = Accounts(client, account, region)
+        self.stopping = asyncio.Event()
+        """Set it, and whoever waits for messages is answered."""
+        self._router = Router(services)
+        self._services = tuple(services)
+        self._origins = frozenset(origins)
+        self._controls = controls
+        self._access = access
+        steps: list[Step] = [self._identify, self._protect]
+        if origins != ("*",):
+            steps.append(self._browse)
+        steps.append(partial(pages.step, self))
+        if controls is not None:
+            steps.append(partial(controls.step, self))
+        self._chain: Next = self._serve
+        for step in reversed(steps):
+            self._chain = _before(step, self._chain)
+
+    async def __call__(self, request: Request) -> Response:
+        return await self._chain(request)
+
+    @property
+    def service_names(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self._services)
+
+    def knows(self, operation: str) -> bool:
+        """Whether any service has an operation of that name; * stands for all."""
+        return operation == "*" or any(operation in one.table for one in self._services)
+
+    async def reset(self) -> int:
+        """Remove all queues of all accounts, from Redis and from here. How many keys there were."""
+        waiting, self.stopping = self.stopping, asyncio.Event()
+        waiting.set()
+        self.accounts.forget()
+        return await self.client.wipe(nested=True)
+
+    async def close(self) -> None:
+        """Answer those who wait, and give back the connections."""
+        self.stopping.set()
+        await self.client.close()
+        if self._access is not None:
+            self._access.flush()
+
+    async def _identify(self, request: Request, then: Next) -> Response:
+        request.id = _new_id()
+        begun = time.perf_counter()
+        response = await then(request)
+        response.headers["x-amzn-RequestId"] = request.id
+        if self._access is not None:
+            self._access(request, response, time.perf_counter() - begun)
+        return response
+
+    async def _protect(self, request: Request, then: Next) -> Response:
+        try:
+            if request.refusal is not None:
+                raise request.refusal
+            return await then(request)
+        except AwsError as error:
+            return _plain_wire(request).refuse(error)
+        except Exception:
+            log.exception("request %s failed", request.id, extra={"request_id": request.id})
+            return _plain_wire(request).refuse(internal())
+
+    async def _browse(self, request: Request, then: Next) -> Response:
+        """Any page that a developer looks at could otherwise speak to their local endpoint."""
+        origin = request.headers.get("origin")
+        if origin is None:
+            return await then(request)
+        if origin not in self._origins and "*" not in self._origins:
+            raise AwsError(
+                "AccessDeniedException",
+                f"The web page's origin {origin[:80]!r} is not allowed; start rmq serve with "
+                "--allow-origin to allow it.",
+                code="AccessDenied",
+                status=403,
+            )
+        response = Response(204) if request.method == "OPTIONS" else await then(request)
+        response.headers |= {
+            "access-control-allow-origin": origin,
+            "access-control-allow-methods": "GET, POST, OPTIONS",
+            "access-control-allow-headers": request.headers.get(
+                "access-control-request-headers", "*"
+            ),
+            "access-control-expose-headers": "x-amzn-RequestId, x-amzn-query-error",
+            "vary": "Origin",
+        }
+        return response
+
+    async def _serve(self, request: Request) -> Response:
+        if request.headers.get("content-encoding"):
+            request.body = _inflated(request)
+        form = form_of(request)
+        credential = Credential()
+        refusal: AwsError | None = None
+        try:
+            credential = credential_of(request.headers, form, request.host)
+        except AwsError as error:
+            refusal = error
+        asked = self._router.asked(request, form, credential)
+        refusal = refusal or asked.error
+        if refusal is None:
+            try:
+                return await self._carry_out(request, asked, credential)
+            except AwsError as raised:
+                refusal = raised
+            except Exception:
+                log.exception("request %s failed", request.id, extra={"request_id": request.id})
+                refusal = internal()
+        return asked.wire.refuse(refusal)
+
+    async def _carry_out(self, request: Request, asked: Asked, credential: Credential) -> Response:
+        service, operation = asked.service, asked.operation
+        assert service is not None
+        assert operation is not None
+        request.note = f"{service.name}.{operation.name}"
+        caller = caller_of(request, credential, self.accounts, self.stopping)
+        problems: list[Problem] = []
+        given = asked.wire.read(operation, problems)
+        if service.adopt is not None:
+            service.adopt(request.path, given, problems)
+        if problems and (refusal := service.refuse(problems, operation.name)) is not None:
+            raise refusal
+        if self._controls is not None:
+            await self._controls.interfere(service, operation)
+        try:
+            output = await operation.handler(caller, given)
+        except AwsError:
+            if service.confirm is not None:
+                await service.confirm(caller, given)
+            raise
+        except RmqError as error:
+            if isinstance(error, InvalidParameter) and service.confirm is not None:
+                await service.confirm(caller, given)
+            raise service.translate(error, caller, given) from error
+        return asked.wire.answer(operation, output)
+
+
+def _new_id() -> str:
+    """A UUID of version 4 (RFC 9562), made quicker than uuid does."""
+    one = os.urandom(16).hex()
+    return f"{one[:8]}-{one[8:12]}-4{one[13:16]}-a{one[17:20]}-{one[20:]}"
+
+
+def _before(step: Step, then: Next) -> Next:
+    return lambda request: step(request, then)
+
+
+def _plain_wire(request: Request) -> JsonWire | QueryWire:
+    """In what form to answer a request that was not understood."""
+    content_type = content_type_of(request)
+    if "x-amz-target" in request.headers or "json" in content_type:
+        return JsonWire(None, request, content_type)
+    return QueryWire(None, request, {})
+
+
+def _inflated(request: Request) -> bytes:
+    """A compressed body, within the same bounds as a plain one. Raises AwsError."""
+    coding = request.headers["content-encoding"].strip().lower()
+    if coding in ("identity", "aws-chunked"):
+        return request.body
+    if coding != "gzip":
+        raise malformed(f"The content encoding {coding[:40]!r} is not known here; use gzip.")
+    inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        body = inflater.decompress(request.body, MAX_BODY + 1)
+    except zlib.error:
+        raise malformed("The body is not gzip that can be read.") from None
+    if len(body) > MAX_BODY:
+        raise too_large(MAX_BODY)
+    if not inflater.eof:
+        raise malformed("The body is gzip that was cut.")
+    return body

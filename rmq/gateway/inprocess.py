@@ -1,0 +1,239 @@
+"""In process: boto3 and aiobotocore on our engine, without HTTP.
+
+botocore asks before it sends a request whether somebody has the answer already (its before-send
+event). We have: the same Endpoint that `rmq serve` puts behind HTTP, in an event loop of our own,
+in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlsplit
+
+from rmq.client.aio import AsyncClient
+from rmq.core.clock import Clock, HeldClock
+from rmq.errors import ConfigurationError
+from rmq.gateway.app import Endpoint, endpoint_limits
+from rmq.gateway.controls import Controls
+from rmq.gateway.http import Request, Response
+from rmq.queues.limits import Limits
+from rmq.settings import EndpointSettings
+
+KEY_ID = "testing"
+"""The made-up access key id: not 12 digits, so it stands for the endpoint's own account."""
+CLOSE_S = 10.0
+
+
+class Engine:
+    """An Endpoint with an event loop in a thread of its own."""
+
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        target: Any = None,
+        *,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="rmq-endpoint", daemon=True
+        )
+        client = AsyncClient(
+            settings.url if target is None else target,
+            settings=settings,
+            limits=endpoint_limits() if limits is None else limits,
+            clock=clock,
+        )
+        self.endpoint = Endpoint(
+            client,
+            account=settings.aws_account_id,
+            region=settings.aws_region,
+            controls=Controls(clock) if isinstance(clock, HeldClock) else None,
+        )
+        self._services = frozenset(self.endpoint.service_names)
+        self._thread.start()
+
+    def serves(self, service: str) -> bool:
+        """Whether a botocore service id (sqs) is one of ours."""
+        return service.lower() in self._services
+
+    def answer(self, request: Any) -> Reply:
+        """The answer to a prepared botocore request."""
+        return Reply(request.url, self.run(self.endpoint(_request(request))))
+
+    def run(self, work: Any) -> Future[Any]:
+        """Carry out a coroutine in the engine's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def reset(self) -> None:
+        """Remove every queue."""
+        self.run(self.endpoint.reset()).result()
+
+    def close(self) -> None:
+        """Answer those who wait, and end the thread."""
+        self.run(self.endpoint.close()).result(CLOSE_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSE_S)
+        self._loop.close()
+
+
+def _request(prepared: Any) -> Request:
+    """A botocore AWSPreparedRequest as ours."""
+    parts = urlsplit(prepared.url)
+    body = prepared.body or b""
+    if isinstance(body, str):
+        body = body.encode()
+    elif not isinstance(body, (bytes, bytearray)):
+        body = body.read()
+    headers = {
+        name.lower(): value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        for name, value in prepared.headers.items()
+    }
+    return Request(
+        prepared.method,
+        parts.path or "/",
+        parts.query,
+        headers,
+        bytes(body),
+        parts.scheme,
+        headers.get("host") or parts.netloc,
+    )
+
+
+class Reply:
+    """An answer that is on its way: botocore reads it, and waits; aiobotocore awaits it."""
+
+    def __init__(self, url: str, response: Future[Response]) -> None:
+        self._url = url
+        self._response = response
+
+    def __getattr__(self, name: str) -> Any:
+        from botocore.awsrequest import AWSResponse
+
+        response = self._response.result()
+        arrived = AWSResponse(self._url, response.status, _headers(response), _Raw(response.body))
+        self.__dict__ |= {"raw": arrived.raw, "headers": arrived.headers}
+        self.__dict__ |= {"status_code": arrived.status_code, "url": arrived.url}
+        self.__dict__ |= {"content": arrived.content, "text": arrived.text}
+        return self.__dict__[name]
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:
+        from aiobotocore.awsrequest import AioAWSResponse
+
+        response = await asyncio.wrap_future(self._response)
+        body = _AsyncRaw(response.body)
+        return AioAWSResponse(self._url, response.status, _headers(response), body)
+
+
+def _headers(response: Response) -> Any:
+    from botocore.awsrequest import HeadersDict
+
+    length = str(len(response.body))
+    return HeadersDict(
+        response.headers | {"content-type": response.content_type, "content-length": length}
+    )
+
+
+class _Raw(BytesIO):
+    """A body as urllib3 hands it out."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        while part := self.read(65_536):
+            yield part
+
+
+class _AsyncRaw:
+    """A body as aiohttp hands it out."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def read(self, amount: int = -1) -> bytes:
+        body, self._body = self._body, b""
+        return body
+
+
+def before_send(engine: Callable[[], Engine | None]) -> Callable[..., Reply | None]:
+    """A handler of before-send that lets *engine* answer what is its; None goes on to AWS."""
+
+    def handle(request: Any, event_name: str, **_: Any) -> Reply | None:
+        found = engine()
+        if found is None or not found.serves(event_name.split(".")[1]):
+            return None
+        return found.answer(request)
+
+    return handle
+
+
+_all: list[Engine] = []
+"""Those that answer every client of this process; the last one does."""
+
+
+def answer_all(engine: Engine) -> Callable[[], None]:
+    """Let *engine* answer every client that is made from now on. The result ends that."""
+    from botocore import handlers
+
+    entry = ("before-send", _answer_all)
+    if entry not in handlers.BUILTIN_HANDLERS:
+        handlers.BUILTIN_HANDLERS.append(entry)
+    _all.append(engine)
+    before = _default_session(None)
+
+    def end() -> None:
+        _all.remove(engine)
+        _default_session(before)
+
+    return end
+
+
+_answer_all = before_send(lambda: _all[-1] if _all else None)
+
+
+def _default_session(new: Any) -> Any:
+    """boto3's default session, which was made before it could know of us."""
+    try:
+        import boto3
+    except ImportError:
+        return None
+    old, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, new
+    return old
+
+
+def session(
+    settings: EndpointSettings,
+    target: Any = None,
+    *,
+    limits: Limits | None = None,
+    clock: Clock | None = None,
+    region_name: str | None = None,
+) -> Any:
+    """A boto3 Session on an engine that ends with it. See rmq.boto3_session."""
+    try:
+        import boto3
+    except ImportError as error:
+        raise ConfigurationError(
+            "boto3_session needs boto3, which is not installed; pip install 'rmq[boto3]'"
+        ) from error
+    engine = Engine(settings, target, limits=limits, clock=clock)
+    made = boto3.Session(region_name=region_name)
+    keys: dict[str, str] = {}
+    if made.get_credentials() is None:
+        keys = {"aws_access_key_id": KEY_ID, "aws_secret_access_key": KEY_ID}
+    region = made.region_name or settings.aws_region
+    made = boto3.Session(region_name=region, **keys)
+    # The session and every client of it hold this handler. When the last is gone, the engine ends.
+    handler = before_send(lambda: engine)
+    made.events.register("before-send", handler)
+    weakref.finalize(handler, engine.close)
+    return made

@@ -1,0 +1,101 @@
+"""AWS JSON 1.0 and 1.1: an object in, an object out; the operation is in a header.
+
+Blobs are base64, timestamps are seconds since 1970 as a number. Source: AWS JSON protocols
+(Smithy documentation).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from rmq.gateway.errors import AwsError, malformed
+from rmq.gateway.protocol.shapes import Problems, Reader, Scalars, WrongType, kind_of
+
+INT32 = 1 << 31
+INT64 = 1 << 63
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+def _string(value: Any) -> str:
+    if type(value) is not str:
+        raise WrongType(kind_of(value), "a String")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise WrongType(kind_of(value), "a Boolean")
+    return value
+
+
+def integer(value: Any) -> int:
+    if type(value) is not int or not -INT32 <= value < INT32:
+        raise WrongType(kind_of(value), "an Integer")
+    return value
+
+
+def long(value: Any) -> int:
+    if type(value) is not int or not -INT64 <= value < INT64:
+        raise WrongType(kind_of(value), "a Long")
+    return value
+
+
+def _float(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise WrongType(kind_of(value), "a Double")
+    return float(value)
+
+
+def _blob(value: Any) -> bytes:
+    try:
+        return base64.b64decode(_string(value), validate=True)
+    except binascii.Error:
+        raise WrongType("Text that is not base64", "a Blob") from None
+
+
+def timestamp(value: Any) -> datetime:
+    try:
+        return datetime.fromtimestamp(_float(value), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise WrongType(kind_of(value), "a Timestamp") from None
+
+
+SCALARS: Scalars = {
+    "string": _string,
+    "character": _string,
+    "boolean": _boolean,
+    "integer": integer,
+    "long": long,
+    "float": _float,
+    "double": _float,
+    "blob": _blob,
+    "timestamp": timestamp,
+}
+
+
+def read(read_input: Reader, body: bytes, problems: Problems) -> dict[str, Any]:
+    """The parameters in a body; an empty one holds none. Raises AwsError."""
+    try:
+        value = _decode(body) if body else {}
+        found: dict[str, Any] = read_input(value, problems)
+    except WrongType as error:
+        raise malformed(f"{error} (at {error.where or 'the top'})") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise malformed(f"The body is not JSON that can be read: {error}"[:200]) from None
+    return found
+
+
+def write(output: dict[str, Any] | None) -> bytes:
+    """An answer. None is an operation that has none, and an empty body."""
+    return b"" if output is None else _encode(output)
+
+
+def write_error(error: AwsError) -> bytes:
+    """The body of a refusal."""
+    return _encode({"__type": f"{error.namespace}#{error.shape}", "message": error.message})

@@ -1,0 +1,12 @@
+"""DeleteMessage: a received message is done."""
+
+from __future__ import annotations
+
+from rmq.gateway.caller import Caller
+from rmq.gateway.service import Answer, Given
+from rmq.gateway.sqs.place import queue_of
+
+
+async def delete_message(caller: Caller, given: Given) -> Answer:
+    await queue_of(caller, given).delete(given["ReceiptHandle"])
+    return None

@@ -1,0 +1,32 @@
+"""AWS's SDK for JavaScript, in Node: it speaks JSON and checks the MD5 of every body itself."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests import clients
+
+pytestmark = pytest.mark.timeout(clients.FIRST_RUN_DEADLINE)
+
+SCRIPT = Path(__file__).with_name("node_scenarios.mjs")
+SCENARIOS = re.findall(r"^  async (\w+)\(sqs\) {", SCRIPT.read_text("utf-8"), re.MULTILINE)
+assert SCENARIOS, "none found, so none would run"
+
+
+@pytest.fixture(scope="module")
+def sdk() -> Path:
+    return clients.node_sdk()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_node(scenario, sdk, endpoint_url):
+    """Each scenario is a method in the script beside this file; it fails by throwing."""
+    with SCRIPT.open() as script:
+        # By standard input, since an import looks for packages where the script is: so, in `sdk`.
+        clients.run(
+            *("node", "--no-warnings", "--input-type=module", "-", scenario, endpoint_url),
+            cwd=sdk,
+            stdin=script,
+            env=clients.environment(),
+        )
