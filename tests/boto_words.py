@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -58,7 +58,7 @@ FIELDS = {
 NAMES = {
     field: name
     for name, field in FIELDS.items()
-    if field in QueueAttributes.__dataclass_fields__  # type: ignore[attr-defined]
+    if field in {one.name for one in fields(QueueAttributes)}
 }
 """SQS's names of our attributes."""
 CHOICES = {
@@ -88,7 +88,6 @@ class Untold:
 
 
 BESIDE_A_KEY = Untold("whether managed SSE is on, where a key is set: it is shown as off")
-WITHOUT_A_KEY = Untold("how long data keys are used, where no key is set: it is not shown")
 OF_ENDED_TASKS = Untold("which task it was, of one that has ended: it has no handle any more")
 
 
@@ -200,6 +199,8 @@ def attributes_in(given: Mapping[str, Any], account: str) -> dict[str, str]:
     for field, value in given.items():
         if field == "deduplication_window":
             raise NotInAws("how long a deduplication id is remembered")
+        if field in FIELDS:
+            raise NotInAws("SQS's names where ours are wanted")
         found[NAMES.get(field, field)] = _text(field, value, account)
     return found
 
@@ -209,28 +210,33 @@ def _text(field: str, value: Any, account: str) -> str:
         return _redrive(value, account)
     if field == "redrive_allow_policy" and isinstance(value, (RedriveAllowPolicy, Mapping)):
         return _allow(value, account)
-    value = seconds(value)
-    if value is None or (value == "" and field in ("policy", "kms_master_key_id")):
-        if value == "":
-            raise NotInAws("an empty text: it takes a policy or a key away")
+    if field in _DURATIONS:
+        value = seconds(value)
+    if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):
-        if field not in ("policy", "kms_master_key_id", *_CHOOSING):
-            raise NotInAws("numbers and truths that are no text: all attributes are")
-        if value in _OWN:
-            raise NotInAws("our words for a choice, as against SQS's")
-        return CHOICES.get(value, value)
-    if isinstance(value, (bytes, Mapping)) or field in ("policy", "kms_master_key_id"):
-        raise NotInAws("numbers and truths that are no text: all attributes are")
-    if field in _FLAGS:
+    if not isinstance(value, str):
+        if field in _TEXTS:
+            raise NotInAws("attributes that are no text")
         return str(value)
-    return str(value)
+    if field in _CHOOSING:
+        if value in _OWN and value not in CHOICES:
+            raise NotInAws("SQS's words where ours are wanted")
+        return CHOICES.get(value, value)
+    if value == "" and field in _TEXTS:
+        raise NotInAws("an empty text: it takes a policy or a key away")
+    if field in _DURATIONS or field in _FLAGS or field == "maximum_message_size":
+        raise NotInAws("numbers that are no text: all attributes are text")
+    return value
 
 
+_DURATIONS = tuple(
+    one.name for one in fields(QueueAttributes) if isinstance(one.default, timedelta)
+)
 _CHOOSING = ("deduplication_scope", "fifo_throughput_limit")
 _FLAGS = ("content_based_deduplication", "sqs_managed_sse_enabled")
+_TEXTS = ("policy", "kms_master_key_id")
 
 
 def arn(account: str, name: Any) -> str:
@@ -295,7 +301,7 @@ def info_out(given: Mapping[str, str]) -> Info:
             found[field] = {"true": True, "false": False}[text]
         elif field in _CHOOSING:
             found[field] = _OWN[text]
-        elif field in ("policy", "kms_master_key_id"):
+        elif field in _TEXTS:
             found[field] = text
         elif field == "maximum_message_size":
             found[field] = int(text)
@@ -304,8 +310,6 @@ def info_out(given: Mapping[str, str]) -> Info:
     if "kms_master_key_id" in found:
         assert found["sqs_managed_sse_enabled"] is False
         found["sqs_managed_sse_enabled"] = BESIDE_A_KEY
-    else:
-        found["kms_data_key_reuse_period"] = WITHOUT_A_KEY
     return Info(
         name=_name(given["QueueArn"]),
         created_at=_second(given["CreatedTimestamp"]),
@@ -373,7 +377,8 @@ def error_of(code: str, message: str, queue: str, suspect: str = "") -> RmqError
             name = message.removeprefix("Invalid value for the parameter ").rstrip(".")
             return _invalid(FIELDS.get(name, ""), message)
         case "MalformedInput" | "SerializationException":
-            return _invalid(field_at(suspect.split(".")), message)
+            found = re.search(r"\(at ([^)]+)\)", message)
+            return _invalid(field_at((found[1] if found else suspect).split(".")), message)
         case "InvalidParameterValue":
             return _invalid_value(message, said)
         case "ServiceUnavailable":

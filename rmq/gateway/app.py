@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import random
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable
@@ -206,8 +206,8 @@ class Endpoint:
 
 
 def _new_id() -> str:
-    """A UUID of version 4 (RFC 9562), made quicker than uuid does."""
-    one = os.urandom(16).hex()
+    """A UUID of version 4 (RFC 9562), made quicker than uuid does. It names, and guards nothing."""
+    one = f"{random.getrandbits(128):032x}"
     return f"{one[:8]}-{one[8:12]}-4{one[13:16]}-a{one[17:20]}-{one[20:]}"
 
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 ACCOUNTS_KEPT = 1_000
 """Pairs of account and region whose client is kept at hand. A stranger may ask for any number."""
-SOON_S = 0.02
+SOON_S = 0.1
 """A receive that has not answered by then is waiting, and its client may hang up."""
 
 
@@ -80,25 +80,69 @@ class Caller:
         None where it ended early. What it had got when the client was gone is given back.
         """
         task = asyncio.ensure_future(work)
-        done, _ = await asyncio.wait((task,), timeout=SOON_S)
-        if done:
-            return task.result()
-        gone = asyncio.ensure_future(self.request.gone())
-        stop = asyncio.ensure_future(self.stopping.wait())
+        watch = _Watch(task, self.request.gone, self.stopping)
         try:
-            await asyncio.wait((task, gone, stop), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stop.cancel()
-            if not task.done():
+            found = await task
+        except asyncio.CancelledError:
+            if not watch.ended:
                 task.cancel()
-        if not task.done():
-            gone.cancel()
+                raise
             return None
-        if gone.done():
-            await give_back(task.result())
+        finally:
+            watch.close()
+        if watch.is_gone:
+            await give_back(found)
             return None
-        gone.cancel()
-        return task.result()
+        return found
+
+
+class _Watch:
+    """Cancels a task that waits, when there is nobody any more that it waits for.
+
+    It begins a moment late: most are answered by then, and never pay for it.
+    """
+
+    __slots__ = ("_gone", "_gone_task", "_stop_task", "_stopping", "_task", "_timer", "ended")
+
+    def __init__(
+        self,
+        task: asyncio.Future[Any],
+        gone: Callable[[], Awaitable[Any]],
+        stopping: asyncio.Event,
+    ) -> None:
+        self._task = task
+        self._gone = gone
+        self._stopping = stopping
+        self._gone_task: asyncio.Future[Any] | None = None
+        self._stop_task: asyncio.Future[Any] | None = None
+        self._timer = asyncio.get_running_loop().call_later(SOON_S, self._begin)
+        self.ended = False
+        """Whether it was cancelled from here."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the client hung up."""
+        return self._gone_task is not None and self._gone_task.done()
+
+    def close(self) -> None:
+        """Watch no longer."""
+        self._timer.cancel()
+        if self._gone_task is not None and not self._gone_task.done():
+            self._gone_task.cancel()
+        if self._stop_task is not None:
+            self._stop_task.cancel()
+
+    def _begin(self) -> None:
+        if not self._task.done():
+            self._gone_task = asyncio.ensure_future(self._gone())
+            self._stop_task = asyncio.ensure_future(self._stopping.wait())
+            self._gone_task.add_done_callback(self._end)
+            self._stop_task.add_done_callback(self._end)
+
+    def _end(self, why: asyncio.Future[Any]) -> None:
+        if not self._task.done() and not why.cancelled():
+            self.ended = True
+            self._task.cancel()
 
 
 def caller_of(

@@ -33,7 +33,8 @@ def message_id(incarnation: bytes, seq: int) -> str:
     """The id of a message: a UUID of version 8 (RFC 9562), made of all that makes it unique."""
     number = int.from_bytes(incarnation, "big") << 58 | (seq & ((1 << 58) - 1))
     high, mid, low = number >> 74, (number >> 62) & 0xFFF, number & ((1 << 62) - 1)
-    return str(uuid.UUID(int=(high & ((1 << 48) - 1)) << 80 | 8 << 76 | mid << 64 | 2 << 62 | low))
+    text = f"{(high & ((1 << 48) - 1)) << 80 | 8 << 76 | mid << 64 | 2 << 62 | low:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def sequence_number(seq: int) -> str:

@@ -24,6 +24,7 @@ from rmq import Limits
 from rmq.gateway.app import Endpoint
 from rmq.gateway.http import Request
 from rmq.testing import HeldClock
+from tests.colours import until
 from tests.gateway.sdk import MODEL, PROTOCOLS, Refused, Sdk, authorization, refusal, refused_in
 from tests.servers import single_server
 
@@ -669,6 +670,13 @@ async def _a_task_was_cancelled_already(sqs: Sdk, clock: HeldClock) -> Refused:
     arn = await _dead(sqs, clock)
     started = await sqs.start_message_move_task(SourceArn=arn, MaxNumberOfMessagesPerSecond=1)
     await sqs.cancel_message_move_task(TaskHandle=started["TaskHandle"])
+
+    async def cancelled() -> bool:
+        (task,) = (await sqs.list_message_move_tasks(SourceArn=arn))["Results"]
+        return bool(task["Status"] == "CANCELLED")
+
+    clock.move(1)
+    await until(cancelled)
     return await refusal(sqs.cancel_message_move_task(TaskHandle=started["TaskHandle"]))
 
 

@@ -18,7 +18,9 @@ from rmq.errors import (
     QueueDoesNotExist,
 )
 
-pytestmark = pytest.mark.parametrize("backend", ["async-memory", "sync-valkey"], indirect=True)
+pytestmark = pytest.mark.parametrize(
+    "backend", ["async-memory", "sync-valkey", "boto3-http", "boto3-inprocess"], indirect=True
+)
 """The tables are long, and nearly all of this is refused before anything is sent."""
 
 A = MessageAttribute

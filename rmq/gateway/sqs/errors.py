@@ -22,13 +22,13 @@ MODELLED: dict[str, tuple[str, int]] = {
     "BatchEntryIdsNotDistinct": (_LEGACY + "BatchEntryIdsNotDistinct", 400),
     "BatchRequestTooLong": (_LEGACY + "BatchRequestTooLong", 400),
     "EmptyBatchRequest": (_LEGACY + "EmptyBatchRequest", 400),
-    "InvalidAddress": ("InvalidAddress", 404),
+    "InvalidAddress": ("InvalidAddress", 400),
     "InvalidAttributeName": ("InvalidAttributeName", 400),
     "InvalidAttributeValue": ("InvalidAttributeValue", 400),
     "InvalidBatchEntryId": (_LEGACY + "InvalidBatchEntryId", 400),
     "InvalidIdFormat": ("InvalidIdFormat", 400),
     "InvalidMessageContents": ("InvalidMessageContents", 400),
-    "InvalidSecurity": ("InvalidSecurity", 403),
+    "InvalidSecurity": ("InvalidSecurity", 400),
     "KmsAccessDenied": ("KMS.AccessDeniedException", 400),
     "KmsDisabled": ("KMS.DisabledException", 400),
     "KmsInvalidKeyUsage": ("KMS.InvalidKeyUsageException", 400),
@@ -175,8 +175,7 @@ def translate(error_: ours.RmqError, caller: Caller, given: Given) -> AwsError:
                 f"{_attribute_name(error_.attribute)}",
             )
         case ours.TooManyTags():
-            name = str(given.get("QueueUrl", given.get("QueueName", ""))).rpartition("/")[2]
-            return invalid(f"Too many tags added for queue {name}.")
+            return _too_many_tags(error_, given)
         case ours.RedriveRunning():
             return error(
                 "UnsupportedOperation",
@@ -328,6 +327,11 @@ def _message_attribute(error_: ours.InvalidParameter) -> AwsError:
     )
 
 
+def _too_many_tags(error_: ours.InvalidParameter, given: Given) -> AwsError:
+    name = str(given.get("QueueUrl", given.get("QueueName", ""))).rpartition("/")[2]
+    return invalid(f"Too many tags added for queue {name}.")
+
+
 def _token(error_: ours.InvalidParameter, given: Given) -> AwsError:
     return invalid("Invalid or expired next token.")
 
@@ -348,6 +352,7 @@ _FIELDS: dict[str, Callable[[Any, Given], AwsError]] = {
     "queue name": _queue_name,
     "attributes": _count,
     "attribute name": _attribute_label,
+    "tags": _too_many_tags,
     "token": _token,
 }
 """By the library's names of parameters."""
