@@ -25,6 +25,7 @@ from rmq import (
     AsyncQueue,
     BatchResult,
     MessageAttribute,
+    Outgoing,
     PeekedMessage,
     QueueStats,
 )
@@ -119,8 +120,9 @@ class BotoClient(_Face):
         made = words.attributes_in(attributes, self.account)
         if isinstance(name, str) and name.endswith(".fifo"):
             made["FifoQueue"] = "true"
-        given = {"Attributes": made, "tags": tags}
-        given = {key: value for key, value in given.items() if value}
+        given: dict[str, Any] = {"Attributes": made} if made else {}
+        if tags is not None:
+            given["tags"] = tags
         found = await self.call("CreateQueue", name, QueueName=name, **given)
         _seen(attributes)
         assert found["QueueUrl"] == self.url(name)
@@ -137,8 +139,6 @@ class BotoClient(_Face):
     async def page(
         self, operation: str, member: str, queue: str, limit: Any, token: Any, **given: Any
     ) -> Page:
-        if limit is None:
-            raise NotInAws("null: it is as good as left out")
         if token is not None:
             if isinstance(token, str) and len(token) == 1 and token.isascii():
                 raise NotInAws("a token that nobody gave us: there, none means anything")
@@ -184,9 +184,9 @@ class BotoQueue(_Face):
     # --- sending ---
 
     async def send(self, body: Any, **extras: Any) -> Sent:
-        from rmq import Outgoing
-
         entry = words.entry(Outgoing(body, **extras))
+        if self.is_fifo and entry.get("DelaySeconds") == 0:
+            raise NotInAws("a delay of 0 for one FIFO message: SQS lets it pass")
         return _sent_as(await self._call("SendMessage", **entry), entry)
 
     async def send_many(self, messages: Any) -> BatchResult[Any]:
@@ -232,10 +232,7 @@ class BotoQueue(_Face):
         wait: Any = None,
         receive_request_attempt_id: Any = None,
     ) -> list[BotoMessage]:
-        if max_messages is None:
-            raise NotInAws("null: it is as good as left out")
         given = {
-            "MaxNumberOfMessages": max_messages,
             "VisibilityTimeout": words.seconds(visibility_timeout),
             "WaitTimeSeconds": words.seconds(wait),
             "ReceiveRequestAttemptId": receive_request_attempt_id,
@@ -244,6 +241,7 @@ class BotoQueue(_Face):
             "ReceiveMessage",
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=["All"],
+            MaxNumberOfMessages=max_messages,
             **{name: value for name, value in given.items() if value is not None},
         )
         messages = [BotoMessage(self, one) for one in found.get("Messages", ())]
@@ -448,8 +446,6 @@ class BotoQueue(_Face):
         return task
 
     async def redrive_tasks(self, limit: Any = 10) -> list[Task]:
-        if limit is None:
-            raise NotInAws("null: it is as good as left out")
         found = await self._client.call(
             "ListMessageMoveTasks", self.name, SourceArn=self._arn, MaxResults=limit
         )
@@ -659,31 +655,33 @@ def _seen(attributes: Mapping[str, Any]) -> None:
 
 def _suspect(value: Any, shape: Any, path: str = "") -> str:
     """The path of the first value that is not of its type. AWS says that there is one, but not
-    always which. Raises NotInAws for one that boto3 writes as something else."""
-    if value is None:
-        return ""
-    if shape.type_name in ("structure", "map", "list"):
-        wanted = (list, tuple) if shape.type_name == "list" else Mapping
-        if not isinstance(value, wanted):
-            raise NotInAws(f"a value that boto3 can not write: {path}")
-        pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
-        for name, one in pairs:
-            if shape.type_name != "list" and not isinstance(name, str):
-                raise NotInAws("a name that is no text: boto3 makes it one")
-            member = shape.member if shape.type_name == "list" else None
-            member = shape.value if shape.type_name == "map" else member
-            member = shape.members[name] if member is None else member
-            where = f"{path}.{name}" if path else str(name)
-            if _is_lone(name):
-                return where
-            if found := _suspect(one, member, where):
-                return found
-        return ""
-    kinds = {"string": str, "integer": int, "boolean": bool, "blob": bytes}
-    is_of_type = isinstance(value, kinds[shape.type_name]) and (
-        not isinstance(value, bool) or shape.type_name == "boolean"
-    )
-    return path if not is_of_type or _is_lone(value) else ""
+    always which. Raises NotInAws for one that boto3 can not write, or writes as something else."""
+    if shape.type_name not in MEMBERS_OF:
+        is_of_type = isinstance(value, _KINDS[shape.type_name]) and not isinstance(value, bool)
+        return path if not is_of_type or _is_lone(value) else ""
+    if not isinstance(value, (list, tuple) if shape.type_name == "list" else Mapping):
+        raise NotInAws(f"a value that boto3 can not write: {path}")
+    for name, one in value.items() if isinstance(value, Mapping) else enumerate(value):
+        if shape.type_name != "list" and not isinstance(name, str):
+            raise NotInAws("a name that is no text: boto3 makes it one")
+        member = MEMBERS_OF[shape.type_name](shape, name)
+        where = f"{path}.{name}" if path else str(name)
+        if _is_lone(name):
+            return where
+        if one is None:
+            if path or name not in shape.required_members or member.type_name in MEMBERS_OF:
+                raise NotInAws("null: it is as good as left out")
+        elif found := _suspect(one, member, where):
+            return found
+    return ""
+
+
+MEMBERS_OF: dict[str, Callable[[Any, Any], Any]] = {
+    "structure": lambda shape, name: shape.members[name],
+    "map": lambda shape, name: shape.value,
+    "list": lambda shape, name: shape.member,
+}
+_KINDS = {"string": str, "integer": int, "blob": bytes}
 
 
 def _is_lone(value: Any) -> bool:

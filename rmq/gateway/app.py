@@ -76,9 +76,7 @@ class Endpoint:
         self._origins = frozenset(origins)
         self._controls = controls
         self._access = access
-        steps: list[Step] = [self._identify, self._protect]
-        if origins != ("*",):
-            steps.append(self._browse)
+        steps: list[Step] = [self._identify, self._protect, self._browse]
         steps.append(partial(pages.step, self))
         if controls is not None:
             steps.append(partial(controls.step, self))

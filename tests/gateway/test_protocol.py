@@ -297,7 +297,9 @@ async def test_a_plus_sign_of_base64_that_nobody_escaped_is_still_one(form_sqs):
     assert value == b"\xfb\xff\xbf"
 
 
-TRICKY = "\tline one\r\nline two\rline three\n<Body>&amp;]]> \"quoted\" 'too' ü 漢 😀 \ufffd \u0085\u2028"
+TRICKY = (
+    "\tline one\r\nline two\rline three\n<Body>&amp;]]> \"quoted\" 'too' ü 漢 😀 \ufffd\u0085\u2028"
+)
 """Markup, all sorts of line ends, and characters of one to four bytes."""
 
 
@@ -706,17 +708,22 @@ async def test_a_long_poll_ends_with_the_first_message(sqs_over_http):
         assert [one["Body"] for one in (await waiting)["Messages"]] == ["x"]
 
 
-async def test_a_message_is_not_lost_on_a_client_that_hung_up(sqs_over_http, endpoint):
+async def test_a_client_that_hung_up_takes_no_message_with_it(sqs_over_http, endpoint, servers):
     sqs = sqs_over_http
     url = await sqs.queue("orders")
     request = sqs.request("ReceiveMessage", {"QueueUrl": url, "WaitTimeSeconds": 20})
+    redis = servers.client("valkey")
+    waiting = redis.info("clients")["blocked_clients"]
+
     with raw.connected(endpoint.port) as connection:
         connection.sendall(_head(request, f"content-length: {len(request.body)}") + request.body)
+        await until(lambda: redis.info("clients")["blocked_clients"] > waiting)
+    await until(lambda: redis.info("clients")["blocked_clients"] == waiting)
     await sqs.send_message(QueueUrl=url, MessageBody="x")
 
     found = await until(lambda: _messages(sqs, url))
-
     assert [one["Body"] for one in found] == ["x"]
+    redis.close()
 
 
 async def _messages(sqs: Sdk, url: str) -> list[dict]:

@@ -13,7 +13,14 @@ import pytest
 
 from rmq.testing import HeldClock, private_namespace
 from tests.boto import BotoClient
-from tests.boto_doors import HttpDoor, InProcessDoor, Served, ServedClock, whole_second_clock
+from tests.boto_doors import (
+    HttpDoor,
+    InProcessDoor,
+    NotInAws,
+    Served,
+    ServedClock,
+    whole_second_clock,
+)
 from tests.conftest import BACKENDS, Backend, Servers
 from tests.gateway.serving import serving
 
@@ -27,6 +34,7 @@ class BotoBackend:
     served: Served | None
     """The process; None where there is none."""
     colour: str = "boto3"
+    has_totals = False
 
     @property
     def place(self) -> str:
@@ -38,6 +46,10 @@ class BotoBackend:
         if self.served is None:
             return BotoClient(InProcessDoor(**options))
         return BotoClient(HttpDoor(self.served, **options))
+
+    def beyond_aws(self, what: str) -> None:
+        """Skip the rest of a test: it looks at *what*."""
+        raise NotInAws(what)
 
     def clock(self) -> HeldClock:
         return whole_second_clock() if self.served is None else ServedClock(self.served)

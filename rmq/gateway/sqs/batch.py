@@ -10,7 +10,7 @@ from rmq.errors import RmqError
 from rmq.gateway.caller import Caller
 from rmq.gateway.errors import AwsError
 from rmq.gateway.service import Given
-from rmq.gateway.sqs.errors import error, translate
+from rmq.gateway.sqs.errors import empty_batch, error, translate
 
 MOST = 10
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -22,10 +22,7 @@ def entries_of(given: Given, operation: str) -> list[Entry]:
     """The entries of a batch, their number and ids checked. Raises AwsError."""
     entries: list[Entry] = given["Entries"]
     if not entries:
-        raise error(
-            "EmptyBatchRequest",
-            f"There should be at least one {operation}RequestEntry in the request.",
-        )
+        raise empty_batch(operation)
     if len(entries) > MOST:
         raise error(
             "TooManyEntriesInBatchRequest",

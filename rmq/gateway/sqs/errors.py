@@ -99,10 +99,19 @@ def no_such_queue() -> AwsError:
     return error("QueueDoesNotExist", "The specified queue does not exist.")
 
 
+def empty_batch(operation: str) -> AwsError:
+    return error(
+        "EmptyBatchRequest",
+        f"There should be at least one {operation}RequestEntry in the request.",
+    )
+
+
 def refuse(problems: list[Problem], operation: str) -> AwsError | None:
     """What is wrong by the model: first what is missing, then what is unknown."""
     for problem in problems:
         if problem.kind == "required":
+            if problem.path == ("Entries",):
+                return empty_batch(operation)  # a form has no other way to say so
             return missing(_named(problem.path, operation))
     if operation == "ReceiveMessage":
         # Its AttributeNames are system attributes, but the model lists those of queues.
