@@ -20,6 +20,7 @@ from contextlib import ContextDecorator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rmq.core.clock import HeldClock
+from rmq.errors import RmqError
 
 if TYPE_CHECKING:
     from rmq.gateway.inprocess import Engine
@@ -102,10 +103,13 @@ class aws(ContextDecorator):
     def __exit__(self, *error: object) -> None:
         while self._undo:
             self._undo.pop()()
-        if self._engine is not None:
-            self._engine.reset()
-            self._engine.close()
-            self._engine = None
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            try:
+                engine.close(wipe=True)
+            except RmqError:
+                if error[0] is None:  # a test's own error is what should be seen
+                    raise
 
     def reset(self) -> None:
         """Remove every queue, and release the clock."""

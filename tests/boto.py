@@ -37,6 +37,9 @@ from tests.boto_doors import HttpDoor, InProcessDoor, NotInAws, UnderWay
 from tests.boto_words import Info, Untold
 from tests.colours import in_thread
 
+BOTO = ("boto3-http", "boto3-inprocess")
+"""The names of the two backends."""
+
 BATCH = 10
 BATCH_BYTES = 1_048_576
 PEEKED = 1000
@@ -117,8 +120,9 @@ class BotoClient(_Face):
         return BotoQueue(self, name, self.url(name))
 
     async def create_queue(self, name: Any, *, tags: Any = None, **attributes: Any) -> BotoQueue:
-        made = words.attributes_in(attributes, self.account)
-        if isinstance(name, str) and name.endswith(".fifo"):
+        is_fifo = isinstance(name, str) and name.endswith(".fifo")
+        made = words.attributes_in(attributes, self.account, is_fifo=is_fifo)
+        if is_fifo:
             made["FifoQueue"] = "true"
         given: dict[str, Any] = {"Attributes": made} if made else {}
         if tags is not None:
@@ -365,7 +369,7 @@ class BotoQueue(_Face):
     # --- the queue itself ---
 
     async def set_attributes(self, **attributes: Any) -> Info:
-        given = words.attributes_in(attributes, self._client.account)
+        given = words.attributes_in(attributes, self._client.account, is_fifo=self.is_fifo)
         await self._call("SetQueueAttributes", Attributes=given)
         _seen(attributes)
         return await self.info()

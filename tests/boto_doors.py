@@ -25,6 +25,7 @@ from rmq.client.configured import configured
 from rmq.core.clock import Clock
 from rmq.gateway import inprocess
 from rmq.gateway.app import endpoint_limits
+from rmq.gateway.caller import SOON_S
 from rmq.gateway.http import Request
 from rmq.queues.limits import Limits
 from rmq.settings import EndpointSettings
@@ -36,8 +37,9 @@ REGION = "us-east-1"
 OWN_ACCOUNT = "000000000000"
 """The endpoint's, whose queues are those of its namespace."""
 
-ASLEEP_S = 0.05
+ASLEEP_S = SOON_S + 0.05
 """A receive over HTTP that was not answered by then is taken to be asleep; the others take 3 ms.
+By then the endpoint also watches whether its client hangs up, which a wait has to survive.
 One that was only slow finds what is sent, and sleeps through a move of the clock in real time."""
 
 
@@ -107,8 +109,9 @@ class HttpDoor:
 class UnderWay:
     """The receives of one client that are under way, for Sleepers to count."""
 
-    naps_are_seen = False
-    """What wakes and sleeps again in the server looks from here as if it slept on."""
+    def see_naps(self) -> None:
+        """What wakes and sleeps again in the server looks from here as if it slept on."""
+        raise NotInAws("how often a receive falls asleep")
 
     async def answer(self, call: asyncio.Future[Any]) -> Any:
         """What *call* returns, after having noted that it sleeps if it takes that long."""

@@ -87,7 +87,16 @@ class Untold:
     __hash__ = None  # type: ignore[assignment]
 
 
-BESIDE_A_KEY = Untold("whether managed SSE is on, where a key is set: it is shown as off")
+class _ShownAsOff(Untold):
+    """Off is what AWS says, and on may be what was set."""
+
+    def __eq__(self, other: object) -> Any:
+        return True if other is False else self._use()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+BESIDE_A_KEY = _ShownAsOff("whether managed SSE is on, where a key is set: it is shown as off")
 OF_ENDED_TASKS = Untold("which task it was, of one that has ended: it has no handle any more")
 
 
@@ -193,11 +202,13 @@ class Info:
     attributes: QueueAttributes
 
 
-def attributes_in(given: Mapping[str, Any], account: str) -> dict[str, str]:
+def attributes_in(given: Mapping[str, Any], account: str, *, is_fifo: bool) -> dict[str, str]:
     """Queue attributes as SQS takes them: all of them text."""
     found = {}
     for field, value in given.items():
         if field == "deduplication_window":
+            if is_fifo and len(given) > 1 and value == timedelta(minutes=5):
+                continue  # as long as it always is
             raise NotInAws("how long a deduplication id is remembered")
         if field in FIELDS:
             raise NotInAws("SQS's names where ours are wanted")
@@ -271,6 +282,8 @@ def _allow(value: Any, account: str) -> str:
         policy["redrivePermission"] = CHOICES.get(str(permission), permission)
     names = made.pop("source_queues", None)
     if isinstance(names, (list, tuple)):
+        if not all(isinstance(name, str) for name in names):
+            raise NotInAws("names that are no text: an ARN makes them text")
         if names or policy.get("redrivePermission") == "byQueue":
             policy["sourceQueueArns"] = [arn(account, name) for name in names]
     elif names is not None:
@@ -420,11 +433,15 @@ def _invalid_value(message: str, said: str) -> RmqError:
     if reason.startswith(("Dead letter target", "Dead-letter queue must", "The dead-letter")):
         field = "redrive_policy.dead_letter_queue"
         reason = reason.replace("redrive allow policy", "redrive_allow_policy")
+    if reason.startswith("Invalid value for maxReceiveCount"):
+        field = "redrive_policy.max_receive_count"
     if "Total VisibilityTimeout" in reason:
         reason = "at most 43200 s since the message was received"
     between = re.search(r"between (\d+) and (\d+)|>= (\d+) and <= (\d+)", reason)
     if between:
-        reason = " to ".join(one for one in between.groups() if one)
+        unit = " s" if field in ("delay", "visibility_timeout", "wait") else ""
+        value += unit
+        reason = " to ".join(f"{one}{unit}" for one in between.groups() if one)
     return ours.InvalidParameter(field, Words(value), reason)
 
 

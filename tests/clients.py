@@ -1,7 +1,7 @@
 """Clients: AWS's own, as their users have them, installed when a test first needs one.
 
-They are not in the `dev` extra: two of them bring a botocore each, and neither may be the other's
-or ours. So each has a folder of its own beside the packages of the environment the tests run in,
+They are not in the `dev` extra: three of them bring a botocore each, and none may be another's or
+ours. So each has a folder of its own beside the packages of the environment the tests run in,
 
     .venv/clients/<name>-<hash of what is pinned>/
 
@@ -20,10 +20,13 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parent.parent
 
 OLD_BOTO3 = ("boto3==1.34.89", "botocore==1.34.89")
 """The last that speak SQS's query protocol, forms and XML. From 1.34.90 on it is JSON."""
@@ -33,6 +36,9 @@ AWS_CLI = ("awscli==1.46.3",)
 
 NODE_SDK = ("@aws-sdk/client-sqs@3.1169.0",)
 """Version 3, as it was when these tests were written. It checks the MD5 of every body."""
+
+AIOBOTOCORE = ("aiobotocore[boto3]==3.10.0",)
+"""As it was when these tests were written, with the boto3 and the botocore that it wants."""
 
 NODE_AT_LEAST = 20
 """The oldest Node that NODE_SDK runs on."""
@@ -66,6 +72,12 @@ def node_sdk() -> Path:
     if why_not:
         pytest.skip(f"{why_not}: install Node {NODE_AT_LEAST} or newer, with npm, to run this test")
     return _installed("node-sdk", NODE_SDK, _install_by_npm)
+
+
+def aiobotocore() -> Path:
+    """Return the python of an environment that has AIOBOTOCORE, and us with it. Fails the test."""
+    pins = (*AIOBOTOCORE, *_our_own_needs())
+    return _installed("aiobotocore", pins, _install_by_pip_and_us) / "bin/python"
 
 
 def environment() -> dict[str, str]:
@@ -132,6 +144,19 @@ def _install_by_pip(folder: Path, pins: tuple[str, ...]) -> None:
     # With our own pip: to give the folder one would take longer than what it is for.
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
     _install(*pip, "--python", folder / "bin/python", "install", *pins)
+
+
+def _install_by_pip_and_us(folder: Path, pins: tuple[str, ...]) -> None:
+    """Editable: what the tests run is what is here now, and not what was when it was installed."""
+    _install_by_pip(folder, pins)
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+    _install(*pip, "--python", folder / "bin/python", "install", "--no-deps", "--editable", ROOT)
+
+
+def _our_own_needs() -> tuple[str, ...]:
+    """What `rmq[boto3]` requires."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return (*project["dependencies"], *project["optional-dependencies"]["boto3"])
 
 
 def _install_by_npm(folder: Path, pins: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import rmq
-from rmq.core.script import Call, Plan, Sleep
+from rmq.core.script import Call, Joint, Plan, Sleep
 from rmq.errors import RmqError
 
 THREADS = 64
@@ -165,6 +165,7 @@ class Sleepers:
             finally:
                 self.count -= 1
 
+        self._look = getattr(executor, "see_naps", lambda: None)
         executor._block = counted_async if inspect.iscoroutinefunction(block) else counted
 
     def _in(self) -> None:
@@ -174,6 +175,11 @@ class Sleepers:
     async def reach(self, count: int) -> None:
         """Wait until so many are asleep."""
         await until(lambda: self.count == count)
+
+    async def naps_reach(self, naps: int) -> None:
+        """Wait until one has fallen asleep so often."""
+        self._look()
+        await until(lambda: self.naps == naps)
 
 
 class ByHand:
@@ -225,5 +231,7 @@ class ByHand:
                 self._answer = await self._answer
         except RmqError as error:
             self._error = error
+        if isinstance(step, Joint):
+            step = step.alone
         kind = step.script if isinstance(step, Call) else type(step).__name__
         return kind if isinstance(kind, str) else kind.name

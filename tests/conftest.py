@@ -60,6 +60,7 @@ class Servers:
                 "valkey": single_server,
                 "cluster": cluster,
                 "redis": partial(single_server, redis_binary()),
+                "endpoint": single_server,  # its own: other tests count who is blocked on theirs
             }[place]
             self._found[place] = self._stack.enter_context(make())
         return self._found[place]

@@ -85,25 +85,28 @@ class Call(Generic[T]):
     repeated: str = ""
     """The refusal that a repeat gets when the first try, whose answer was lost, was carried out. It
     then counts as done, and *parse* gets None."""
-    joint: Joint[T] | None = None
-    """How it may go out together with others of its kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Joint(Generic[T]):
-    """What joins calls that are made at the same time into one, and shares its result."""
+    """A call that may go out together with others of its kind, as one that shares its result."""
 
     kind: Any
-    """Hashable; calls of one kind differ in nothing but the next two."""
+    """Hashable; those of one kind differ in nothing but the next two."""
     amount: int
-    """How much this call asks for."""
+    """How much this one asks for."""
     patience: int
     """How long it would wait, in ms."""
     most: int
     """How much one call may ask for."""
-    join: Callable[[Sequence[Call[T]]], Call[T]]
-    deal: Callable[[Sequence[Call[T]], T], list[T]]
+    join: Callable[[Sequence[Joint[T]]], Call[T]]
+    deal: Callable[[Sequence[Joint[T]], T], list[T]]
     """From the result of the joined call to each one's share."""
+
+    @property
+    def alone(self) -> Call[T]:
+        """The call that this one is by itself."""
+        return self.join((self,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class Block:
     timeout_ms: int
 
 
-Step = Call[Any] | Sleep | Block
+Step = Call[Any] | Joint[Any] | Sleep | Block
 Plan = Generator[Step, Any, T]
 
 

@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from rmq.client.aio import AsyncClient
@@ -77,7 +78,8 @@ class Caller:
     ) -> T | None:
         """Carry out *work* for as long as the client is there and the endpoint is not stopping.
 
-        None where it ended early. What it had got when the client was gone is given back.
+        None where it ended early. What it had got when the client was gone is given back, also
+        where that shows only after the answer.
         """
         task = asyncio.ensure_future(work)
         watch = _Watch(task, self.request.gone, self.stopping)
@@ -93,6 +95,8 @@ class Caller:
         if watch.is_gone:
             await give_back(found)
             return None
+        if found:
+            self.request.unread = partial(give_back, found)
         return found
 
 
@@ -122,7 +126,9 @@ class _Watch:
     @property
     def is_gone(self) -> bool:
         """Whether the client hung up."""
-        return self._gone_task is not None and self._gone_task.done()
+        # A future that close() cancelled is done as well, and at once; it says nothing.
+        gone = self._gone_task
+        return gone is not None and gone.done() and not gone.cancelled()
 
     def close(self) -> None:
         """Watch no longer."""

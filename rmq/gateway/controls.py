@@ -117,6 +117,8 @@ class Controls:
             fault = msgspec.json.decode(request.body, type=Fault)
             if not 1 <= fault.count <= 1_000_000:
                 raise ValueError(f"count is {fault.count}; it must be 1 to 1000000")
+            if fault.status is not None and not 400 <= fault.status < 600:
+                raise ValueError(f"status is {fault.status}; it must be 400 to 599")
             if not endpoint.knows(fault.operation):
                 raise ValueError(f"operation is {fault.operation!r}; it must be one that is served")
             self._faults.append(fault)

@@ -34,6 +34,8 @@ class Request:
     """Await it to learn that the client hung up."""
     id: str = ""
     """The request id, given by the chain."""
+    unread: Callable[[], Awaitable[Any]] | None = field(default=None, repr=False)
+    """What to do where the client hung up before it could be given the answer."""
     refusal: AwsError | None = None
     """Why it must not be carried out; whoever read it from the socket found out."""
     note: str = ""

@@ -27,7 +27,10 @@ from rmq.settings import EndpointSettings
 
 KEY_ID = "testing"
 """The made-up access key id: not 12 digits, so it stands for the endpoint's own account."""
+ANSWER_S = 5.0
+"""Seconds that those who were answered when it ends may take to get their answer."""
 CLOSE_S = 10.0
+"""Seconds that an engine may take to end. One that Redis keeps waiting is left to itself."""
 
 
 class Engine:
@@ -43,9 +46,8 @@ class Engine:
     ) -> None:
         self.settings = settings
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="rmq-endpoint", daemon=True
-        )
+        self._thread = threading.Thread(target=self._work, name="rmq-endpoint", daemon=True)
+        self._running: set[asyncio.Task[Any]] = set()
         client = AsyncClient(
             settings.url if target is None else target,
             settings=settings,
@@ -67,7 +69,7 @@ class Engine:
 
     def answer(self, request: Any) -> Reply:
         """The answer to a prepared botocore request."""
-        return Reply(request.url, self.run(self.endpoint(_request(request))))
+        return Reply(request.url, self.run(self._answer(_request(request))))
 
     def run(self, work: Any) -> Future[Any]:
         """Carry out a coroutine in the engine's loop."""
@@ -77,12 +79,49 @@ class Engine:
         """Remove every queue."""
         self.run(self.endpoint.reset()).result()
 
-    def close(self) -> None:
-        """Answer those who wait, and end the thread."""
-        self.run(self.endpoint.close()).result(CLOSE_S)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(CLOSE_S)
-        self._loop.close()
+    def close(self, *, wipe: bool = False) -> None:
+        """Answer those who wait, remove every queue if asked to *wipe*, and end the thread.
+
+        Raises what the removal raises, ConnectionLost say; the thread ends all the same.
+        """
+        end = self.run(self._end(wipe))
+        end.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._loop.stop))
+        # Python collects garbage wherever it happens to be, and so may we be here in our own
+        # thread, which must not wait for itself.
+        if threading.current_thread() is not self._thread:
+            try:
+                end.result(CLOSE_S)
+            finally:
+                self._thread.join(CLOSE_S)
+
+    def _work(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    async def _answer(self, request: Request) -> Response:
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        try:
+            return await self.endpoint(request)
+        finally:
+            self._running.discard(task)
+
+    async def _end(self, wipe: bool) -> None:
+        self.endpoint.stopping.set()
+        if self._running:
+            await asyncio.wait(tuple(self._running), timeout=ANSWER_S)
+        try:
+            if wipe:
+                await self.endpoint.reset()
+        finally:
+            await self.endpoint.close()
+            late = tuple(self._running)
+            for task in late:
+                task.cancel()  # or its thread would wait for ever
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 def _request(prepared: Any) -> Request:
@@ -185,13 +224,15 @@ def answer_all(engine: Engine) -> Callable[[], None]:
     from botocore import handlers
 
     entry = ("before-send", _answer_all)
-    if entry not in handlers.BUILTIN_HANDLERS:
+    if not _all:
         handlers.BUILTIN_HANDLERS.append(entry)
     _all.append(engine)
     before = _default_session(None)
 
     def end() -> None:
         _all.remove(engine)
+        if not _all:
+            handlers.BUILTIN_HANDLERS.remove(entry)
         _default_session(before)
 
     return end

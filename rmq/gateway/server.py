@@ -8,16 +8,20 @@ then.
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import os
 import signal
 import socket
-from collections.abc import Mapping
+import ssl
+import sys
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from granian import Granian
-from granian.constants import HTTPModes, Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 
 from rmq.client.aio import AsyncClient
@@ -35,6 +39,8 @@ STOP_S = 30
 """Seconds that running requests have to end before their process is killed."""
 BACKLOG = 4096
 """Connections that wait to be taken."""
+TAKEN_S = 0.5
+"""Seconds in which an answer is on its way to its client's socket. It takes 0.001."""
 MOST_AT_ONCE = 65_536
 """Requests under way in one process; a long poll is one for up to 20 seconds."""
 MAX_HEADERS = 1024 * 1024
@@ -100,6 +106,7 @@ class Door:
         endpoint = self._endpoint
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stopping)
+        _end_with_parent(loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._endpoint is not None:
@@ -117,6 +124,23 @@ class Door:
         else:
             request.body = body
         _send(proto, request, await self._endpoint(request))
+        if request.unread is not None:
+            await _unless_taken(proto, request.unread)
+
+
+def _end_with_parent(loop: asyncio.AbstractEventLoop) -> None:
+    """The first process takes care of the others. Where it was killed, nobody would ever end them,
+    and they would hold the port against the next `rmq serve`."""
+    parent = multiprocessing.parent_process()
+    if parent is None or sys.platform == "win32":
+        return
+    sentinel = parent.sentinel
+
+    def leave() -> None:
+        loop.remove_reader(sentinel)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(sentinel, leave)
 
 
 def _request(scope: Any, proto: Any) -> Request:
@@ -164,6 +188,20 @@ def _send(proto: Any, request: Request, response: Response) -> None:
         proto.response_bytes(response.status, headers, response.body)
 
 
+async def _unless_taken(proto: Any, unread: Callable[[], Awaitable[Any]]) -> None:
+    """Between the moment a client hangs up and the one we hear of it, it may be answered.
+
+    granian says that a client is gone as long as its answer has not been taken for the socket. So
+    we ask once more: it tells within a moment, or never.
+    """
+    gone = asyncio.ensure_future(proto.client_disconnect())
+    done, _ = await asyncio.wait((gone,), timeout=TAKEN_S)
+    if done:
+        await unread()
+    else:
+        gone.cancel()
+
+
 def _load(serving: Serving, *_: Any) -> Any:
     return Door(serving)
 
@@ -186,7 +224,27 @@ def check(serving: Serving) -> None:
             f"namespace is {serving.settings.namespace!r}; the endpoint adds account and region to "
             "it, so it must be at most 26 characters long"
         )
+    if serving.certificate is not None and serving.key is not None:
+        _check_certificate(serving.certificate, serving.key)
     _check_port(serving)
+
+
+def _check_certificate(certificate: Path, key: Path) -> None:
+    def no_password() -> str:
+        raise ConfigurationError(f"--tls-key {key} asks for a password; use a key that has none")
+
+    for option, path in (("--tls-cert", certificate), ("--tls-key", key)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise ConfigurationError(f"{option} {path} can not be read: {error.strerror}") from error
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, no_password)
+    except ssl.SSLError as error:
+        raise ConfigurationError(
+            f"--tls-cert {certificate} and --tls-key {key} are not a certificate and its key in "
+            f"PEM ({error.reason or error})"
+        ) from error
 
 
 def _check_port(serving: Serving) -> None:
@@ -223,5 +281,6 @@ def serve(serving: Serving) -> None:
         workers_kill_timeout=STOP_S,
         ssl_cert=serving.certificate,
         ssl_key=serving.key,
+        ssl_protocol_min=SSLProtocols.tls12,  # as AWS; some SDKs' runtimes know no later one
     )
     server.serve(target_loader=partial(_load, serving), wrap_loader=False)

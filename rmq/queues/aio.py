@@ -149,6 +149,11 @@ class AsyncQueue:
         """Whether the name ends in .fifo: order within groups, and deduplication."""
         return self.name.endswith(".fifo")
 
+    @property
+    def known(self) -> QueueInfo | None:
+        """What this client last saw of it, without asking; None before its first use."""
+        return self._registry.known(self.name)
+
     # --- sending ---
 
     async def send(

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from rmq.core import script
 from rmq.core.keys import QueueKeys
 from rmq.core.script import Call, text_of
-from rmq.queues import joint
 from rmq.queues.attributes import QueueInfo
 from rmq.queues.limits import ms
 from rmq.queues.message import PeekedMessage, Receipt
@@ -153,17 +152,7 @@ def receive(keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[...
         "sweep": int(wanted.sweep),
     }
     if not info.is_fifo:
-        call = script.load("queues/receive").call(info.name, parse, delayed=keys.delayed, **shared)
-        if wanted.redrive_to is None and wanted.max_messages < joint.MOST:
-            call.joint = joint.joint(
-                wanted,
-                (keys.log, info.version, make, wanted.visibility_ms, wanted.sweep),
-                lambda wanted: receive(keys, info, wanted, make),
-                told_one=SWEEP | MOVED | MORE,
-                told_all=OVER_LIMIT,
-                more=MORE,
-            )
-        return call
+        return script.load("queues/receive").call(info.name, parse, delayed=keys.delayed, **shared)
     return script.load("queues/receive_fifo").call(
         info.name,
         parse,

@@ -7,61 +7,59 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rmq.core.keys import QueueKeys
 from rmq.core.script import Call, Joint
+from rmq.queues import commands
+from rmq.queues.attributes import QueueInfo
+from rmq.queues.commands import MORE, MOVED, OVER_LIMIT, SWEEP, Got, Wanted
 from rmq.queues.limits import SCRIPT_MESSAGES
-
-if TYPE_CHECKING:
-    from rmq.queues.commands import Got, Wanted
 
 MOST = SCRIPT_MESSAGES[False]
 
 
-def joint(
-    wanted: Wanted,
-    kind: tuple[Any, ...],
-    again: Callable[[Wanted], Call[Got]],
-    told_one: int,
-    told_all: int,
-    more: int,
+def receive(
+    keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[..., Any]
 ) -> Joint[Got]:
-    """What joins a receive with others of the same *kind*.
+    """commands.receive of a standard queue, together with whoever asks at the same time."""
 
-    *again* makes the call anew for another number of messages. Of the answer's flags the first gets
-    all; the others get *told_all*, and *more* (look again) where there is one of *told_one*, for
-    one of them has something to do now.
-    """
+    def join(ones: Sequence[Joint[Got]]) -> Call[Got]:
+        asked = wanted
+        if len(ones) > 1:
+            amount, patience = sum(one.amount for one in ones), max(one.patience for one in ones)
+            asked = replace(wanted, max_messages=amount, wait_ms=patience)
+        return commands.receive(keys, info, asked, make)
 
-    def join(calls: Sequence[Call[Got]]) -> Call[Got]:
-        joints = [call.joint for call in calls if call.joint is not None]
-        return again(
-            replace(
-                wanted,
-                max_messages=sum(one.amount for one in joints),
-                wait_ms=max(one.patience for one in joints),
+    return Joint(
+        (keys.log, info.version, make, wanted.visibility_ms, wanted.in_flight_limit, wanted.sweep),
+        wanted.max_messages,
+        wanted.wait_ms,
+        MOST,
+        join,
+        _deal,
+    )
+
+
+def _deal(ones: Sequence[Joint[Got]], got: Got) -> list[Got]:
+    """Each one's share. What there is to do beside (a sweep, a relay) is the first one's to do; the
+    others look again."""
+    flags = got.flags & OVER_LIMIT
+    if got.flags & (SWEEP | MOVED | MORE):
+        flags |= MORE
+    shares, start = [], 0
+    for place, one in enumerate(ones):
+        end = start + one.amount
+        # One of them wakes when the next message is due, the others a little later: a lease that
+        # ends should not wake a thousand.
+        late = 100 + place * 7919 % 900 if place and got.sleep_ms >= 0 else 0
+        shares.append(
+            Got(
+                got.messages[start:end],
+                flags if place else got.flags,
+                got.sleep_ms + late,
+                0 if place else got.moved,
             )
         )
-
-    def deal(calls: Sequence[Call[Got]], got: Got) -> list[Got]:
-        flags = (got.flags & told_all) | (more if got.flags & told_one else 0)
-        shares, start = [], 0
-        for place, call in enumerate(calls):
-            assert call.joint is not None
-            end = start + call.joint.amount
-            # One of them wakes when the next message is due, the others a little later: a lease
-            # that ends should not wake a thousand.
-            late = 100 + place * 7919 % 900 if place and got.sleep_ms >= 0 else 0
-            shares.append(
-                replace(
-                    got,
-                    messages=got.messages[start:end],
-                    flags=flags if place else got.flags,
-                    sleep_ms=got.sleep_ms + late,
-                    moved=0 if place else got.moved,
-                )
-            )
-            start = end
-        return shares
-
-    return Joint(kind, wanted.max_messages, wanted.wait_ms, MOST, join, deal)
+        start = end
+    return shares

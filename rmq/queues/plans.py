@@ -32,7 +32,7 @@ from rmq.errors import (
     Words,
     brief,
 )
-from rmq.queues import administration, commands
+from rmq.queues import administration, commands, joint
 from rmq.queues.attributes import QueueInfo
 from rmq.queues.commands import QueueStats, Wanted
 from rmq.queues.limits import MAX_SCRIPT_MESSAGES, SCRIPT_MESSAGES, duration, ms, whole
@@ -210,7 +210,8 @@ def receive(
             sweep=may_sweep,
         )
         try:
-            got = yield commands.receive(keys, info, wanted, make)
+            ask = commands.receive if info.is_fifo else joint.receive
+            got = yield ask(keys, info, wanted, make)
         except StaleConfig:
             registry.forget(name)
             continue

@@ -7,6 +7,7 @@ delete here. A crash between them repeats the first, and the destination knows a
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -184,7 +185,8 @@ def start_redrive(
         registry, name, lambda info: commands.stats(registry.keys(name), info)
     )
     keys = registry.keys(name)
-    id = f"{registry.clock.now_ms():013d}-{os.urandom(6).hex()}"
+    # Sorted by name they are sorted by start, also where a held clock stands still.
+    id = f"{registry.clock.now_ms():013d}-{time.time_ns():016x}{os.urandom(4).hex()}"
     yield from on_known(
         registry,
         name,

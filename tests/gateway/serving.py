@@ -35,6 +35,8 @@ class Serving:
     namespace: str
     process: subprocess.Popen[bytes]
     log: Path
+    last_words: str = ""
+    """What it wrote to stderr, once it has ended."""
 
     def resident_bytes(self) -> int:
         """What its processes hold of the machine's memory."""
@@ -43,6 +45,8 @@ class Serving:
 
     def stop(self) -> int:
         """Ask it to leave (SIGTERM) and wait. Its exit status."""
+        if self.process.poll() is not None:
+            return self.process.returncode
         family = psutil.Process(self.process.pid).children(recursive=True)
         self.process.terminate()
         try:
@@ -94,4 +98,5 @@ def serving(*options: str, redis: str = "memory://") -> Iterator[Serving]:
         yield made
     finally:
         made.stop()
+        made.last_words = made.said()
         log.unlink()

@@ -708,26 +708,60 @@ async def test_a_long_poll_ends_with_the_first_message(sqs_over_http):
         assert [one["Body"] for one in (await waiting)["Messages"]] == ["x"]
 
 
-async def test_a_client_that_hung_up_takes_no_message_with_it(sqs_over_http, endpoint, servers):
-    sqs = sqs_over_http
-    url = await sqs.queue("orders")
-    request = sqs.request("ReceiveMessage", {"QueueUrl": url, "WaitTimeSeconds": 20})
-    redis = servers.client("valkey")
-    waiting = redis.info("clients")["blocked_clients"]
+class Client:
+    """Whoever waits for an answer; it may hang up."""
 
-    with raw.connected(endpoint.port) as connection:
-        connection.sendall(_head(request, f"content-length: {len(request.body)}") + request.body)
-        await until(lambda: redis.info("clients")["blocked_clients"] > waiting)
-    await until(lambda: redis.info("clients")["blocked_clients"] == waiting)
-    await sqs.send_message(QueueUrl=url, MessageBody="x")
+    def __init__(self) -> None:
+        self.watched = asyncio.Event()
+        self.hung_up = asyncio.Event()
 
-    found = await until(lambda: _messages(sqs, url))
-    assert [one["Body"] for one in found] == ["x"]
-    redis.close()
+    async def gone(self) -> None:
+        self.watched.set()
+        await self.hung_up.wait()
 
 
-async def _messages(sqs: Sdk, url: str) -> list[dict]:
-    return (await sqs.receive_message(QueueUrl=url)).get("Messages", [])
+async def test_a_client_that_hung_up_takes_no_message_with_it(sqs, queue):
+    client = Client()
+    request = sqs.request("ReceiveMessage", {"QueueUrl": queue, "WaitTimeSeconds": 20})
+    request.gone = client.gone
+    async with asyncio.timeout(10):
+        poll = asyncio.create_task(sqs.carry(request))
+        await client.watched.wait()
+        client.hung_up.set()
+        await poll
+
+    await sqs.send_message(QueueUrl=queue, MessageBody="x")
+
+    assert (await sqs.receive_message(QueueUrl=queue))["Messages"]
+
+
+async def test_what_arrives_while_the_client_hangs_up_is_given_back(sqs, queue):
+    client = Client()
+    request = sqs.request("ReceiveMessage", {"QueueUrl": queue, "WaitTimeSeconds": 20})
+    request.gone = client.gone
+    async with asyncio.timeout(10):
+        poll = asyncio.create_task(sqs.carry(request))
+        await client.watched.wait()
+        await sqs.send_message(QueueUrl=queue, MessageBody="x")
+        client.hung_up.set()
+        answer = await poll
+
+        found = sqs.read("ReceiveMessage", answer)[0] or await until(
+            lambda: sqs.receive_message(QueueUrl=queue)
+        )
+    assert [one["Body"] for one in found["Messages"]] == ["x"]
+
+
+async def test_an_endpoint_that_stops_answers_those_who_wait(sqs, queue, gateway):
+    client = Client()
+    request = sqs.request("ReceiveMessage", {"QueueUrl": queue, "WaitTimeSeconds": 20})
+    request.gone = client.gone
+    async with asyncio.timeout(10):
+        poll = asyncio.create_task(sqs.carry(request))
+        await client.watched.wait()
+        gateway.stopping.set()
+
+        assert sqs.read("ReceiveMessage", await poll)[0] == {}
 
 
 # --- refusals that come before anything is understood --------------------------------------------

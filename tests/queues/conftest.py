@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rmq.testing import HeldClock, private_namespace
-from tests.boto import BotoClient
+from tests.boto import BOTO, BotoClient
 from tests.boto_doors import (
     HttpDoor,
     InProcessDoor,
@@ -24,7 +24,8 @@ from tests.boto_doors import (
 from tests.conftest import BACKENDS, Backend, Servers
 from tests.gateway.serving import serving
 
-BOTO = ("boto3-http", "boto3-inprocess")
+BEYOND_AWS = {"test_namespaces": "namespaces; AWS has accounts and regions"}
+"""Modules about what no AWS client can see."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class BotoBackend:
     @property
     def place(self) -> str:
         """On what server the endpoint's queues are."""
-        return "memory" if self.served is None else "valkey"
+        return "memory" if self.served is None else "endpoint"
 
     def connect(self, target: Any = None, **options: Any) -> BotoClient:
         """A client with the face of the async one."""
@@ -61,7 +62,7 @@ class BotoBackend:
 @pytest.fixture(scope="session")
 def served(servers: Servers) -> Iterator[Served]:
     """An endpoint without AWS's 60-second rules: they have tests of their own."""
-    with serving("--testing", "--no-cooldowns", redis=servers.url("valkey")) as process:
+    with serving("--testing", "--no-cooldowns", redis=servers.url("endpoint")) as process:
         made = Served(process)
         yield made
         made.close()
@@ -73,6 +74,13 @@ def backend(request: pytest.FixtureRequest, servers: Servers) -> Backend | BotoB
     if colour != "boto3":
         return Backend(colour, place, servers.url(place))
     return BotoBackend(request.getfixturevalue("served") if place == "http" else None)
+
+
+@pytest.fixture(autouse=True)
+def beyond_aws(request: pytest.FixtureRequest) -> None:
+    what = BEYOND_AWS.get(request.path.stem)
+    if what is not None and _name(request) in BOTO:
+        raise NotInAws(what)
 
 
 @pytest.fixture
@@ -91,8 +99,12 @@ def namespace(request: pytest.FixtureRequest) -> str:
 
 
 def _boto(request: pytest.FixtureRequest) -> BotoBackend | None:
-    """The test's backend, if it is one through boto3; some tests have none at all."""
-    if "backend" not in request.fixturenames:
-        return None
-    found = request.getfixturevalue("backend")
+    """The test's backend, if it is one through boto3."""
+    found = request.getfixturevalue("backend") if _name(request) in BOTO else None
     return found if isinstance(found, BotoBackend) else None
+
+
+def _name(request: pytest.FixtureRequest) -> str:
+    """The name of the test's backend; empty for a test that has none."""
+    spec = getattr(request.node, "callspec", None)
+    return str(spec.params.get("backend", "")) if spec else ""

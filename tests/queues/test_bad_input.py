@@ -19,9 +19,10 @@ from rmq.errors import (
 )
 
 pytestmark = pytest.mark.parametrize(
-    "backend", ["async-memory", "sync-valkey", "boto3-http", "boto3-inprocess"], indirect=True
+    "backend", ["async-memory", "sync-valkey", "boto3-http"], indirect=True
 )
-"""The tables are long, and nearly all of this is refused before anything is sent."""
+"""The tables are long, and nearly all of this is refused before anything is sent; or, through AWS's
+API, before anything is stored."""
 
 A = MessageAttribute
 LONE = "\ud800"

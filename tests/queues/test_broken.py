@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from rmq.errors import BrokenEnvelope, ServerError
+from tests.boto import BOTO
 
 
 def envelope(kind, header):
@@ -32,6 +33,9 @@ BROKEN = {
 }
 
 
+NO_MESSAGE = "a message that can not be read"
+
+
 def plant(raw, log, packed, clock):
     """Put bytes into a queue's log that no client of ours would have written."""
     raw.xadd(log, {"m": packed}, id=f"{clock.now_ms() * 1000}-0")
@@ -40,8 +44,9 @@ def plant(raw, log, packed, clock):
 
 @pytest.mark.parametrize("kind", BROKEN)
 async def test_a_broken_envelope_is_a_named_error_and_can_be_deleted(
-    queue, raw, namespace, clock, kind
+    backend, queue, raw, namespace, clock, kind
 ):
+    backend.beyond_aws(NO_MESSAGE)
     plant(raw, f"{namespace}:{{q:orders}}:log", BROKEN[kind], clock)
     await queue.send(b"behind it")
 
@@ -55,7 +60,8 @@ async def test_a_broken_envelope_is_a_named_error_and_can_be_deleted(
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-async def test_a_broken_envelope_can_be_peeked_at(queue, raw, namespace, clock, kind):
+async def test_a_broken_envelope_can_be_peeked_at(backend, queue, raw, namespace, clock, kind):
+    backend.beyond_aws(NO_MESSAGE)
     plant(raw, f"{namespace}:{{q:orders}}:log", BROKEN[kind], clock)
     broken = (await queue.peek())[0]
     assert repr(broken)
@@ -66,6 +72,21 @@ async def test_a_broken_envelope_can_be_peeked_at(queue, raw, namespace, clock, 
 def _look_at_all(message):
     _ = message.id, message.body, message.attributes, message.sent_at, message.first_sent_at
     _ = message.receive_count, message.first_received_at, message.trace_header, message.size
+
+
+@pytest.mark.parametrize("backend", BOTO, indirect=True)
+@pytest.mark.parametrize("kind", BROKEN)
+async def test_through_aws_a_broken_envelope_keeps_nothing_from_its_consumer(
+    queue, raw, namespace, clock, kind
+):
+    """It is left out of the answers, and counts as received."""
+    plant(raw, f"{namespace}:{{q:orders}}:log", BROKEN[kind], clock)
+    await queue.send(b"behind it")
+
+    assert [one.body for one in await queue.peek()] == [b"behind it"]
+    assert [one.body for one in await queue.receive(10)] == [b"behind it"]
+
+    assert (await queue.stats()).in_flight == 2
 
 
 async def test_a_broken_envelope_becomes_a_dead_letter_whole(client, raw, namespace, clock):
@@ -85,11 +106,14 @@ async def test_a_broken_envelope_becomes_a_dead_letter_whole(client, raw, namesp
     assert (await dead.stats()).visible == 2
 
 
-async def test_a_key_of_another_type_is_an_error_of_the_server(queue, raw, namespace):
+async def test_a_key_of_another_type_is_an_error_of_the_server(backend, queue, raw, namespace):
     await queue.send(b"x")
     key = f"{namespace}:{{q:orders}}:log"
     raw.delete(key)
     raw.set(key, "not a stream")
+    with pytest.raises(ServerError):
+        await queue.receive()
+    backend.beyond_aws("what Redis said")
     with pytest.raises(ServerError, match="WRONGTYPE"):
         await queue.receive()
     with pytest.raises(ServerError, match="WRONGTYPE"):

@@ -76,7 +76,7 @@ async def test_fifo_sends_at_once_with_one_deduplication_id_are_one_message(fifo
     assert (await fifo.stats()).visible == 1
 
 
-async def test_300_deletes_at_once_each_say_what_they_did(queue):
+async def test_300_deletes_at_once_each_say_what_they_did(backend, queue):
     await queue.send_many([b"%d" % i for i in range(150)])
     got = await everything(queue)
 
@@ -84,7 +84,10 @@ async def test_300_deletes_at_once_each_say_what_they_did(queue):
 
     assert results.count(True) == 150
     assert results.count(False) == 150
-    assert (await queue.stats()).deleted == 150
+    found = await queue.stats()
+    assert found.messages == 0
+    if backend.has_totals:
+        assert found.deleted == 150
 
 
 async def test_each_bad_delete_gets_its_own_error_and_the_others_succeed(fifo, clock):
@@ -121,7 +124,7 @@ async def test_changes_of_visibility_at_once_each_get_their_own_time(queue, cloc
 
 
 async def test_a_cancelled_send_does_not_take_the_others_with_it(backend, queue):
-    if backend.colour == "sync":
+    if backend.colour != "async":
         pytest.skip("a thread can not be cancelled")
     tasks = [asyncio.create_task(queue.send(b"%d" % i)) for i in range(10)]
     await asyncio.sleep(0)

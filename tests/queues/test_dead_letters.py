@@ -84,12 +84,15 @@ async def test_nothing_moves_without_a_receive(source, dead, clock):
     assert (await dead.stats()).visible == 0
 
 
-async def test_a_message_deleted_in_time_is_not_moved(source, dead):
+async def test_a_message_deleted_in_time_is_not_moved(backend, source, dead):
     await source.send(b"fine")
     await fail(source, times=1)
     await (await source.receive())[0].delete()
     assert await source.receive() == []
-    assert (await dead.stats()).sent == 0
+    found = await dead.stats()
+    assert found.messages == 0
+    if backend.has_totals:
+        assert found.sent == 0
 
 
 async def test_others_are_received_in_the_same_call_that_moves_one(source, dead):
@@ -100,7 +103,7 @@ async def test_others_are_received_in_the_same_call_that_moves_one(source, dead)
     assert bodies(await dead.receive(10)) == [b"poison"]
 
 
-async def test_many_dead_letters_move_at_once(source, dead):
+async def test_many_dead_letters_move_at_once(backend, source, dead):
     await source.send_many([b"%03d" % i for i in range(150)])
     await fail(source)
     assert await source.receive(10) == []
@@ -110,7 +113,9 @@ async def test_many_dead_letters_move_at_once(source, dead):
         got += bodies(batch)
     assert sorted(got) == [b"%03d" % i for i in range(150)]
     found = await source.stats()
-    assert (found.moved, found.visible, found.in_flight) == (150, 0, 0)
+    assert (found.visible, found.in_flight) == (0, 0)
+    if backend.has_totals:
+        assert found.moved == 150
 
 
 async def test_a_policy_set_later_counts_the_receives_before(client, queue, dead):
@@ -135,7 +140,6 @@ async def test_a_standard_dead_letter_keeps_its_id_times_and_count(source, dead,
         b"poison",
         attributes={"a": 1, "b": b"\0"},
         trace_header="Root=1",
-        sender_id="me",
         message_group_id="tenant",
     )
     sent_at = (await source.peek())[0].sent_at
@@ -149,21 +153,29 @@ async def test_a_standard_dead_letter_keeps_its_id_times_and_count(source, dead,
     message = (await dead.receive())[0]
 
     assert message.id == sent.id
-    assert message.sent_at == message.first_sent_at == sent_at
+    assert message.sent_at == sent_at
     assert message.receive_count == 3
     assert message.first_received_at == first_received_at
     assert message.dead_letter_source == "source"
     assert {name: one.value for name, one in message.attributes.items()} == {"a": "1", "b": b"\0"}
-    assert (message.trace_header, message.sender_id) == ("Root=1", "me")
-    assert message.message_group_id == "tenant"
+    assert (message.trace_header, message.message_group_id) == ("Root=1", "tenant")
     assert (message.queue_name, message.deduplication_id) == ("dead", None)
+
+
+async def test_a_dead_letter_keeps_its_sender_and_when_it_was_first_sent(source, dead, clock):
+    await source.send(b"poison", sender_id="me")
+    sent_at = (await source.peek())[0].sent_at
+    clock.move(5)
+    await fail(source)
+    await source.receive()
+    message = (await dead.receive())[0]
+    assert (message.sender_id, message.first_sent_at) == ("me", sent_at)
 
 
 async def test_a_fifo_dead_letter_keeps_its_id_and_group_and_its_sent_time_begins_anew(
     source_fifo, dead_fifo, clock
 ):
     sent = await source_fifo.send(b"poison", message_group_id="g", deduplication_id="d")
-    first_sent_at = (await source_fifo.peek())[0].sent_at
     await fail(source_fifo)
     clock.move(5)
     await source_fifo.receive()
@@ -172,10 +184,18 @@ async def test_a_fifo_dead_letter_keeps_its_id_and_group_and_its_sent_time_begin
 
     assert (message.id, message.message_group_id) == (sent.id, "g")
     assert abs(message.sent_at - clock.now()) < timedelta(milliseconds=1)
-    assert message.first_sent_at == first_sent_at
     assert message.deduplication_id == sent.id
     assert message.sequence_number > sent.sequence_number
     assert (message.receive_count, message.dead_letter_source) == (3, "source.fifo")
+
+
+async def test_a_fifo_dead_letter_keeps_when_it_was_first_sent(source_fifo, dead_fifo, clock):
+    await source_fifo.send(b"poison", message_group_id="g")
+    first_sent_at = (await source_fifo.peek())[0].sent_at
+    await fail(source_fifo)
+    clock.move(5)
+    await source_fifo.receive()
+    assert (await dead_fifo.receive())[0].first_sent_at == first_sent_at
 
 
 async def test_a_dead_letter_can_be_deleted_and_its_visibility_changed(source, dead, clock):
@@ -198,7 +218,9 @@ async def test_a_dead_letter_is_visible_at_once_whatever_the_delay(client, sourc
     assert bodies(await dead.receive()) == [b"poison"]
 
 
-async def test_a_standard_dead_letter_expires_by_its_original_sent_time(source, dead, clock):
+async def test_a_standard_dead_letter_expires_by_its_original_sent_time(
+    backend, source, dead, clock
+):
     await source.send(b"poison")
     clock.move(3 * 86_400)
     await fail(source)
@@ -212,7 +234,9 @@ async def test_a_standard_dead_letter_expires_by_its_original_sent_time(source, 
 
     assert bodies(await dead.peek()) == [b"young"]
     found = await dead.stats()
-    assert (found.visible, found.expired) == (1, 1)
+    assert found.visible == 1
+    if backend.has_totals:
+        assert found.expired == 1
     assert bodies(await dead.receive(10)) == [b"young"]
 
 

@@ -17,7 +17,7 @@ def bodies(messages):
 # --- peek ---------------------------------------------------------------------------------------
 
 
-async def test_a_peek_shows_messages_in_the_order_of_sending_whatever_their_state(queue, clock):
+async def test_a_peek_shows_messages_in_the_order_of_sending_whatever_their_state(queue):
     await queue.send_many([b"in flight", b"visible"])
     await queue.send(b"delayed", delay=60)
     await queue.receive()
@@ -26,6 +26,15 @@ async def test_a_peek_shows_messages_in_the_order_of_sending_whatever_their_stat
 
     assert bodies(found) == [b"in flight", b"visible", b"delayed"]
     assert [one.state for one in found] == ["in flight", "visible", "delayed"]
+
+
+async def test_a_peek_tells_when_a_message_becomes_visible(queue, clock):
+    await queue.send_many([b"in flight", b"visible"])
+    await queue.send(b"delayed", delay=60)
+    await queue.receive()
+
+    found = await queue.peek()
+
     waits = [one.visible_at and one.visible_at - clock.now() for one in found]
     assert [wait and round(wait.total_seconds(), 2) for wait in waits] == [30, None, 60]
 
@@ -161,7 +170,7 @@ async def test_the_age_of_the_oldest_message(queue, clock):
 
 
 @pytest.mark.parametrize("name", ["orders", "orders.fifo"])
-async def test_counts_add_up_whatever_happens(client, clock, name):
+async def test_counts_add_up_whatever_happens(backend, client, clock, name):
     queue = await client.create_queue(
         name, **({"content_based_deduplication": True} if "fifo" in name else {})
     )
@@ -175,4 +184,5 @@ async def test_counts_add_up_whatever_happens(client, clock, name):
         found = await queue.stats()
         there = len(await queue.peek(1000))
         assert found.visible + found.in_flight + found.delayed == there
-        assert there == found.sent - found.deleted
+        if backend.has_totals:
+            assert there == found.sent - found.deleted

@@ -361,7 +361,7 @@ async def test_tags_may_be_as_long_as_sqs_has_them(queue):
 # --- purge and delete ---------------------------------------------------------------------------
 
 
-async def test_a_purge_drops_what_is_visible_delayed_and_in_flight(queue, clock):
+async def test_a_purge_drops_what_is_visible_delayed_and_in_flight(backend, queue, clock):
     await queue.send_many([b"in flight", b"visible"])
     await queue.send(b"delayed", delay=60)
     held = (await queue.receive())[0]
@@ -370,7 +370,8 @@ async def test_a_purge_drops_what_is_visible_delayed_and_in_flight(queue, clock)
 
     found = await queue.stats()
     assert (found.visible, found.in_flight, found.delayed) == (0, 0, 0)
-    assert found.oldest_sent_at is None
+    if backend.has_totals:
+        assert found.oldest_sent_at is None
     clock.move(100)
     assert await queue.receive(10) == []
     assert await held.delete() is False
@@ -411,14 +412,16 @@ async def test_a_deleted_queue_is_gone_with_all_it_held(client, queue, raw, name
     assert list(raw.scan_iter(f"{namespace}:*")) == []
 
 
-async def test_a_queue_can_be_made_anew_and_starts_empty(client, queue):
+async def test_a_queue_can_be_made_anew_and_starts_empty(backend, client, queue):
     await queue.send(b"old")
     await queue.delete_queue()
 
     again = await client.create_queue("orders", delay=1)
 
     found = await again.stats()
-    assert (found.visible, found.sent) == (0, 0)
+    assert found.messages == 0
+    if backend.has_totals:
+        assert found.sent == 0
     assert (await again.info()).attributes.delay == timedelta(seconds=1)
     assert await again.tags() == {}
 

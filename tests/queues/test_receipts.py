@@ -37,18 +37,19 @@ async def either(request, client):
 # --- delete -------------------------------------------------------------------------------------
 
 
-async def test_a_deleted_message_does_not_come_back(either, clock):
+async def test_a_deleted_message_does_not_come_back(backend, either, clock):
     message = await received(either)
     assert await message.delete() is True
     clock.move(100)
     assert await either.receive() == []
-    assert (await either.stats()).deleted == 1
+    if backend.has_totals:
+        assert (await either.stats()).deleted == 1
 
 
-async def test_a_message_its_handle_and_its_receipt_name_it_alike(either):
-    for name in ("receipt_handle", "receipt"):
-        message = await received(either, name.encode())
-        assert await either.delete(getattr(message, name)) is True
+@pytest.mark.parametrize("name", ["receipt_handle", "receipt"])
+async def test_a_message_its_handle_and_its_receipt_name_it_alike(either, name):
+    message = await received(either, name.encode())
+    assert await either.delete(getattr(message, name)) is True
     assert await either.delete(await received(either, b"itself")) is True
 
 
@@ -57,12 +58,13 @@ async def test_a_handle_may_be_used_by_another_client(either, connect):
     assert await connect().queue(either.name).delete(message.receipt_handle) is True
 
 
-async def test_a_message_that_is_gone_already_is_no_error(either):
+async def test_a_message_that_is_gone_already_is_no_error(backend, either):
     message = await received(either)
     await message.delete()
     assert await message.delete() is False
     assert await either.delete(message.receipt_handle) is False
-    assert (await either.stats()).deleted == 1
+    if backend.has_totals:
+        assert (await either.stats()).deleted == 1
 
 
 async def test_standard_a_late_delete_works_if_nobody_received_the_message_since(queue, clock):
@@ -151,13 +153,18 @@ async def test_a_forged_handle_is_refused(either):
 
 async def test_a_lease_can_be_made_longer(either, clock):
     message = await received(either)
-    ends_at = await message.change_visibility(100)
-    assert ends_at - clock.now() == timedelta(seconds=100)
+    await message.change_visibility(100)
 
     clock.move(99.999)
     assert await either.receive() == []
     clock.move(0.001)
     assert (await either.receive())[0].receive_count == 2
+
+
+async def test_a_change_of_a_lease_says_when_it_ends(either, clock):
+    message = await received(either)
+    ends_at = await message.change_visibility(100)
+    assert ends_at - clock.now() == timedelta(seconds=100)
 
 
 async def test_a_lease_can_be_made_shorter(either, clock):
@@ -317,14 +324,15 @@ async def test_fifo_a_batch_of_deletes_has_one_result_each(fifo, clock):
     assert result.successful == {1: False, 3: True, 4: False}
 
 
-async def test_a_batch_of_deletes_may_have_any_length(queue):
+async def test_a_batch_of_deletes_may_have_any_length(backend, queue):
     await queue.send_many([b"%d" % i for i in range(250)])
     got = []
     while batch := await queue.receive(10):
         got += batch
     result = await queue.delete_many(got)
     assert list(result) == [True] * 250
-    assert (await queue.stats()).deleted == 250
+    if backend.has_totals:
+        assert (await queue.stats()).deleted == 250
     assert len(await queue.delete_many([])) == 0
 
 
@@ -345,18 +353,25 @@ async def test_a_batch_of_changes_has_one_result_each(either, clock):
         ]
     )
 
-    assert [type(one).__name__ for one in result] == [
-        "datetime",
-        "MessageDoesNotExist",
-        "InvalidReceipt",
-        "InvalidParameter",
-        "datetime",
-        "datetime",
-    ]
-    assert result.successful[5] - clock.now() == timedelta(seconds=60)
+    assert list(result.successful) == [0, 4, 5]
+    assert {place: type(error) for place, error in result.failed.items()} == {
+        1: MessageDoesNotExist,
+        2: InvalidReceipt,
+        3: InvalidParameter,
+    }
     assert [one.body for one in await either.receive(10)] == [b"3"]
     clock.move(5)
     assert [one.body for one in await either.receive(10)] == [b"0"]
+
+
+async def test_a_batch_of_changes_says_when_each_lease_ends(either, clock):
+    given = [Outgoing(body=b"%d" % i, message_group_id=f"g{i}") for i in range(2)]
+    await either.send_many(given)
+    got = await either.receive(2)
+
+    result = await either.change_visibility_many([(got[0], 5), (got[1], timedelta(seconds=60))])
+
+    assert [one - clock.now() for one in result] == [timedelta(seconds=5), timedelta(seconds=60)]
 
 
 async def test_a_batch_of_changes_may_have_any_length(queue, clock):
@@ -431,7 +446,7 @@ async def test_release_gives_a_message_back(either, clock):
     assert await again.delete() is True
 
 
-async def test_a_queue_can_be_iterated(either):
+async def test_a_queue_can_be_iterated(backend, either):
     for i in range(3):
         group = {"message_group_id": f"g{i}"} if either.is_fifo else {}
         await either.send(b"%d" % i, **group)
@@ -444,7 +459,10 @@ async def test_a_queue_can_be_iterated(either):
             break
 
     assert got == [b"0", b"1", b"2"]
-    assert (await either.stats()).deleted == 3
+    found = await either.stats()
+    assert found.messages == 0
+    if backend.has_totals:
+        assert found.deleted == 3
 
 
 async def test_messages_fetches_ahead_when_told_to(queue):

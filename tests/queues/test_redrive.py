@@ -278,9 +278,59 @@ async def test_a_task_in_the_background_is_listed_and_ends(client, source, dead,
         return (await dead.redrive_tasks())[0].status != "RUNNING"
 
     await until(ended)
-    found = (await dead.redrive_tasks())[0]
-    assert (found.id, found.status, found.moved) == (task.id, "COMPLETED", 12)
+    [found] = await dead.redrive_tasks()
+    assert (found.status, found.moved) == ("COMPLETED", 12)
     assert bodies(await everything(source)) == letters
+
+
+async def test_a_task_that_ended_keeps_its_id(source, dead, letters):
+    task = await dead.redrive()
+    assert [one.id for one in await dead.redrive_tasks()] == [task.id]
+
+
+async def slowly(dead):
+    """A task in the background that has moved 5, and waits for the clock to move 5 more."""
+    task = await dead.start_redrive(max_per_second=5)
+
+    async def moved():
+        return (await dead.redrive_tasks(limit=1))[0].moved == 5
+
+    await until(moved)
+    return task
+
+
+async def ended(dead, clock):
+    """Let time pass until the newest task does not run any more, and return it."""
+
+    async def over():
+        clock.move(1)
+        [task] = await dead.redrive_tasks(limit=1)
+        return task if task.status not in ("RUNNING", "CANCELLING") else None
+
+    return await until(over)
+
+
+async def test_a_task_in_the_background_can_be_cancelled(source, dead, letters, clock):
+    task = await slowly(dead)
+
+    asked = await dead.cancel_redrive(task.id)
+
+    assert (asked.status, asked.moved) == ("CANCELLING", 5)
+    found = await ended(dead, clock)
+    assert found.status == "CANCELLED"
+    assert (await source.stats()).visible == found.moved < 12
+    assert (await dead.stats()).visible == 12 - found.moved
+
+
+async def test_a_second_task_is_refused_while_one_runs_in_the_background(
+    source, dead, letters, clock
+):
+    await slowly(dead)
+    with pytest.raises(Running):
+        await dead.redrive()
+    with pytest.raises(Running):
+        await dead.start_redrive()
+    assert (await ended(dead, clock)).moved == 12
 
 
 async def test_a_second_task_is_refused_while_one_runs(client, source, dead, letters):
@@ -308,10 +358,17 @@ async def test_a_task_can_be_cancelled(client, source, dead, letters):
 
 async def test_only_a_running_task_can_be_cancelled(source, dead, letters):
     task = await dead.redrive()
-    with pytest.raises(RedriveEnded, match="COMPLETED"):
+    with pytest.raises(RedriveEnded):
         await dead.cancel_redrive(task.id)
     with pytest.raises(RedriveNotFound):
         await dead.cancel_redrive("no such task")
+
+
+async def test_a_task_that_ended_is_refused_with_how_it_ended(backend, source, dead, letters):
+    backend.beyond_aws("how a task ended that can not be cancelled")
+    task = await dead.redrive()
+    with pytest.raises(RedriveEnded, match="COMPLETED"):
+        await dead.cancel_redrive(task.id)
 
 
 async def test_a_task_whose_driver_died_can_be_cancelled_or_replaced(client, source, dead, clock):
@@ -329,12 +386,12 @@ async def test_a_task_whose_driver_died_can_be_cancelled_or_replaced(client, sou
 
 
 async def test_tasks_are_listed_newest_first_and_ten_are_remembered(source, dead, clock):
-    ids = []
+    times = []
     for _ in range(12):
-        ids.append((await dead.redrive()).id)
+        times.append((await dead.redrive()).started_at)
         clock.move(1)
-    assert [one.id for one in await dead.redrive_tasks()] == ids[:1:-1]
-    assert [one.id for one in await dead.redrive_tasks(limit=1)] == ids[-1:]
+    assert [one.started_at for one in await dead.redrive_tasks()] == times[:1:-1]
+    assert [one.started_at for one in await dead.redrive_tasks(limit=1)] == times[-1:]
 
 
 async def test_a_driver_whose_queue_is_deleted_says_so(client, source, dead, letters):

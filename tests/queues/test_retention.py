@@ -40,7 +40,7 @@ async def test_an_expired_message_is_not_received(either, clock):
     assert await either.receive() == []
 
 
-async def test_an_expired_message_is_not_counted_though_nobody_receives(either, clock):
+async def test_an_expired_message_is_not_counted_though_nobody_receives(backend, either, clock):
     await send(either, b"old")
     clock.move(DAYS_4 - 60)
     await send(either, b"young")
@@ -48,9 +48,11 @@ async def test_an_expired_message_is_not_counted_though_nobody_receives(either, 
 
     found = await either.stats()
 
-    assert (found.visible, found.expired) == (1, 1)
-    assert clock.now() - found.oldest_sent_at < timedelta(seconds=61)
-    assert (await either.stats()).expired == 1
+    assert found.visible == 1
+    if backend.has_totals:
+        assert found.expired == 1
+        assert clock.now() - found.oldest_sent_at < timedelta(seconds=61)
+        assert (await either.stats()).expired == 1
 
 
 async def test_an_expired_message_is_not_peeked_at(either, clock):
@@ -61,7 +63,8 @@ async def test_an_expired_message_is_not_peeked_at(either, clock):
     assert bodies(await either.peek()) == [b"young"]
 
 
-async def test_a_sweep_says_how_many_expired(either, clock):
+async def test_a_sweep_says_how_many_expired(backend, either, clock):
+    backend.beyond_aws("queue.sweep")
     await send(either, *(b"%d" % i for i in range(450)))
     assert await either.sweep() == 0
     clock.move(DAYS_4 + 0.001)
@@ -141,8 +144,9 @@ async def test_a_message_may_be_delayed_longer_than_the_queue_keeps_it(client, c
     assert await queue.receive() == []
 
 
-async def test_a_waiting_receive_gets_nothing_that_expired(either, clock):
+async def test_a_waiting_receive_gets_nothing_that_expired(backend, either, clock):
     await send(either, b"x")
     clock.move(DAYS_4)
     assert await either.receive(wait=0) == []
-    assert (await either.stats()).expired == 1
+    if backend.has_totals:
+        assert (await either.stats()).expired == 1

@@ -126,21 +126,29 @@ async def test_a_standard_message_keeps_its_group_and_is_not_locked_by_it(queue)
 async def test_a_message_may_be_as_large_as_its_queue_allows(queue):
     await queue.send(b"x" * MIB)
     assert len((await queue.receive())[0].body) == MIB
+    with pytest.raises(InvalidParameter, match="message size"):
+        await queue.send(b"x" * (MIB + 1))
+
+
+async def test_a_message_that_is_too_large_is_refused_with_its_size(backend, queue):
+    backend.beyond_aws("the size of a message that is too large")
     with pytest.raises(InvalidParameter, match="1048577 bytes"):
         await queue.send(b"x" * (MIB + 1))
 
 
-async def test_attributes_count_with_name_type_and_value(client):
+async def test_attributes_count_with_name_type_and_value(backend, client):
     queue = await client.create_queue("small", maximum_message_size=1024)
     attributes = {"blob": b"12345"}
     counted = len("blob") + len("Binary") + 5
 
     sent = await queue.send(b"x" * (1024 - counted), attributes=attributes)
     message = (await queue.receive())[0]
-    assert (message.id, message.size) == (sent.id, 1024)
+    assert message.id == sent.id
 
     with pytest.raises(InvalidParameter, match="message size"):
         await queue.send(b"x" * (1025 - counted), attributes=attributes)
+    if backend.has_totals:
+        assert message.size == 1024
 
 
 async def test_text_counts_in_bytes_not_in_characters(client):
@@ -163,10 +171,13 @@ async def test_the_trace_header_does_not_count(client):
 # --- batches ------------------------------------------------------------------------------------
 
 
-async def test_an_empty_batch_sends_nothing(queue):
+async def test_an_empty_batch_sends_nothing(backend, queue):
     result = await queue.send_many([])
     assert (len(result), result.successful, result.failed) == (0, {}, {})
-    assert (await queue.stats()).sent == 0
+    found = await queue.stats()
+    assert found.messages == 0
+    if backend.has_totals:
+        assert found.sent == 0
 
 
 async def test_a_batch_of_one(queue):
@@ -213,10 +224,13 @@ async def test_messages_that_are_refused_leave_the_others_alone(queue):
         result.raise_for_failures()
 
 
-async def test_a_batch_in_which_all_are_refused_raises_nothing(queue):
+async def test_a_batch_in_which_all_are_refused_raises_nothing(backend, queue):
     result = await queue.send_many([b"", b""])
     assert (list(result.failed), result.successful) == ([0, 1], {})
-    assert (await queue.stats()).sent == 0
+    found = await queue.stats()
+    assert found.messages == 0
+    if backend.has_totals:
+        assert found.sent == 0
 
 
 async def test_a_message_too_large_for_its_queue_fails_alone(client):

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rmq.core.script import Call, Plan, Step
+from rmq.core.script import Block, Plan, Sleep, Step
 from rmq.errors import RmqError, ServerError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Lease(Generic[T]):
             # The caller left while we were in the step before. A plan ends on this, and returns
             # what it has; what it leaves undone (a relay, a sweep) the next one does.
             raise ServerError("nobody waits for this any more")
-        if isinstance(step, Call):
+        if not isinstance(step, (Block, Sleep)):
             return await self._executor._step(step)
         self._asleep = True
         try:

@@ -22,11 +22,13 @@ from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
 from rmq.core.executor.gathering import Gathering
 from rmq.core.executor.lease import Lease
 from rmq.core.executor.trouble import TROUBLE, passing, translated
-from rmq.core.script import Block, Call, Plan, Sleep, Step
+from rmq.core.script import Block, Call, Joint, Plan, Sleep, Step
 from rmq.errors import RmqError
 
 T = TypeVar("T")
 
+CANCEL_S = 0.2
+"""How long close() waits before it tells a background task again to end."""
 RETURN_S = 1.0
 """How long close() waits for what is being given back. A server that answers takes far less."""
 
@@ -133,9 +135,11 @@ class AsyncExecutor(Executor):
         """Give back what we opened; a client that was handed in stays open."""
         if self.returning:
             await asyncio.wait(self.returning, timeout=RETURN_S)
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            # Once may not do: asyncio.wait_for can swallow a cancel (CPython issue 86296).
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.wait(tuple(self._tasks), timeout=CANCEL_S)
         while self._idle:
             await self._link.pool.release(self._idle.pop())
         if self._link.owned:
@@ -149,9 +153,9 @@ class AsyncExecutor(Executor):
 
     async def _step(self, step: Step) -> Any:
         if isinstance(step, Call):
-            if step.joint is not None:
-                return await self._gathering(step)
             return await self.call(step)
+        if isinstance(step, Joint):
+            return await self._gathering(step)
         if isinstance(step, Sleep):
             if self.clock.held:
                 return await self._until_moved(step.seconds)

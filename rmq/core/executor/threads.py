@@ -18,7 +18,7 @@ from rmq.core.clock import Stopwatch
 from rmq.core.connection import GRACE_S, Link
 from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
 from rmq.core.executor.trouble import TROUBLE, passing, translated
-from rmq.core.script import Block, Call, Plan, Sleep, Step
+from rmq.core.script import Block, Call, Joint, Plan, Sleep, Step
 from rmq.errors import RmqError
 
 T = TypeVar("T")
@@ -138,6 +138,8 @@ class SyncExecutor(Executor):
     def _step(self, step: Step) -> Any:
         if isinstance(step, Call):
             return self.call(step)
+        if isinstance(step, Joint):
+            return self.call(step.alone)
         if isinstance(step, Sleep):
             if self.clock.held:
                 return self._until_moved(step.seconds)

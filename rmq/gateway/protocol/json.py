@@ -7,7 +7,6 @@ Blobs are base64, timestamps are seconds since 1970 as a number. Source: AWS JSO
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,7 +54,7 @@ def _float(value: Any) -> float:
 def _blob(value: Any) -> bytes:
     try:
         return base64.b64decode(_string(value), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii's own is one; text that is not ASCII is another
         raise WrongType("Text that is not base64", "a Blob") from None
 
 

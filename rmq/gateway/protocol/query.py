@@ -48,6 +48,8 @@ def grown(form: Form) -> Tree:
         parts = name.split(".")
         if len(parts) > MAX_DEPTH:
             raise malformed(f"The parameter {name[:80]} has more than {MAX_DEPTH} parts.")
+        if "" in parts:
+            continue  # nothing in a model is called so, and '' is where a node's own value is
         node = tree
         for part in parts:
             node = node.setdefault(part, {})
@@ -170,7 +172,7 @@ def _blob(text: str) -> bytes:
         # A form's + means a space; clients that forget to escape it meant a +.
         return base64.b64decode(text.replace(" ", "+"), validate=True)
     except (binascii.Error, ValueError):
-        raise WrongType("Text that is not base64", "a blob") from None
+        raise WrongType(text, "a blob") from None
 
 
 def _timestamp(text: str) -> datetime:

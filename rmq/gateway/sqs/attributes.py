@@ -82,7 +82,7 @@ def _value_in(name: str, text: str, owner: Owner, limits: Limits) -> Any:
     if name == "RedrivePolicy":
         return _redrive_in(text, owner, limits) if text else None
     if name == "RedriveAllowPolicy":
-        return _allow_in(text, owner) if text else None
+        return _allow_in(text, owner, limits) if text else None
     if name in _WORDS:
         if text not in _WORDS[name]:
             raise invalid_attribute(name)
@@ -136,7 +136,7 @@ def _redrive_in(text: str, owner: Owner, limits: Limits) -> RedrivePolicy:
     return RedrivePolicy(dead_letter_queue=name, max_receive_count=whole)
 
 
-def _allow_in(text: str, owner: Owner) -> RedriveAllowPolicy:
+def _allow_in(text: str, owner: Owner, limits: Limits) -> RedriveAllowPolicy:
     def wrong(why: str) -> Exception:
         return invalid_value(text, "RedriveAllowPolicy", why)
 
@@ -151,8 +151,9 @@ def _allow_in(text: str, owner: Owner) -> RedriveAllowPolicy:
         raise wrong("sourceQueueArns must be a list.")
     if (permission == "by_queue") != bool(arns):
         raise wrong("sourceQueueArns must be given with byQueue, and with nothing else.")
-    if len(arns) > 10:
-        raise wrong(f"sourceQueueArns may name 10 queues at most, not {len(arns)}.")
+    most = limits.max_redrive_sources
+    if most is not None and len(arns) > most:
+        raise wrong(f"sourceQueueArns may name {most} queues at most, not {len(arns)}.")
     names = [name_in(arn, owner) for arn in arns]
     if None in names:
         raise wrong("sourceQueueArns must be ARNs of queues of this account and region.")

@@ -267,9 +267,20 @@ def _id(parameter: str) -> Callable[[ours.InvalidParameter, Given], AwsError]:
     return make
 
 
+_BOUNDS = re.compile(r"([0-9]+)(?: s)? to ([0-9]+)(?: s)?")
+"""How the library says that a number lies between two others."""
+
+
+def _bounded(error_: ours.InvalidParameter, reason: str) -> str:
+    """*reason* with the bounds that hold here; AWS's own may have been lifted or changed."""
+    found = _BOUNDS.fullmatch(error_.limit)
+    return reason.format(*found.groups()) if found else f"Must be {error_.limit}."
+
+
 def _number(parameter: str, reason: str) -> Callable[[ours.InvalidParameter, Given], AwsError]:
     def make(error_: ours.InvalidParameter, given: Given) -> AwsError:
-        return invalid_value(given.get(parameter, error_.value), parameter, reason)
+        value = given.get(parameter, error_.value)
+        return invalid_value(value, parameter, _bounded(error_, reason))
 
     return make
 
@@ -284,7 +295,7 @@ def _delay(error_: ours.InvalidParameter, given: Given) -> AwsError:
     return invalid_value(
         given.get("DelaySeconds", error_.value),
         "DelaySeconds",
-        "DelaySeconds must be >= 0 and <= 900.",
+        _bounded(error_, "DelaySeconds must be >= {} and <= {}."),
     )
 
 
@@ -295,7 +306,7 @@ def _visibility(error_: ours.InvalidParameter, given: Given) -> AwsError:
     if "in total" in error_.value:
         reason = "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]"
     else:
-        reason = "Must be >= 0 and <= 43200."
+        reason = _bounded(error_, "Must be >= {} and <= {}.")
     return invalid_value(value, "VisibilityTimeout", reason)
 
 
@@ -351,10 +362,10 @@ _FIELDS: dict[str, Callable[[Any, Given], AwsError]] = {
     "message_group_id": _id("MessageGroupId"),
     "deduplication_id": _id("MessageDeduplicationId"),
     "receive_request_attempt_id": _id("ReceiveRequestAttemptId"),
-    "max_messages": _number("MaxNumberOfMessages", "Must be between 1 and 10, if provided."),
-    "wait": _number("WaitTimeSeconds", "Must be >= 0 and <= 20, if provided."),
+    "max_messages": _number("MaxNumberOfMessages", "Must be between {} and {}, if provided."),
+    "wait": _number("WaitTimeSeconds", "Must be >= {} and <= {}, if provided."),
     "max_per_second": _number(
-        "MaxNumberOfMessagesPerSecond", "Must be between 1 and 500, if provided."
+        "MaxNumberOfMessagesPerSecond", "Must be between {} and {}, if provided."
     ),
     "delay": _delay,
     "visibility_timeout": _visibility,

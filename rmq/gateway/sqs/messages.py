@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from rmq.core.codec import MessageAttribute, attributes_size
+from rmq.errors import BrokenEnvelope
 from rmq.gateway.caller import Caller
 from rmq.gateway.service import Given
 from rmq.gateway.sqs import digests
@@ -15,6 +17,8 @@ from rmq.gateway.sqs.errors import invalid, invalid_value, unknown_attribute
 from rmq.gateway.sqs.place import Owner, arn_of, owner_of
 from rmq.queues.message import Sent, StoredMessage
 from rmq.queues.outgoing import Outgoing
+
+log = logging.getLogger("rmq.gateway")
 
 TRACE = "AWSTraceHeader"
 SYSTEM_ATTRIBUTES = (
@@ -151,6 +155,26 @@ def _system(names: tuple[str, ...]) -> tuple[str, ...]:
         if name not in SYSTEM_ATTRIBUTES:
             raise unknown_attribute(name)
     return tuple(name for name in SYSTEM_ATTRIBUTES if name in names)
+
+
+M = TypeVar("M", bound=StoredMessage)
+
+
+def all_out(
+    owner: Owner, messages: Iterable[M], wanted: Selection, handle_of: Callable[[M], str]
+) -> list[dict[str, Any]]:
+    """Messages of a queue that *owner* has, without those whose bytes can not be read.
+
+    One of those must not keep the others from their consumer. It stays where it is, as a message
+    that nobody deletes does: the library can delete it, a redrive policy moves it away.
+    """
+    found = []
+    for one in messages:
+        try:
+            found.append(stored_out(owner, one, wanted, handle_of(one)))
+        except BrokenEnvelope as error:
+            log.error("left out of an answer: %s", error)
+    return found
 
 
 def stored_out(

@@ -23,7 +23,7 @@ from rmq.gateway.http import Request, Response
 from rmq.gateway.protocol import json
 from rmq.gateway.service import Given
 from rmq.gateway.sqs.errors import missing, no_such_queue
-from rmq.gateway.sqs.messages import Selection, stored_out
+from rmq.gateway.sqs.messages import Selection, all_out
 from rmq.gateway.sqs.place import owner_of, queue_of
 from rmq.gateway.wire import JSON_TYPES, content_type_of, form_of
 
@@ -70,7 +70,8 @@ async def _messages(caller: Caller, given: Given) -> list[dict[str, Any]]:
         messages = await queue.peek(MOST)
     except QueueDoesNotExist:
         raise no_such_queue() from None
-    return [stored_out(owner, one, wanted, HANDLE) for one in messages if one.state in states]
+    shown = (one for one in messages if one.state in states)
+    return all_out(owner, shown, wanted, lambda one: HANDLE)
 
 
 def _is_true(value: object) -> bool:

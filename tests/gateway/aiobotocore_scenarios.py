@@ -1,0 +1,108 @@
+"""Scenarios for aiobotocore, run by test_inprocess.py in an environment that has it.
+
+    python aiobotocore_scenarios.py <scenario> <endpoint url>
+
+A scenario that fails raises.
+"""
+
+import asyncio
+import sys
+import time
+
+from aiobotocore.session import get_session
+
+import rmq.testing
+
+PATIENCE = 10.0
+"""Seconds that a scenario waits for what should be there at once."""
+
+
+async def _works(sqs):
+    """Whether all kinds of requests and answers go through."""
+    url = (await sqs.create_queue(QueueName="orders"))["QueueUrl"]
+    attributes = {"n": {"DataType": "Binary", "BinaryValue": b"\x00\xff"}}
+    sent = await sqs.send_message(
+        QueueUrl=url, MessageBody="caf\u00e9", MessageAttributes=attributes
+    )
+    (found,) = (
+        await sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=5)
+    )["Messages"]
+    assert found["MessageId"] == sent["MessageId"]
+    assert found["Body"] == "caf\u00e9"
+    assert found["MessageAttributes"] == attributes
+    await sqs.delete_message(QueueUrl=url, ReceiptHandle=found["ReceiptHandle"])
+    try:
+        await sqs.get_queue_url(QueueName="none")
+    except sqs.exceptions.QueueDoesNotExist as error:
+        assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    else:
+        raise AssertionError("a queue that does not exist was found")
+    pages = [page async for page in sqs.get_paginator("list_queues").paginate()]
+    assert [page["QueueUrls"] for page in pages] == [[url]]
+    return url
+
+
+async def in_process(endpoint_url):
+    with rmq.testing.aws() as here:
+        async with get_session().create_client("sqs") as sqs:
+            url = await _works(sqs)
+            await sqs.send_message(QueueUrl=url, MessageBody="hello")
+            assert (await sqs.receive_message(QueueUrl=url))["Messages"]
+            here.clock.move(31)
+            assert (await sqs.receive_message(QueueUrl=url))["Messages"]
+    with rmq.testing.aws():
+        async with get_session().create_client("sqs") as sqs:
+            assert not (await sqs.list_queues()).get("QueueUrls")
+    await decorated()
+
+
+@rmq.testing.aws()
+async def decorated():
+    async with get_session().create_client("sqs") as sqs:
+        await _works(sqs)
+
+
+async def nobody_is_blocked(endpoint_url):
+    """Two long polls and a send at the same time, and a loop that goes on turning."""
+    with rmq.testing.aws():
+        async with get_session().create_client("sqs") as sqs:
+            url = (await sqs.create_queue(QueueName="orders"))["QueueUrl"]
+            worst = 0.0
+
+            async def turn():
+                nonlocal worst
+                while True:
+                    before = time.monotonic()
+                    await asyncio.sleep(0.005)
+                    worst = max(worst, time.monotonic() - before)
+
+            turning = asyncio.create_task(turn())
+            begun = time.monotonic()
+            polls = [
+                asyncio.create_task(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20))
+                for _ in range(2)
+            ]
+            for number in range(2):
+                await sqs.send_message(QueueUrl=url, MessageBody=str(number))
+            found = await asyncio.wait_for(asyncio.gather(*polls), PATIENCE)
+            turning.cancel()
+            assert sorted(one["Messages"][0]["Body"] for one in found) == ["0", "1"]
+            assert time.monotonic() - begun < PATIENCE
+            assert worst < 2, f"nothing else ran for {worst:.1f} s"
+
+            gone = asyncio.create_task(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20))
+            await asyncio.sleep(0)
+            gone.cancel()
+            await asyncio.wait((gone,))
+            assert gone.cancelled()
+            assert (await sqs.list_queues())["QueueUrls"] == [url]
+
+
+async def over_http(endpoint_url):
+    async with get_session().create_client("sqs", endpoint_url=endpoint_url) as sqs:
+        await _works(sqs)
+
+
+if __name__ == "__main__":
+    name, given = sys.argv[1:]
+    asyncio.run(globals()[name](given))
