@@ -152,7 +152,7 @@ def _request(scope: Any, proto: Any) -> Request:
         scope.query_string,
         headers,
         b"",
-        headers.get("x-forwarded-proto") or scope.scheme,
+        "https" if headers.get("x-forwarded-proto") == "https" else scope.scheme,
         host,
         scope.client.rpartition(":")[0].strip("[]"),
         proto.client_disconnect,
@@ -237,7 +237,9 @@ def _check_certificate(certificate: Path, key: Path) -> None:
         try:
             path.read_bytes()
         except OSError as error:
-            raise ConfigurationError(f"{option} {path} can not be read: {error.strerror}") from error
+            raise ConfigurationError(
+                f"{option} {path} can not be read: {error.strerror}"
+            ) from error
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, no_password)
     except ssl.SSLError as error:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import ssl
 import subprocess
 import sys
@@ -179,4 +178,3 @@ def sqs(url: str, *, key_id: str = "testing", **options: Any) -> Any:
 def _session() -> Any:
     """It reads the models once; a client of it is then made in 4 ms, not in 150."""
     return boto3.Session(region_name=REGION)
-

@@ -38,7 +38,6 @@ from tests.gateway.sdk import (
     Sdk,
     authorization,
     form,
-    new_account,
     over_http,
     refused_in,
 )
@@ -671,7 +670,7 @@ def test_a_bomb_over_http_is_refused(port):
         "authorization:",
         "authorization: AWS4-HMAC-SHA256",
         "authorization: AWS4-HMAC-SHA256 Credential=/, SignedHeaders=, Signature=",
-        f"authorization: {authorization(new_account(), 'no such region')}",
+        f"authorization: {authorization(ACCOUNT, 'no such region')}",
         "authorization: AWS4-HMAC-SHA256 " + "Credential=a/b/c/d/aws4_request, " * 1000,
         "authorization: \xff\xfe",
         "authorization: Basic " + "QQ==" * 1000,

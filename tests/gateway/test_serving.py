@@ -448,9 +448,7 @@ async def test_it_answers_everybody_before_it_ends(
         assert [one.text for one in client.queue("orders").receive()] == ["hello"]
 
 
-async def test_who_waits_is_not_left_behind_when_the_first_process_is_killed(
-    command, server, pool
-):
+async def test_who_waits_is_not_left_behind_when_the_first_process_is_killed(command, server, pool):
     """Its workers would hold the port, and nobody would ever end them."""
     serve = command("--workers", "2", redis=server.url)
     serve.start()

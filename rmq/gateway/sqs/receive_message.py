@@ -13,6 +13,7 @@ from rmq.gateway.service import Answer, Given
 from rmq.gateway.sqs.messages import Selection, all_out
 from rmq.gateway.sqs.place import owner_of, queue_of
 from rmq.queues.aio import AsyncMessage, AsyncQueue
+from rmq.queues.limits import duration
 
 
 async def receive_message(caller: Caller, given: Given) -> Answer:
@@ -25,6 +26,8 @@ async def receive_message(caller: Caller, given: Given) -> Answer:
         receive_request_attempt_id=given.get("ReceiveRequestAttemptId"),
     )
     wait = given.get("WaitTimeSeconds")
+    if wait is not None:
+        duration(wait, "wait", None, caller.client.limits.max_wait)
     found: list[AsyncMessage] | None = None
     # A queue under load has something there: only who has to wait must be watched for hanging up.
     if not queue.is_fifo and _may_wait(queue, wait):
