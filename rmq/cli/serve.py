@@ -130,7 +130,16 @@ def serve(
     server.check(serving)
     _look(session.connect)
     _greet(session, serving)
-    server.serve(serving)
+    try:
+        server.serve(serving)
+    except SystemExit as end:
+        if end.code:
+            print(
+                "rmq: a worker died right after it had been started anew, so the endpoint ends; "
+                "what it said is above, or was the machine short of memory?",
+                file=sys.stderr,
+            )
+        raise
 
 
 def _look(connect: Callable[..., Any]) -> None:

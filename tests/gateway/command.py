@@ -47,6 +47,7 @@ class Command:
         folder: Path,
         *options: str,
         redis: str | None = None,
+        namespace: str | None = None,
         port: int | None = None,
         authority: Path | None = None,
         env: Mapping[str, str] | None = None,
@@ -58,7 +59,7 @@ class Command:
         self.port = port or _free_port()
         self.url = f"{'https' if authority else 'http'}://{HOST}:{self.port}"
         self._tls = ssl.create_default_context(cafile=authority) if authority else None
-        self.namespace = private_namespace()
+        self.namespace = namespace or private_namespace()
         self.out, self.err = folder / "serve.out", folder / "serve.err"
         where = () if redis is None else ("--url", redis)
         self.words = (*where, "--namespace", self.namespace, *words)

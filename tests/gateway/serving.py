@@ -35,8 +35,6 @@ class Serving:
     namespace: str
     process: subprocess.Popen[bytes]
     log: Path
-    last_words: str = ""
-    """What it wrote to stderr, once it has ended."""
 
     def resident_bytes(self) -> int:
         """What its processes hold of the machine's memory."""
@@ -98,5 +96,4 @@ def serving(*options: str, redis: str = "memory://") -> Iterator[Serving]:
         yield made
     finally:
         made.stop()
-        made.last_words = made.said()
         log.unlink()

@@ -17,7 +17,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -478,10 +478,8 @@ class TestAws:
             waiting = here._engine.endpoint.client._executor._lines
             _wait(lambda: any(one.waiting for one in waiting.values()), "it to sleep")
             here.reset()
-            try:
+            with suppress(sqs.exceptions.QueueDoesNotExist):
                 assert poll.result(PATIENCE).get("Messages") is None
-            except sqs.exceptions.QueueDoesNotExist:
-                pass
 
     def test_it_leaves_no_key_in_redis(self, servers):
         with closing(servers.client("valkey")) as admin:

@@ -20,6 +20,7 @@ import botocore.exceptions
 import httpx
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 import rmq
 from rmq.cli.failures import USAGE
@@ -208,6 +209,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made.private_key_pem.write_to_path(folder / f"{name}.key")
         for blob in made.cert_chain_pems:
             blob.write_to_path(folder / f"{name}.pem", append=True)
+        locked = made.private_key_pem.bytes()
+    key = serialization.load_pem_private_key(locked, None)
+    (folder / "locked.key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+    )
     (folder / "text").write_text("hello")
     return folder
 
@@ -230,6 +240,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("--tls-cert", "one.pem", "--tls-key", "none.key"), "none.key"),
         (("--tls-cert", "none.pem", "--tls-key", "one.key"), "none.pem"),
         (("--tls-cert", "one.pem", "--tls-key", "other.key"), "other.key"),
+        (("--tls-cert", "other.pem", "--tls-key", "locked.key"), "asks for a password"),
         (("--tls-cert", "text", "--tls-key", "one.key"), "text"),
         (("--tls-cert", "one.pem", "--tls-key", "text"), "text"),
         (("--colour", "red"), "--colour"),
@@ -314,7 +325,7 @@ def test_a_client_that_does_not_know_the_authority_refuses(secure):
         sqs.list_queues()
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=str)
 def test_tls_may_be_as_old_as_aws_takes_it(secure, files, version):
     """1.2 and 1.3. Source: Infrastructure security (Amazon SQS Developer Guide)."""
     context = ssl.create_default_context(cafile=str(files / "ca.pem"))
@@ -448,7 +459,7 @@ async def test_it_answers_everybody_before_it_ends(
         assert [one.text for one in client.queue("orders").receive()] == ["hello"]
 
 
-async def test_who_waits_is_not_left_behind_when_the_first_process_is_killed(command, server, pool):
+async def test_no_worker_is_left_behind_when_the_first_process_is_killed(command, server, pool):
     """Its workers would hold the port, and nobody would ever end them."""
     serve = command("--workers", "2", redis=server.url)
     serve.start()
@@ -465,6 +476,23 @@ async def test_who_waits_is_not_left_behind_when_the_first_process_is_killed(com
         serve.start()
         sqs.send_message(QueueUrl=url, MessageBody="hello")
         assert sqs.receive_message(QueueUrl=url)["Messages"]
+
+
+async def test_it_ends_and_says_so_when_a_worker_can_not_live(command, server):
+    """Died, started anew, and dead again: it is for whoever started it to decide what next."""
+    serve = command("--workers", "2", redis=server.url)
+    serve.start()
+    before = serve.workers()
+    before[0].kill()
+
+    def anew() -> Any:
+        return next((one for one in serve.workers() if one not in before), None)
+
+    (await until(anew)).kill()
+
+    assert await asyncio.to_thread(serve.ended) == 1
+    assert "rmq: a worker died right after it had been started anew" in serve.said()
+    assert "Traceback" not in serve.said()
 
 
 def _paused(admin: Any) -> bool:
