@@ -124,6 +124,14 @@ async def _the_queue_is_not_there_and_the_parameters_are_wrong(
 
 
 @no_queue
+async def _the_queue_is_not_there_and_an_entry_has_a_bad_id(sqs: Sdk, clock: HeldClock) -> Refused:
+    url = f"https://x/{sqs.account}/no"
+    return await refusal(
+        sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": "!", "MessageBody": "x"}])
+    )
+
+
+@no_queue
 async def _the_name_is_not_there(sqs: Sdk, clock: HeldClock) -> Refused:
     return await refusal(sqs.get_queue_url(QueueName="no"))
 
