@@ -98,6 +98,8 @@ def serve(
         from rmq.gateway import logs, server
         from rmq.gateway.app import endpoint_limits
     except ImportError as error:
+        if (error.name or "").startswith("rmq"):
+            raise  # a bug of ours, and nothing that an install could mend
         raise ConfigurationError(
             f"rmq serve needs {error.name}, which is not installed; pip install 'rmq[endpoint]'"
         ) from error

@@ -272,6 +272,25 @@ def test_so_does_a_mistake_before_the_word_serve(command, words, said):
     assert said in line
 
 
+@pytest.mark.parametrize("missing", ["granian", "cbor2", "rmq.gateway.pages"])
+def test_what_is_not_installed_is_named_unless_it_is_a_part_of_ours(missing):
+    """A bug of ours always has its traceback."""
+    script = f"import sys; sys.modules[{missing!r}] = None; from rmq.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "serve"], capture_output=True, text=True, timeout=60
+    )
+    if missing.startswith("rmq"):
+        assert done.returncode == 1
+        assert "Traceback" in done.stderr
+    else:
+        assert done.returncode == USAGE
+        (line,) = done.stderr.splitlines()
+        assert (
+            line == f"rmq: rmq serve needs {missing}, which is not installed; pip install "
+            "'rmq[endpoint]'"
+        )
+
+
 def test_a_port_that_is_taken_is_named(command, on_valkey):
     serve = command(port=on_valkey.port)
     assert serve.run() == USAGE
