@@ -29,7 +29,7 @@ from rmq.queues.message import PeekedMessage, Sent
 from rmq.queues.outbox import RedriveTask
 from rmq.queues.outgoing import Outgoing
 from rmq.queues.sync import Message, Queue
-from rmq.settings import EndpointSettings, Settings
+from rmq.settings import Settings
 
 __version__ = metadata.version("rmq")
 
@@ -94,7 +94,7 @@ def boto3_session(
     from rmq.gateway.inprocess import session
 
     return session(
-        configured(EndpointSettings, url, namespace, settings),
+        configured(Settings, url, namespace, settings),
         url,
         limits=limits,
         clock=clock,

@@ -16,6 +16,12 @@
     │   ├── OverLimit                too many messages in flight
     │   ├── BrokenEnvelope           stored bytes that are not a message of ours
     │   ├── RedriveRunning, RedriveNotFound, RedriveEnded
+    │   ├── TopicDoesNotExist
+    │   ├── TopicExists              made before, with another value of one attribute
+    │   ├── ArchiveActive            a topic that keeps an archive is not deleted
+    │   ├── SubscriptionDoesNotExist
+    │   ├── SubscriptionExists       made before, with another value of one attribute
+    │   ├── TooManySubscriptions, TooManyFilterPolicies
     │   └── ConfigurationError       a URL, a setting or a server that we can not work with
     └── ServerError                  Redis or the way to it
         ├── ConnectionLost           no answer within the deadline
@@ -204,6 +210,67 @@ class RedriveEnded(CallerError, code="RMQ_TASK_ENDED"):
     @classmethod
     def _refused(cls, subject: str, detail: str) -> RmqError:
         return cls(f"the redrive task of {subject!r} is {detail}; only a running one is cancelled")
+
+
+class TopicDoesNotExist(CallerError, code="RMQ_TOPIC_DOES_NOT_EXIST"):
+    """There is no topic of that name in this namespace."""
+
+    topic: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"topic {subject!r} does not exist; create it first (rmq topic create {subject})",
+            topic=subject,
+        )
+
+
+class TopicExists(CallerError, code="RMQ_TOPIC_EXISTS"):
+    """A topic of that name stands, with another value of `attribute` ("tags" for its tags)."""
+
+    topic: str
+    attribute: str
+
+
+class ArchiveActive(CallerError, code="RMQ_ARCHIVE_ACTIVE"):
+    """The topic keeps an archive; set archive_retention to None before deleting it."""
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"topic {subject!r} keeps an archive, which deleting would lose; set its "
+            "archive_retention to None first"
+        )
+
+
+class SubscriptionDoesNotExist(CallerError, code="RMQ_SUBSCRIPTION_DOES_NOT_EXIST"):
+    """The topic has no such subscription."""
+
+    topic: str
+    subscription: str
+
+
+class SubscriptionExists(CallerError, code="RMQ_SUBSCRIPTION_EXISTS"):
+    """The endpoint is subscribed, with another value of `attribute`."""
+
+    topic: str
+    attribute: str
+
+
+class TooManySubscriptions(CallerError, code="RMQ_TOO_MANY_SUBSCRIPTIONS"):
+    """The topic has as many subscriptions, or as many unconfirmed ones, as it may have."""
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(f"topic {subject!r} has {detail}, its limit; end some first")
+
+
+class TooManyFilterPolicies(CallerError, code="RMQ_TOO_MANY_FILTER_POLICIES"):
+    """The topic has as many filter policies as it may have."""
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(f"topic {subject!r} has {detail} filter policies, its limit; remove some first")
 
 
 class ConfigurationError(CallerError, code="RMQ_CONFIGURATION"):

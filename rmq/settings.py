@@ -33,11 +33,11 @@ class Settings(BaseSettings):
     allow_eviction: bool = False
     """Work on a server whose maxmemory-policy is allkeys-*, which may drop queued messages."""
 
-
-class EndpointSettings(Settings):
-    """What the AWS-compatible endpoint must know beside that."""
-
     aws_account_id: str = Field("000000000000", pattern=r"^[0-9]{12}$")
-    """The account of callers whose access key id is not 12 digits."""
+    """The account that owns this namespace: it stands in ARNs, and is that of the endpoint's
+    callers whose access key id is not 12 digits."""
     aws_region: str = Field("us-east-1", pattern=r"^[a-z0-9-]{1,24}$")
-    """The region whose queues, with that account, are those of the library."""
+    """The region that stands in ARNs, and whose queues and topics at the endpoint, with that
+    account, are those of the library."""
+    endpoint_url: str = Field("http://127.0.0.1:4566", pattern=r"^https?://[^\s/]+(/.*)?$")
+    """Where `rmq serve` can be reached from outside: links in notifications begin with it."""

@@ -80,11 +80,11 @@ class aws(ContextDecorator):
     def __enter__(self) -> aws:
         from rmq.client.configured import configured
         from rmq.gateway import inprocess
-        from rmq.settings import EndpointSettings
+        from rmq.settings import Settings
 
         self.clock = HeldClock()
         self.clock.release()
-        settings = configured(EndpointSettings, self._url, f"t{uuid.uuid4().hex[:16]}", {})
+        settings = configured(Settings, self._url, f"t{uuid.uuid4().hex[:16]}", {})
         self._engine = inprocess.Engine(settings, limits=self._limits, clock=self.clock)
         self._undo = [
             _environment(

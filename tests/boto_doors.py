@@ -28,7 +28,7 @@ from rmq.gateway.app import endpoint_limits
 from rmq.gateway.caller import SOON_S
 from rmq.gateway.http import Request
 from rmq.queues.limits import Limits
-from rmq.settings import EndpointSettings
+from rmq.settings import Settings
 from rmq.testing import HeldClock
 from tests.colours import THREADS
 from tests.gateway.serving import Serving
@@ -155,7 +155,7 @@ class InProcessDoor:
 
     def __init__(self, *, namespace: str, clock: Clock, limits: Limits | None = None) -> None:
         self._engine = inprocess.Engine(
-            configured(EndpointSettings, "memory://", namespace, {}),
+            configured(Settings, "memory://", namespace, {}),
             limits=limits or endpoint_limits(cooldowns=False),
             clock=clock,
         )

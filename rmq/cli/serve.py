@@ -15,7 +15,7 @@ from rmq.cli import failures
 from rmq.cli.session import Session, session_of
 from rmq.client.configured import configured
 from rmq.errors import ConfigurationError, InvalidParameter, MissingParameter, ServerError
-from rmq.settings import EndpointSettings
+from rmq.settings import Settings
 
 LOOK_S = 1.0
 """Seconds for which Redis is looked for before the endpoint starts without it."""
@@ -110,7 +110,7 @@ def serve(
         raise MissingParameter("--tls-key" if key is None else "--tls-cert", "they go together")
     given = {"aws_account_id": account_id, "aws_region": region}
     settings = configured(
-        EndpointSettings,
+        Settings,
         session.url,
         session.namespace,
         {name: value for name, value in given.items() if value is not None},

@@ -50,6 +50,14 @@ class Header(msgspec.Struct, omit_defaults=True, frozen=True):
     first_received_ms: int | None = msgspec.field(name="f", default=None)
     source: str | None = msgspec.field(name="q", default=None)
     """The queue that a dead letter comes from."""
+    subject: str | None = msgspec.field(name="j", default=None)
+    """Topics only, as all from here on; in an outbox or an inner queue."""
+    by_protocol: bool = msgspec.field(name="p", default=False)
+    """The body is a JSON object with a text for each protocol."""
+    signed: int = msgspec.field(name="v", default=0)
+    """The signature version by which envelopes for queues are signed; 0 for not."""
+    target: str | None = msgspec.field(name="e", default=None)
+    """Where a message without a subscription goes: JSON, see rmq/topics/inner.py."""
 
 
 PLAIN = Header()

@@ -14,7 +14,10 @@ NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class QueueKeys:
-    """The keys of one queue. What each holds is drawn in docs/design/queues.md."""
+    """The keys of one queue. What each holds is drawn in docs/design/queues.md.
+
+    *kind* is `q`, or `p` for the inner queue of a subscription that is pushed to.
+    """
 
     attempt_times: str
     attempts: str
@@ -37,15 +40,55 @@ class QueueKeys:
     tombstone: str
     wake: str
 
-    def __init__(self, namespace: str, name: str) -> None:
+    def __init__(self, namespace: str, name: str, kind: str = "q") -> None:
         for part in self.__annotations__:
-            setattr(self, part, f"{namespace}:{{q:{name}}}:{part}")
+            setattr(self, part, f"{namespace}:{{{kind}:{name}}}:{part}")
 
     def all(self) -> list[str]:
         """Every key that a queue may have, the state first. Not the tombstone: that is there when
         the queue is not."""
         parts = (part for part in self.__annotations__ if part not in ("state", "tombstone"))
         return [self.state, *(getattr(self, part) for part in parts)]
+
+
+class TopicKeys:
+    """The keys of one topic. What each holds is drawn in docs/design/topics.md."""
+
+    changes: str
+    config: str
+    cursors: str
+    dedup: str
+    endpoints: str
+    lanes: str
+    live: str
+    """The channel of live listeners; it holds nothing."""
+    outbox: str
+    partial: str
+    pending: str
+    state: str
+    stats: str
+    subscriptions: str
+    tags: str
+
+    def __init__(self, namespace: str, name: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{t:{name}}}:{part}")
+
+    def all(self) -> list[str]:
+        """Every key that a topic may have, the state first."""
+        parts = (part for part in self.__annotations__ if part not in ("state", "live"))
+        return [self.state, *(getattr(self, part) for part in parts)]
+
+
+class PushKeys:
+    """The keys by which dispatchers learn which subscriptions have something to push."""
+
+    ready: str
+    wake: str
+
+    def __init__(self, namespace: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{push}}:{part}")
 
 
 def every_key(namespace: str, nested: bool) -> tuple[str, re.Pattern[bytes]]:
@@ -60,3 +103,8 @@ def every_key(namespace: str, nested: bool) -> tuple[str, re.Pattern[bytes]]:
 def queue_index(namespace: str) -> str:
     """A zset of all queue names, scores 0, read by lex range."""
     return f"{namespace}:{{queues}}:names"
+
+
+def topic_index(namespace: str) -> str:
+    """A zset of all topic names, scores 0, read by lex range."""
+    return f"{namespace}:{{topics}}:names"

@@ -23,7 +23,7 @@ from rmq.gateway.app import Endpoint, endpoint_limits
 from rmq.gateway.controls import Controls
 from rmq.gateway.http import Request, Response
 from rmq.queues.limits import Limits
-from rmq.settings import EndpointSettings
+from rmq.settings import Settings
 
 KEY_ID = "testing"
 """The made-up access key id: not 12 digits, so it stands for the endpoint's own account."""
@@ -38,7 +38,7 @@ class Engine:
 
     def __init__(
         self,
-        settings: EndpointSettings,
+        settings: Settings,
         target: Any = None,
         *,
         limits: Limits | None = None,
@@ -252,7 +252,7 @@ def _default_session(new: Any) -> Any:
 
 
 def session(
-    settings: EndpointSettings,
+    settings: Settings,
     target: Any = None,
     *,
     limits: Limits | None = None,

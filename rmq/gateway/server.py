@@ -33,7 +33,7 @@ from rmq.gateway.controls import Controls
 from rmq.gateway.errors import too_large
 from rmq.gateway.http import Request, Response
 from rmq.queues.limits import Limits
-from rmq.settings import EndpointSettings
+from rmq.settings import Settings
 
 STOP_S = 30
 """Seconds that running requests have to end before their process is killed."""
@@ -51,7 +51,7 @@ MAX_HEADERS = 1024 * 1024
 class Serving:
     """What `rmq serve` was told."""
 
-    settings: EndpointSettings
+    settings: Settings
     limits: Limits
     host: str = "127.0.0.1"
     port: int = 4566

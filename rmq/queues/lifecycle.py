@@ -37,7 +37,8 @@ def create(
     existing: dict[str, str] | None = yield administration.create(
         keys, name, f"{incarnation}:1", config, labels, limits.name_reuse_delay
     )
-    yield administration.index_add(registry.namespace, name)
+    if registry.kind == "q":
+        yield administration.index_add(registry.namespace, name)
     info = yield from described(registry, name)
     if existing is not None:
         for field in given:
@@ -146,7 +147,8 @@ def delete_queue(registry: Registry, name: str) -> Plan[None]:
     finally:
         registry.drop(name)
         # Also when it was gone already: a delete that was cut short ends here.
-        yield administration.index_remove(registry.namespace, name)
+        if registry.kind == "q":
+            yield administration.index_remove(registry.namespace, name)
     policy = info.attributes.redrive_policy
     if policy is not None:
         target = policy.dead_letter_queue

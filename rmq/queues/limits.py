@@ -59,6 +59,24 @@ class Limits:
     text_characters: bool | None = True
     """Allow only the characters of XML 1.0 in text."""
     nonempty_body: bool | None = True
+    max_subscriptions: int | None = 12_500_000
+    """Of a standard topic (Amazon SNS quotas, as all from here on)."""
+    max_fifo_subscriptions: int | None = 100
+    """Of a FIFO topic."""
+    max_pending_subscriptions: int | None = 5_000
+    """Of a topic, that wait for their confirmation."""
+    max_filter_policies: int | None = 200
+    """Of a topic."""
+    max_filter_keys: int | None = 5
+    max_filter_combinations: int | None = 150
+    max_filter_bytes: int | None = 262_144
+    """Of one filter policy."""
+    max_subject: int | None = 100
+    """Characters of a notification's subject."""
+    max_large_subscriptions: int | None = 100
+    """Of a topic that takes messages of more than 262,144 bytes."""
+    archive_range: bool | None = True
+    """Archives are kept for 1 to 365 days."""
 
     @classmethod
     def aws(cls, **changed: Any) -> Limits:

@@ -39,10 +39,16 @@ class Lane:
 
 
 class Registry:
-    """One client's queues: their keys, descriptions and lanes."""
+    """One client's queues: their keys, descriptions and lanes.
 
-    def __init__(self, namespace: str, limits: Limits, clock: Clock, events: Events) -> None:
+    *kind* is `q`, or `p` for inner queues, which stand in no list.
+    """
+
+    def __init__(
+        self, namespace: str, limits: Limits, clock: Clock, events: Events, kind: str = "q"
+    ) -> None:
         self.namespace = namespace
+        self.kind = kind
         self.limits = limits
         self.clock = clock
         self.events = events
@@ -58,7 +64,7 @@ class Registry:
         """The keys of a queue. Raises InvalidParameter for what can not be a name."""
         found = self._keys.get(name) if isinstance(name, str) else None
         if found is None:
-            found = QueueKeys(self.namespace, queue_name(name))
+            found = QueueKeys(self.namespace, queue_name(name), self.kind)
             # Only of queues that are there: a stranger may ask for a million that are not.
             if name in self._known:
                 self._keys[name] = found

@@ -1,0 +1,75 @@
+"""Place: an account in a region. Whose things are in which namespace, and the ARNs that name them.
+
+    arn : partition : service : region : account : resource
+
+A client's own account in its own region is the namespace that it was made for. Every other pair
+lives beside it: `<namespace>.<account>.<region>`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from rmq.errors import InvalidParameter
+
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_REGION = re.compile(r"[a-z0-9-]{1,24}")
+ARN_PARTS = 6
+
+
+class Place(NamedTuple):
+    """An account in a region."""
+
+    account: str
+    """12 digits."""
+    region: str
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of something that is here."""
+        return f"arn:{partition(self.region)}:{service}:{self.region}:{self.account}:{resource}"
+
+
+class Arn(NamedTuple):
+    """An ARN in its parts."""
+
+    service: str
+    place: Place
+    resource: str
+
+
+def partition(region: str) -> str:
+    """The partition of AWS that a region belongs to."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def read_arn(field: str, value: str) -> Arn:
+    """Cut an ARN in its parts. Raises InvalidParameter naming *field*."""
+    parts = value.split(":", ARN_PARTS - 1) if isinstance(value, str) else []
+    if len(parts) < ARN_PARTS or parts[0] != "arn":
+        raise InvalidParameter(field, value, f"an ARN of at least {ARN_PARTS} elements")
+    _, kind, service, region, account, resource = parts
+    if not kind.startswith("aws") or not _ACCOUNT.fullmatch(account):
+        raise InvalidParameter(field, value, "an ARN with an account of 12 digits")
+    if not _REGION.fullmatch(region) or not service or not resource:
+        raise InvalidParameter(field, value, "an ARN that names service, region and resource")
+    return Arn(service, Place(account, region), resource)
+
+
+class Places:
+    """Which namespace each place has, beside that of a client's own."""
+
+    __slots__ = ("namespace", "own")
+
+    def __init__(self, namespace: str, own: Place) -> None:
+        self.namespace = namespace
+        """Of the own place."""
+        self.own = own
+
+    def namespace_of(self, place: Place) -> str:
+        """The namespace of a place."""
+        if place == self.own:
+            return self.namespace
+        return f"{self.namespace}.{place.account}.{place.region}"

@@ -1,0 +1,84 @@
+"""Inner queues: where messages wait for a dispatcher. One for each subscription that is pushed to,
+named by its id, and one for each kind of message that has no subscription.
+
+They are queues like any other, but of the kind `p`: their keys differ and no list names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+
+from rmq.core.codec import Header, pack, unpack
+from rmq.core.script import Plan
+from rmq.errors import QueueDoesNotExist, RmqError
+from rmq.queues import lifecycle, plans
+from rmq.queues.limits import Limits
+from rmq.queues.message import Sent
+from rmq.queues.outgoing import Outgoing
+from rmq.topics import ready
+from rmq.topics.ready import Work
+from rmq.topics.registry import TopicRegistry
+
+DIRECT = "direct"
+"""Requests to confirm, and farewells."""
+MOBILE = "mobile"
+"""Published to one platform endpoint."""
+SMS = "sms"
+"""Published to one number."""
+RETENTION = timedelta(days=24)
+"""Longer than the longest delivery policy goes on."""
+LEASE = timedelta(seconds=60)
+"""How long a dispatcher may take for one message before another one gets it, unless it says
+otherwise."""
+LIMITS = Limits.none()
+"""Inner queues know no limits but ours."""
+
+
+class Target(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
+    """Where a message without a subscription goes; JSON in its header."""
+
+    protocol: str
+    """http, https, email, email-json, application or sms; sqs for a queue of another account that
+    is asked to confirm."""
+    endpoint: str
+    kind: str = "Notification"
+    """Or SubscriptionConfirmation, UnsubscribeConfirmation: what the envelope calls its Type."""
+    topic_arn: str = ""
+    subscription_arn: str = ""
+    token: str = ""
+    signature_version: int = 1
+    delivery_policy: str = ""
+    """The effective one, JSON; '' for the default."""
+
+
+def create(registry: TopicRegistry, name: str) -> Plan[None]:
+    """Make an inner queue, or find that it stands."""
+    yield from lifecycle.create(
+        registry.inner,
+        name,
+        {
+            "message_retention_period": RETENTION,
+            "visibility_timeout": LEASE,
+        },
+        None,
+    )
+
+
+def send_direct(
+    registry: TopicRegistry, name: str, body: bytes, header: Header, target: Target
+) -> Plan[Sent]:
+    """Put a message without a subscription into the inner queue *name* (DIRECT, MOBILE or SMS), and
+    wake a dispatcher. The queue's message id is the notification's."""
+    header = msgspec.structs.replace(header, target=msgspec.json.encode(target).decode())
+    packed = pack(body, header)
+    while True:
+        try:
+            sent = yield from plans.send_packed(registry.inner, name, [packed])
+            break
+        except QueueDoesNotExist:
+            yield from create(registry, name)
+    yield ready.mark(registry.push, [Work(name)])
+    return sent[0]
