@@ -25,6 +25,7 @@ class QueueKeys:
     groups: str
     inflight: str
     lanes: str
+    loads: str
     log: str
     moved: str
     order: str
