@@ -1,0 +1,1 @@
+"""Topics: one message, many subscribers, filtered."""
