@@ -4,6 +4,7 @@
     ├── CallerError                  your request; repeating it will not help
     │   ├── InvalidParameter         a field, its value and its limit
     │   │   ├── MissingParameter     needed here, and not given
+    │   │   ├── InvalidFilterPolicy  and where in the policy
     │   │   └── TooManyTags
     │   ├── QueueDoesNotExist
     │   ├── QueueExists              made before, with another value of one attribute
@@ -100,6 +101,23 @@ class MissingParameter(InvalidParameter, code="RMQ_MISSING_PARAMETER"):
         self.field = field
         self.value = "missing"
         self.limit = why
+
+
+class InvalidFilterPolicy(InvalidParameter, code="RMQ_INVALID_FILTER_POLICY"):
+    """A subscription's filter policy can not be read, or is too complex.
+
+    `reason` is what Amazon SNS says of it, and `place` where it is: `store[1].prefix`, or "" for
+    the policy as a whole.
+    """
+
+    def __init__(self, reason: str, place: str, value: object, limit: str) -> None:
+        at = f" at {place}" if place else ""
+        CallerError.__init__(self, f"filter_policy{at} is {brief(value)}; it must be {limit}")
+        self.field = "filter_policy"
+        self.value = brief(value)
+        self.limit = limit
+        self.reason = reason
+        self.place = place
 
 
 class TooManyTags(InvalidParameter, code="RMQ_TOO_MANY_TAGS"):
