@@ -145,7 +145,14 @@ class Aside:
     call: Call[Any]
 
 
-Step = Call[Any] | Joint[Any] | Sleep | Block | Several | Aside
+@dataclass(frozen=True, slots=True)
+class Offload:
+    """Work for the processor that would hold up others: asyncio does it in a thread."""
+
+    work: Callable[[], Any]
+
+
+Step = Call[Any] | Joint[Any] | Sleep | Block | Several | Aside | Offload
 Plan = Generator[Step, Any, T]
 
 
