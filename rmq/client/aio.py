@@ -175,7 +175,10 @@ class AsyncClient:
                 return
 
     async def delete_topic(self, name: str) -> bool:
-        """Remove a topic with its subscriptions. False when there was none. Raises ArchiveActive."""
+        """Remove a topic with its subscriptions. False when there was none.
+
+        Raises ArchiveActive.
+        """
         return await self.topic(name).delete_topic()
 
     # --- the namespace ---

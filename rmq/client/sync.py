@@ -170,7 +170,10 @@ class Client:
                 return
 
     def delete_topic(self, name: str) -> bool:
-        """Remove a topic with its subscriptions. False when there was none. Raises ArchiveActive."""
+        """Remove a topic with its subscriptions. False when there was none.
+
+        Raises ArchiveActive.
+        """
         return self.topic(name).delete_topic()
 
     # --- the namespace ---

@@ -47,7 +47,7 @@ class Outgoing:
 
 
 Prepared = tuple[Any, ...]
-"""A message as its script takes it. Standard: packed, delay_ms (and the group, if it has one, behind
+"""A message as its script takes it. Standard: packed, delay_ms (and the group, if any, behind
 it). FIFO: deduplication key, group, packed."""
 
 

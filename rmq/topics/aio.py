@@ -13,13 +13,10 @@ from rmq.queues.aio import AsyncQueue, BatchResult
 from rmq.queues.limits import listed
 from rmq.topics import finding, lifecycle, listening, publishing, replaying, subscribing, watching
 from rmq.topics.attributes import TopicInfo, topic_name
+from rmq.topics.filters.policy import FilterPolicyScope
 from rmq.topics.message import Notification, Published
 from rmq.topics.registry import TopicRegistry
-from rmq.topics.subscription import (
-    FilterPolicyScope,
-    Subscription,
-    Subscriptions,
-)
+from rmq.topics.subscription import Subscription, Subscriptions
 from rmq.topics.watching import SubscriptionStats, TopicStats, Verdict
 
 Attributes = Mapping[str, Any]
@@ -140,7 +137,7 @@ class AsyncTopic:
             subscribing.subscribe(
                 self._registry,
                 self.name,
-                getattr(endpoint, "name", endpoint),
+                endpoint if isinstance(endpoint, str) else endpoint.name,
                 protocol,
                 {
                     "raw_message_delivery": raw_message_delivery,

@@ -56,8 +56,8 @@ class TopicAttributes:
     display_name: str = ""
     """Up to 100 characters; shown as the sender of e-mail and SMS."""
     policy: str | None = None
-    """Who may do what here: a JSON object as text, at most 30 KB. None is SNS's default policy. Kept
-    and returned; the library asks nobody who they are, an endpoint in front of it may."""
+    """Who may do what here: a JSON object as text, at most 30 KB. None is SNS's default policy.
+    Kept and returned; the library asks nobody who they are, an endpoint in front of it may."""
     delivery_policy: str | None = None
     """How HTTP subscriptions are retried: JSON as text, see rmq.topics.delivery_policy."""
     kms_master_key_id: str | None = None

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rmq.core.codec import PLAIN, Header, pack
+from rmq.core.codec import PLAIN, Header, MessageAttribute, attributes_size, pack
 from rmq.core.place import Arn, read_arn
 from rmq.core.script import Call, Plan, Several
 from rmq.errors import (
@@ -298,12 +298,7 @@ def for_queue(
         }
         if len(attributes) > RAW_ATTRIBUTES:
             raise Undeliverable(f"more than {RAW_ATTRIBUTES} attributes can not be delivered raw")
-        size = sum(
-            len(name.encode())
-            + len(kind)
-            + len(value if isinstance(value, bytes) else value.encode())
-            for name, (kind, value) in attributes.items()
-        )
+        size = attributes_size({name: MessageAttribute(*pair) for name, pair in attributes.items()})
         if given is PLAIN and len(body) <= queue.attributes.maximum_message_size:
             return item.packed
     if len(body) + size > queue.attributes.maximum_message_size:

@@ -13,9 +13,10 @@ from rmq.errors import InvalidParameter, StaleConfig, TopicDoesNotExist, TopicEx
 from rmq.queues.administration import names_from
 from rmq.queues.lifecycle import Page, check_page, checked_tags, page_of
 from rmq.queues.limits import listed, text
+from rmq.queues.registry import LOOKS
 from rmq.topics import commands, inner
 from rmq.topics.attributes import TopicInfo, checked, stored
-from rmq.topics.registry import LOOKS, TopicRegistry, described, up_to_date
+from rmq.topics.registry import TopicRegistry, described, up_to_date
 
 
 def create(
@@ -95,11 +96,9 @@ def _archived(
     registry: TopicRegistry, changes: Mapping[str, Any], had: timedelta | None
 ) -> dict[str, str]:
     """Since when there is an archive, where that changes."""
-    if "archive_retention" not in changes or (changes["archive_retention"] is None) == (
-        had is None
-    ):
+    has = changes.get("archive_retention") is not None
+    if "archive_retention" not in changes or has == (had is not None):
         return {}
-    has = changes["archive_retention"] is not None
     return {"archived_ms": str(registry.clock.now_ms()) if has else ""}
 
 

@@ -96,7 +96,7 @@ def _publish_some(
     start: int,
     results: list[Published | RmqError | None],
 ) -> Plan[int]:
-    """Publish what one script call may carry, from *start*, and note the results. Where to go on."""
+    """Publish what one script call may carry, from *start*; note the results. Where to go on."""
     for _ in range(LOOKS):
         info, listeners = yield from audience(registry, name)
         batch, end = _cut(registry, info, listeners, messages, start, results)

@@ -51,14 +51,14 @@ def relay(registry: TopicRegistry, name: str) -> Plan[int]:
                     continue
                 delivery = _delivery(info, one, listeners, batch)
                 deliveries.append((delivery, Given(id, batch.cursor, batch.to)))
-        yield from fan_out(registry, info, [one for one, _ in deliveries if one.items])
-        for one, moved in deliveries:
-            if one.is_done or not one.items:
+        yield from fan_out(registry, info, [made for made, _ in deliveries if made.items])
+        for delivery, moved in deliveries:
+            if delivery.is_done or not delivery.items:
                 given.append(moved)
-                total += len(one.items)
+                total += len(delivery.items)
             else:
                 away.append(moved.id)
-        counts = counts_of(registry, [one for one, _ in deliveries if one.items])
+        counts = counts_of(registry, [made for made, _ in deliveries if made.items])
 
 
 def _delivery(info: TopicInfo, one: Subscription, listeners: Audience, batch: Batch) -> Delivery:

@@ -1,8 +1,8 @@
 """Subscribing: how a subscription is made, confirmed, changed and ended. Plans.
 
 A subscription that is pushed to has an inner queue, made before the subscription can be given
-anything, and removed after it can not any more: a crash between the two leaves an empty queue, never
-a subscription without one.
+anything, and removed after it can not any more: a crash between the two leaves an empty queue,
+never a subscription without one.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from rmq.errors import (
 )
 from rmq.queues.attributes import queue_name
 from rmq.queues.limits import Limits, ms, text
+from rmq.queues.registry import LOOKS
 from rmq.queues.registry import described as described_queue
 from rmq.topics import commands, inner, watching
 from rmq.topics.attributes import TopicInfo
@@ -39,7 +40,7 @@ from rmq.topics.filters.grammar import parse
 from rmq.topics.filters.limits import FilterLimits
 from rmq.topics.finding import missing, stored_one
 from rmq.topics.inner import DIRECT, Target
-from rmq.topics.registry import LOOKS, TopicRegistry, known, on_known
+from rmq.topics.registry import TopicRegistry, known, on_known
 from rmq.topics.subscription import (
     CONFIRMED_BY_ENDPOINT,
     PROTOCOLS,

@@ -173,7 +173,8 @@ def _filtered(one: Subscription, totals: list[int], given: int) -> dict[str, int
 
 def _totals(registry: TopicRegistry, name: str, ids: tuple[str, ...]) -> Plan[list[int]]:
     try:
-        return (yield commands.stats(registry.keys(name), name, ids))
+        found: list[int] = yield commands.stats(registry.keys(name), name, ids)
+        return found
     except TopicDoesNotExist:
         registry.drop(name)
         raise
