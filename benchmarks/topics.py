@@ -22,7 +22,7 @@ def fan_out(bench: Bench) -> Iterator[Row]:
     """Messages delivered a second by publish_many of 100, beside as many sent with send_many of 100
     to each queue.
 
-    Fair: the same bytes end in the same queues, in the same batches: where we deliver envelopes, the
+    Fair: the same bytes end in the same queues, in the same batches; beside our envelopes the
     floor sends bodies of an envelope's size. What we add is the topic: a message is written to its
     outbox first, and matched. In an envelope it is also rendered for each queue; without a
     signature, which the library leaves out for queues unless a topic asks for it.
