@@ -35,6 +35,7 @@ _TWINS: dict[type, type] = {
     rmq.Queue: rmq.AsyncQueue,
     rmq.Message: rmq.AsyncMessage,
     rmq.Topic: rmq.AsyncTopic,
+    rmq.Topic: rmq.AsyncTopic,
 }
 
 
@@ -88,8 +89,12 @@ def _awaited(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
 
 
 async def _each(iterator: Iterator[Any]) -> AsyncIterator[Any]:
-    while (item := await in_thread(next, iterator, _END)) is not _END:
-        yield faced(item)
+    try:
+        while (item := await in_thread(next, iterator, _END)) is not _END:
+            yield faced(item)
+    finally:
+        if inspect.isgenerator(iterator):
+            await in_thread(iterator.close)
 
 
 @asynccontextmanager

@@ -137,12 +137,13 @@ class Several:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """A call whose answer a plan does not need: asyncio carries it out while the plan goes on.
+    """What a plan need not wait for: it goes on meanwhile. Where there are threads, a call is
+    carried out at once all the same, and a plan by a thread of its own.
 
-    Only for what somebody else does later if it fails.
+    Only for what somebody else does later if it fails, or ends with the client.
     """
 
-    call: Call[Any]
+    work: Call[Any] | Plan[Any]
 
 
 @dataclass(frozen=True, slots=True)
