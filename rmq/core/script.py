@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _ENTRY = re.compile(r"^-- (KEYS|ARGV)\[(\d+\.\.|\d+|#)\](?: +(\w+))?", re.MULTILINE)
 _INCLUDE = re.compile(r"^--@include (\S+)\n", re.MULTILINE)
-_ERRORS = re.compile(r"^-- Errors +(.+)$", re.MULTILINE)
+_ERRORS = re.compile(r"^-- Errors +(.+(?:\n-- +RMQ_.+)*)$", re.MULTILINE)
 
 
 def _folder() -> Path:
@@ -182,7 +182,7 @@ def load(name: str) -> Script:
     source = _without_comments(_with_includes(text))
     bare = source.partition("\n")[2]
     found = _ERRORS.search(text)
-    errors = () if not found or found[1] == "none" else tuple(found[1].split())
+    errors = () if not found or found[1] == "none" else tuple(found[1].replace("--", "").split())
     return Script(
         name=name.replace("/", "."),
         source=source,
