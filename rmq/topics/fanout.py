@@ -134,18 +134,25 @@ def _offer(
     """Deliver what goes out in one write. What has to be offered again: its queue has changed."""
     asked: list[_Pair] = []
     calls: list[Call[int]] = []
+    again: list[_Pair] = []
+    known = [target.registry.known(target.name) for _, target in pairs]
     described = yield from _describe([target for _, target in pairs])
-    for (one, target), queue in zip(pairs, described, strict=True):
+    for (one, target), before, queue in zip(pairs, known, described, strict=True):
         if isinstance(queue, RmqError):
             _failed(registry, one, target, queue)
             continue
         one.undelivered.clear()
         call = _call(registry, info, one, target, queue, cache)
-        if call is not None:
+        if one.undelivered and before is not None and one not in cache.doubted:
+            # No script says that the queue has changed, where it is not called. So ask.
+            cache.doubted.add(one)
+            target.registry.forget(target.name)
+            one.is_done = False
+            again.append((one, target))
+        elif call is not None:
             calls.append(call)
             asked.append((one, target))
     results = (yield Several(calls)) if calls else []
-    again: list[_Pair] = []
     for (one, target), result in zip(asked, results, strict=True):
         if isinstance(result, StaleConfig):
             target.registry.forget(target.name)
@@ -301,6 +308,8 @@ class _Cache:
 
     def __init__(self) -> None:
         self._found: dict[int, _Plain | None] = {}
+        self.doubted: set[Delivery] = set()
+        """What a queue could not take as we knew it, so that it was looked at anew."""
 
     def plain(self, items: Sequence[Item]) -> _Plain | None:
         """None where one of them is more than a body."""
