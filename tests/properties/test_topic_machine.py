@@ -457,7 +457,7 @@ def test_a_topic_behaves_like_its_model(
     run_state_machine_as_test(
         kind,
         settings=settings(
-            max_examples=15 if place == "memory" else 40,
+            max_examples=15 if place == "memory" else 100,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -242,20 +242,17 @@ async def test_a_queue_that_is_away_keeps_its_place_and_holds_up_nobody(
 
 
 async def test_a_publisher_that_is_due_finishes_what_a_dead_relayer_left(
-    backend, client, fifo_topic, raw_fifo, clock, connect
+    backend, client, fifo_topic, fifo, clock, connect
 ):
-    """Also where nobody wants what it publishes."""
+    """Also where nobody wants what it publishes itself."""
     backend.beyond_aws("plans")
-    await publisher(client, Notification("left", message_group_id="g"), topic="news.fifo").through(
-        "topics.publish_fifo"
-    )
-    (one,) = await fifo_topic.subscriptions()
-    await fifo_topic.set_subscription(one.id, filter_policy={"a": ["b"]})
-    await fifo_topic.set_subscription(one.id, filter_policy=None)
+    await fifo_topic.subscribe(fifo, raw_message_delivery=True, filter_policy={"a": ["b"]})
+    left = Notification("left", attributes={"a": "b"}, message_group_id="g")
+    await publisher(client, left, topic="news.fifo").through("topics.publish_fifo")
     clock.move(61)
-    other = connect().topic("news.fifo")
-    await other.publish("next", message_group_id="g")
-    assert await texts(raw_fifo) == ["left", "next"]
+    published = await connect().topic("news.fifo").publish("for nobody", message_group_id="g")
+    assert published.matched == 0
+    assert await texts(fifo) == ["left"]
 
 
 async def test_who_publishes_does_not_relay_for_others_for_ever(
