@@ -4,6 +4,8 @@
     ├── CallerError                  your request; repeating it will not help
     │   ├── InvalidParameter         a field, its value and its limit
     │   │   ├── MissingParameter     needed here, and not given
+    │   │   ├── InvalidFilterPolicy  and where in the policy
+    │   │   ├── InvalidPolicy        an access policy, or a change to one
     │   │   └── TooManyTags
     │   ├── QueueDoesNotExist
     │   ├── QueueExists              made before, with another value of one attribute
@@ -22,6 +24,7 @@
     │   ├── SubscriptionDoesNotExist
     │   ├── SubscriptionExists       made before, with another value of one attribute
     │   ├── TooManySubscriptions, TooManyFilterPolicies
+    │   ├── AddressRefused           an address that this machine may not be made to call
     │   └── ConfigurationError       a URL, a setting or a server that we can not work with
     └── ServerError                  Redis or the way to it
         ├── ConnectionLost           no answer within the deadline
@@ -100,6 +103,45 @@ class MissingParameter(InvalidParameter, code="RMQ_MISSING_PARAMETER"):
         self.field = field
         self.value = "missing"
         self.limit = why
+
+
+class InvalidFilterPolicy(InvalidParameter, code="RMQ_INVALID_FILTER_POLICY"):
+    """A subscription's filter policy can not be read, or is too complex.
+
+    `reason` is what Amazon SNS says of it, and `place` where it is: `store[1].prefix`, or "" for
+    the policy as a whole.
+    """
+
+    def __init__(self, reason: str, place: str, value: object, limit: str) -> None:
+        at = f" at {place}" if place else ""
+        CallerError.__init__(self, f"filter_policy{at} is {brief(value)}; it must be {limit}")
+        self.field = "filter_policy"
+        self.value = brief(value)
+        self.limit = limit
+        self.reason = reason
+        self.place = place
+
+
+class InvalidPolicy(InvalidParameter, code="RMQ_INVALID_POLICY"):
+    """An access policy, or a change to one, breaks a rule; nothing was judged by it or kept.
+
+    `aws_message` is what Amazon SNS says to it.
+    """
+
+    def __init__(
+        self,
+        field: str,
+        value: object,
+        limit: str,
+        aws_message: str = "Invalid parameter: Policy Error: null",
+    ) -> None:
+        # Names in a policy are its author's, and may be as long as the policy.
+        super().__init__(field if len(field) <= 200 else f"{field[:180]}…", value, limit)
+        self.aws_message = aws_message
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(f"policy of {subject}", Words(detail), "one that can be kept")
 
 
 class TooManyTags(InvalidParameter, code="RMQ_TOO_MANY_TAGS"):
@@ -271,6 +313,14 @@ class TooManyFilterPolicies(CallerError, code="RMQ_TOO_MANY_FILTER_POLICIES"):
     @classmethod
     def _refused(cls, subject: str, detail: str) -> RmqError:
         return cls(f"topic {subject!r} has {detail} filter policies, its limit; remove some first")
+
+
+class AddressRefused(CallerError, code="RMQ_ADDRESS_REFUSED"):
+    """Nobody outside may make this machine call that address; `host` and `address` name it."""
+
+    host: str
+    address: str
+    """The address that is refused; of a host that is no name and no address, the host."""
 
 
 class ConfigurationError(CallerError, code="RMQ_CONFIGURATION"):

@@ -6,9 +6,10 @@ Every field is an environment variable with the prefix RMQ_, so `RMQ_URL=redis:/
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
@@ -32,6 +33,16 @@ class Settings(BaseSettings):
     """The key of our certificate (PEM)."""
     allow_eviction: bool = False
     """Work on a server whose maxmemory-policy is allkeys-*, which may drop queued messages."""
+    allow_addresses: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses that HTTP(S) subscriptions may call though they are not public: addresses, CIDR
+    blocks, host names, or `loopback`; separated by commas."""
+
+    @field_validator("allow_addresses", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(entry for part in value.split(",") if (entry := part.strip()))
 
     aws_account_id: str = Field("000000000000", pattern=r"^[0-9]{12}$")
     """The account that owns this namespace: it stands in ARNs, and is that of the endpoint's

@@ -1,14 +1,6 @@
--- fifo: the order inside groups, and the moment at which a group may be received again.
+-- fifo: the moment at which a group may be received again.
 --
---   order    zset, all scores 0, member  group \0 seq(16 digits), so that lex order is send order
 --   groups   zset, group -> ms from which its head can be received; a locked group's is its lease
-local function member(group, seq) return group .. '\0' .. format('%016d', tonumber(seq)) end
-local function member_seq(m) return int(tonumber(string.sub(m, -16))) end
-
-local function members_of(order, group, count)
-  return call('ZRANGEBYLEX', order, '[' .. group .. '\0', '(' .. group .. '\1', 'LIMIT', 0, count)
-end
-
 -- When a message that was never received may be. Without a delay that is at once, also where a
 -- burst has pushed seq ahead of the clock.
 local function ripe_ms(seq, delay_ms)

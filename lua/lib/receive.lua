@@ -2,9 +2,9 @@
 --
 -- Reply: now_ms, sleep_ms (-1: until something is sent), flags, how many were moved to the outbox,
 --        then per message
---        seq, receive_count, first_received_ms (0: now), packed; on FIFO queues also
---        group, received_ms (0: now)
-local SWEEP, MOVED, MORE, OVER_LIMIT = 1, 2, 4, 8
+--        seq, receive_count, first_received_ms (0: now), packed; then, with the flag GROUPED,
+--        group; on FIFO queues group, received_ms (0: now)
+local SWEEP, MOVED, MORE, OVER_LIMIT, GROUPED = 1, 2, 4, 8, 16
 
 -- The earliest moment at which something becomes visible by itself is waited for by one consumer,
 -- the others sleep a little longer, so that a due lease does not wake a thousand. The holder of that

@@ -12,6 +12,7 @@
 -- KEYS[6] order    zset
 -- KEYS[7] groups   zset
 -- KEYS[8] delayed  zset
+-- KEYS[9] loads    hash    see lib/fair; on a standard queue order and groups are as there
 -- ARGV[1] version
 -- ARGV[2] source       name of the sending queue
 -- ARGV[3] incarnation  of the sending queue; a queue made anew begins anew
@@ -23,12 +24,12 @@
 -- Errors  RMQ_QUEUE_DOES_NOT_EXIST RMQ_STALE_CONFIG
 -- Cost    O(messages * log N)
 --@include lib/base
---@include lib/lease
---@include lib/fifo
+--@include lib/order
+--@include lib/fair
 
 local state, log, relayed, wake, moved = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local order, groups, delayed = KEYS[6], KEYS[7], KEYS[8]
-local s = call('HMGET', state, 'version', 'seq', 'sent', 'bytes', 'waiting')
+local order, groups, delayed, loads = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local s = call('HMGET', state, 'version', 'seq', 'sent', 'bytes', 'waiting', 'fair_from')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
@@ -45,6 +46,8 @@ end
 local now, delay_ms = now_us(ARGV[#ARGV]), tonumber(ARGV[4])
 local now_ms = math.floor(now / 1000)
 local seq, taken, bytes, last = math.max(now, tonumber(s[2]) + 1) - 1, 0, 0, nil
+local index, fair_from = s[6] and fair_index(order, groups, loads), nil
+if index and index.over(state, log, s[2]) then index = nil end
 for i = 5, #ARGV - 4, 4 do
   local id, packed, sent_ms, group = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
   local ms, n = parts(id)
@@ -57,13 +60,20 @@ for i = 5, #ARGV - 4, 4 do
       call('ZADD', groups, 'NX', int(now_ms + delay_ms), group)
       if delay_ms > 0 then call('ZADD', delayed, int(seq), int(seq)) end
     else
-      call('XADD', log, int(seq), 'm', packed)
+      if group == '' then call('XADD', log, int(seq), 'm', packed)
+      else
+        call('XADD', log, int(seq), 'm', packed, 'g', group)
+        if not index then index, fair_from = fair_index(order, groups, loads), int(seq) end
+      end
+      if index then index.join(group, seq) end
       -- The log expires by seq, so only an older sent time must be kept beside it.
       if sent_ms > 0 then call('ZADD', moved, int(sent_ms), int(seq)) end
     end
   end
 end
 if taken == 0 then return 0 end
+if index then index.flush() end
+if fair_from then call('HSET', state, 'fair_from', fair_from) end
 call('HSET', relayed, ARGV[2], ARGV[3] .. ' ' .. last)
 call('HSET', state, 'seq', int(seq), 'sent', int(tonumber(s[3]) + taken),
   'bytes', int(tonumber(s[4]) + bytes), 'accepted', '1', 'sweep', '0')

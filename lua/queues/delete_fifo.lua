@@ -18,6 +18,7 @@
 -- Cost    O(messages * log N)
 --@include lib/base
 --@include lib/lease
+--@include lib/order
 --@include lib/fifo
 
 local state, log, inflight, first = KEYS[1], KEYS[2], KEYS[3], KEYS[4]

@@ -3,8 +3,8 @@
 --
 -- KEYS[1] state     hash
 -- KEYS[2] outbox    stream   emptied, never deleted: its IDs must not go backwards
--- KEYS[3..]         log, inflight, delayed, first, order, groups, dedup, moved, attempts,
---                   attempt_times
+-- KEYS[3..]         log, inflight, delayed, first, order, groups, loads, dedup, moved,
+--                   attempts, attempt_times
 -- ARGV[1] version
 -- ARGV[2] interval_ms  refuse when the last purge is less ago; '' purges anyway
 -- ARGV[3] token     names this purge: a repeat after a lost answer is answered as the first was
@@ -36,5 +36,6 @@ local dropped = call('XLEN', KEYS[3])
 call('HSET', state, 'cursor', s[2], 'deleted', int(tonumber(s[3]) + dropped), 'timer', '0',
   'purged', int(now_ms) .. ' ' .. token .. ' ' .. dropped)
 if call('EXISTS', KEYS[2]) == 1 then call('XTRIM', KEYS[2], 'MAXLEN', 0) end
+call('HDEL', state, 'fair_from')
 call('UNLINK', unpack(KEYS, 3))
 return dropped

@@ -1,14 +1,18 @@
 #!lua flags=allow-oom
 -- queues.receive: lease messages of a standard queue: the due ones again, the delayed ones that
--- are ripe, then new ones in the order of sending. One over its limit goes to the outbox instead.
+-- are ripe, then new ones in the order of sending; where there are groups, by turns instead. One
+-- over its limit goes to the outbox.
 --
 -- KEYS[1] state      hash
--- KEYS[2] log        stream  seq -> packed message
+-- KEYS[2] log        stream  seq -> packed message (and group)
 -- KEYS[3] inflight   zset    seq -> lease
 -- KEYS[4] delayed    zset    seq -> due_ms
 -- KEYS[5] first      hash    seq -> when it was first received (ms)
 -- KEYS[6] wake       list
 -- KEYS[7] outbox     stream  s seq, t target queue, k kind
+-- KEYS[8] order      zset    see lib/fair
+-- KEYS[9] groups     zset
+-- KEYS[10] loads     hash
 -- ARGV[1] version
 -- ARGV[2] max        how many messages, 1..1000
 -- ARGV[3] visibility_ms
@@ -28,13 +32,18 @@
 --@include lib/base
 --@include lib/lease
 --@include lib/receive
+--@include lib/order
+--@include lib/fair
 
 local state, log, inflight, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local first, wake, outbox = KEYS[5], KEYS[6], KEYS[7]
+local first, wake, outbox, order = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local groups, loads = KEYS[9], KEYS[10]
+-- Messages that became visible by themselves and that one receive brings back to their groups.
+local JOINING = 100
 local want, visibility_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local in_flight_limit, wait_ms = tonumber(ARGV[5]), tonumber(ARGV[9])
 local s = call('HMGET', state, 'version', 'seq', 'cursor', 'received', 'waiting', 'sweep',
-  'timer', 'delayed_to', 'keep_until', 'expired')
+  'timer', 'delayed_to', 'keep_until', 'expired', 'fair_from')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
@@ -57,7 +66,8 @@ local now_text, fresh_lease = int(now_ms), pack_lease(due, 1)
 local reply = { now_text, -1, 0, 0 }
 local got, moved, leases, firsts, gone = 0, 0, {}, {}, {}
 local default_ms = tonumber(ARGV[10])
-local function take(seq, score, packed)
+local index = s[11] and fair_index(order, groups, loads)
+local function take(seq, score, entry)
   local count, at = score and lease_count(score) or 0, 0
   if count > 0 then at = first_receive(first, seq, score, default_ms) end
   if count == 1 or (count == 0 and visibility_ms ~= default_ms) then
@@ -74,43 +84,63 @@ local function take(seq, score, packed)
   else
     local n, m = #reply, #leases
     local lease = count == 0 and fresh_lease or pack_lease(due, count + 1)
-    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = seq, math.min(count + 1, 2047), at, packed
+    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = seq, math.min(count + 1, 2047), at, entry[2][2]
+    if index then reply[n + 5] = entry[2][4] or '' end
     leases[m + 1], leases[m + 2] = lease, seq
     got = got + 1
   end
 end
 
+-- Where there are groups, what the next three steps find joins its group, and the fourth takes.
+local found, joined, ended = take, 0, {}
+if index then
+  found = function(seq, score, entry)
+    local group = entry[2][4] or ''
+    if score then
+      keep_first(first, seq, score, default_ms)
+      index.shift(group, -1)
+      ended[#ended + 1] = int(lease_count(score))
+      ended[#ended + 1] = seq
+    end
+    index.join(group, seq)
+    joined = joined + 1
+  end
+end
+
 -- 1. Leases that have run out.
 --    Each is looked up by itself, so fewer at a time.
-local left, most = false, math.min(want, 25)
-local again = call('ZRANGEBYSCORE', inflight, '-inf', due_score(now_ms), 'WITHSCORES',
+local left, most = false, index and JOINING or math.min(want, 25)
+local again = call('ZRANGEBYSCORE', inflight, LEASED, due_score(now_ms), 'WITHSCORES',
   'LIMIT', 0, most + 1)
 for i = 1, #again, 2 do
   if i > 2 * most then left = true break end
   local entry = call('XRANGE', log, again[i], again[i])[1]
-  if entry then take(again[i], again[i + 1], entry[2][2])
+  if entry then found(again[i], again[i + 1], entry)
   else gone[#gone + 1] = again[i] end
 end
 
 -- 2. Delays that have run out.
 local delayed_to, cursor, ripened = tonumber(s[8]), tonumber(s[3]), {}
 if delayed_to > 0 and got + moved < want then
-  most = math.min(want - got - moved, 25)
+  most = index and JOINING or math.min(want - got - moved, 25)
   local ripe = call('ZRANGEBYSCORE', delayed, '-inf', int(now_ms), 'LIMIT', 0, most + 1)
   for i = 1, #ripe do
     if i > most then left = true break end
     local entry = call('XRANGE', log, ripe[i], ripe[i])[1]
     call('ZREM', delayed, ripe[i])
     ripened[ripe[i]] = true
-    if entry then take(ripe[i], nil, entry[2][2]) end
+    if entry then found(ripe[i], nil, entry) end
   end
 end
 
--- 3. New messages, after the cursor. Behind the last delayed one nothing can be out of turn.
-local start, scanned = math.max(cursor, horizon), 0
-while got + moved < want do
-  local ask = want - got - moved
-  local entries = call('XRANGE', log, '(' .. int(start), '+', 'COUNT', ask)
+-- 3. New messages, after the cursor. Behind the last delayed one nothing can be out of turn. Where
+--    there are groups, these are what was sent before the first of them; of more than *want* none can
+--    have its turn now.
+local last = index and tonumber(s[11]) - 1 or tonumber(s[2])
+local start, scanned, before = math.max(cursor, horizon), 0, joined
+while got + moved + joined - before < want and start < last do
+  local ask = want - got - moved - joined + before
+  local entries = call('XRANGE', log, '(' .. int(start), int(last), 'COUNT', ask)
   local waits, held = {}, {}
   if start < delayed_to and #entries > 0 then
     local seqs = {}
@@ -121,11 +151,31 @@ while got + moved < want do
   for i = 1, #entries do
     local seq = string.sub(entries[i][1], 1, -3)
     start = tonumber(seq)
-    if not waits[i] and not held[i] and not ripened[seq] then take(seq, nil, entries[i][2][2]) end
+    if not waits[i] and not held[i] and not ripened[seq] then found(seq, nil, entries[i]) end
   end
-  if #entries < ask then start = math.max(start, tonumber(s[2])) break end
+  if #entries < ask then start = last break end
   scanned = scanned + #entries
   if scanned >= 1000 then reply[3] = reply[3] + MORE break end
+end
+
+-- 4. By turns, where there are groups.
+if index then
+  index.flush()
+  if #ended > 0 then call('ZADD', inflight, unpack(ended)) end
+  local seqs, whose, expired = index.turns(want, horizon)
+  local scores = #seqs > 0 and call('ZMSCORE', inflight, unpack(seqs))
+  for i = 1, #seqs do
+    local entry = call('XRANGE', log, seqs[i], seqs[i])[1]
+    if entry then take(seqs[i], scores[i], entry)
+    else
+      gone[#gone + 1] = seqs[i]
+      index.shift(whose[i], -1)
+    end
+  end
+  index.flush()
+  for i = 1, #expired do gone[#gone + 1] = expired[i] end
+  reply[3] = GROUPED
+  left = left or call('EXISTS', groups) == 1
 end
 
 if #firsts > 0 then call('HSET', first, unpack(firsts)) end
@@ -138,7 +188,7 @@ if #leases > 0 then call('ZADD', inflight, unpack(leases)) end
 if moved > 0 then reply[3], reply[4] = reply[3] + MOVED, moved end
 if got + moved > 0 then
   call('HSET', state, 'cursor', int(start), 'received', int(tonumber(s[4]) + got))
-  if left or start < tonumber(s[2]) or visibility_ms < default_ms then
+  if left or start < last or visibility_ms < default_ms then
     wake_one(wake, s[5], now)
   end
   return reply
@@ -146,8 +196,11 @@ end
 
 -- Nothing. A token left in the list is stale; say until when there is nothing to look for.
 if start > cursor then call('HSET', state, 'cursor', int(start)) end
+-- Expired messages were cleared away: what stands behind them may have its turn.
+if index and #gone > 0 then reply[3] = reply[3] + MORE end
 if wait_ms > 0 then
-  local soonest, lease = -1, call('ZRANGE', inflight, 0, 0, 'WITHSCORES')[2]
+  local soonest = -1
+  local lease = call('ZRANGEBYSCORE', inflight, LEASED, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
   if lease and lease_due(lease) < FAR then soonest = lease_due(lease) end
   local ripe = delayed_to > 0 and call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
   if ripe and (soonest < 0 or tonumber(ripe) < soonest) then soonest = tonumber(ripe) end

@@ -33,6 +33,7 @@
 -- Cost    O(max * log N)
 --@include lib/base
 --@include lib/lease
+--@include lib/order
 --@include lib/fifo
 --@include lib/receive
 

@@ -17,6 +17,7 @@
 -- Cost    O(limit * log N)
 --@include lib/base
 --@include lib/lease
+--@include lib/order
 --@include lib/fifo
 
 local order, groups, inflight, wake = KEYS[2], KEYS[3], KEYS[4], KEYS[5]

@@ -20,8 +20,7 @@
 -- Errors  RMQ_QUEUE_DOES_NOT_EXIST RMQ_STALE_CONFIG
 -- Cost    O(messages * log N)
 --@include lib/base
---@include lib/lease
---@include lib/fifo
+--@include lib/order
 
 local state, log, order, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local dedup, delayed, wake = KEYS[5], KEYS[6], KEYS[7]

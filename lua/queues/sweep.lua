@@ -14,6 +14,7 @@
 -- KEYS[10] lanes    zset    lane -> when it was last found in use (us)
 -- KEYS[11] attempts hash
 -- KEYS[12] attempt_times  zset
+-- KEYS[13] loads    hash    see lib/fair; on a standard queue order and groups are as there
 -- ARGV[1] version
 -- ARGV[2] retention_ms
 -- ARGV[3] window_ms deduplication window
@@ -27,13 +28,15 @@
 -- Cost    O(limit * log N)
 --@include lib/base
 --@include lib/lease
+--@include lib/order
 --@include lib/fifo
+--@include lib/fair
 
 local state, log, inflight, delayed, first = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local order, groups, dedup, moved, lanes = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local attempts, attempt_times = KEYS[11], KEYS[12]
+local attempts, attempt_times, loads = KEYS[11], KEYS[12], KEYS[13]
 local SWEEP_US, LANE_US = 60 * 1000000, 3600 * 1000000
-local s = call('HMGET', state, 'version', 'expired')
+local s = call('HMGET', state, 'version', 'expired', 'fair_from')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
@@ -45,11 +48,11 @@ local more = false
 
 -- 1. Messages sent before the horizon: the head of the log. A dead letter keeps its first sent
 --    time, so it can expire before its neighbours.
-local seqs, places, touched = {}, {}, {}
+local seqs, whose, places, touched = {}, {}, {}, {}
 local function expire(seq, entry)
-  seqs[#seqs + 1] = seq
-  local group = entry[2][4]
-  if group then
+  local group = entry[2][4] or ''
+  seqs[#seqs + 1], whose[#whose + 1] = seq, group
+  if delay_ms then
     places[#places + 1] = member(group, seq)
     touched[group] = true
   end
@@ -59,18 +62,24 @@ for i = 1, #entries do expire(string.sub(entries[i][1], 1, -3), entries[i]) end
 local early = call('ZRANGEBYSCORE', moved, '-inf', int(math.floor(horizon / 1000)), 'LIMIT', 0, limit)
 for i = 1, #early do
   local entry = call('XRANGE', log, early[i], early[i])[1]
-  if entry then expire(early[i], entry) end
+  -- An older one stands at the head of the log as well.
+  if entry and tonumber(early[i]) > horizon then expire(early[i], entry) end
   call('ZREM', moved, early[i])
 end
 local expired = 0
 if #seqs > 0 then
+  if s[3] then
+    local index, leases = fair_index(order, groups, loads), call('ZMSCORE', inflight, unpack(seqs))
+    for i = 1, #seqs do index.drop(whose[i], seqs[i], leases[i]) end
+    index.flush()
+  end
   call('ZREM', inflight, unpack(seqs))
   call('ZREM', delayed, unpack(seqs))
   call('ZREM', moved, unpack(seqs))
   call('HDEL', first, unpack(seqs))
   if #places > 0 then call('ZREM', order, unpack(places)) end
   expired = call('XDEL', log, unpack(seqs))
-  for group in pairs(touched) do settle(order, groups, inflight, group, now_ms, delay_ms or 0, 4) end
+  for group in pairs(touched) do settle(order, groups, inflight, group, now_ms, delay_ms, 4) end
   call('HSET', state, 'expired', int(tonumber(s[2]) + expired))
 end
 if #entries == limit or #early == limit then more = true end

@@ -38,7 +38,7 @@ class Header(msgspec.Struct, omit_defaults=True, frozen=True):
     trace_header: str | None = msgspec.field(name="t", default=None)
     sender_id: str | None = msgspec.field(name="u", default=None)
     group_id: str | None = msgspec.field(name="g", default=None)
-    """Standard queues; a FIFO queue keeps the group beside the envelope."""
+    """Only in messages of releases before fair queues: the group stands beside the envelope."""
     deduplication_id: str | None = msgspec.field(name="d", default=None)
     """Where it was given; one made from the body is made again when asked for."""
     id: bytes | None = msgspec.field(name="i", default=None)

@@ -28,6 +28,7 @@ class QueueKeys:
     groups: str
     inflight: str
     lanes: str
+    loads: str
     log: str
     moved: str
     order: str

@@ -124,7 +124,28 @@ class Block:
     timeout_ms: int
 
 
-Step = Call[Any] | Joint[Any] | Sleep | Block
+@dataclass(frozen=True, slots=True)
+class Several:
+    """A plan's wish to carry out calls on any slots at the same time, those of one node in one
+    write. The answer is a list with the result or the RmqError of each.
+
+    Trouble is met with one more try, not retried to a deadline: who asks goes on without those.
+    """
+
+    calls: Sequence[Call[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A call whose answer a plan does not need: asyncio carries it out while the plan goes on.
+
+    Only for what somebody else does later if it fails.
+    """
+
+    call: Call[Any]
+
+
+Step = Call[Any] | Joint[Any] | Sleep | Block | Several | Aside
 Plan = Generator[Step, Any, T]
 
 

@@ -116,6 +116,7 @@ def purge(keys: QueueKeys, info: QueueInfo, interval: timedelta | None, token: s
             keys.first,
             keys.order,
             keys.groups,
+            keys.loads,
             keys.dedup,
             keys.moved,
             keys.attempts,

@@ -24,7 +24,7 @@ ATTEMPT_WINDOW = timedelta(minutes=5)
 """How long a receive request attempt id is remembered (Amazon SQS: ReceiveMessage)."""
 SWEEP_STEP = {False: 100, True: 25}
 """Expired messages that one script call removes on a standard and (True) on a FIFO queue."""
-SWEEP, MOVED, MORE, OVER_LIMIT = 1, 2, 4, 8
+SWEEP, MOVED, MORE, OVER_LIMIT, GROUPED = 1, 2, 4, 8, 16
 """Flags of a receive's reply; see lua/lib/receive.lua."""
 
 
@@ -41,6 +41,9 @@ def send(
         delayed=keys.delayed,
         wake=keys.wake,
         lanes=keys.lanes,
+        order=keys.order,
+        groups=keys.groups,
+        loads=keys.loads,
         version=info.version,
         lane=lane,
         seen=seen,
@@ -117,6 +120,11 @@ def receive(keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[...
                 make(info, int(seq), count, int(first) or now_ms, int(at) or now_ms, packed, group)
                 for seq, count, first, packed, group, at in zip(*[parts] * 6, strict=True)
             ]
+        elif flags & GROUPED:
+            found = [
+                make(info, int(seq), count, int(first) or now_ms, now_ms, packed, group)
+                for seq, count, first, packed, group in zip(*[parts] * 5, strict=True)
+            ]
         else:
             found = [
                 make(info, int(seq), count, int(first) or now_ms, now_ms, packed, b"")
@@ -139,6 +147,8 @@ def receive(keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[...
         "first": keys.first,
         "wake": keys.wake,
         "outbox": keys.outbox,
+        "order": keys.order,
+        "groups": keys.groups,
         "version": info.version,
         "max": wanted.max_messages,
         "visibility_ms": wanted.visibility_ms,
@@ -152,12 +162,12 @@ def receive(keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[...
         "sweep": int(wanted.sweep),
     }
     if not info.is_fifo:
-        return script.load("queues/receive").call(info.name, parse, delayed=keys.delayed, **shared)
+        return script.load("queues/receive").call(
+            info.name, parse, delayed=keys.delayed, loads=keys.loads, **shared
+        )
     return script.load("queues/receive_fifo").call(
         info.name,
         parse,
-        order=keys.order,
-        groups=keys.groups,
         attempts=keys.attempts,
         attempt_times=keys.attempt_times,
         delay_ms=ms(attributes.delay),
@@ -175,17 +185,17 @@ def delete(keys: QueueKeys, info: QueueInfo, receipts: Sequence[Receipt]) -> Cal
         "log": keys.log,
         "inflight": keys.inflight,
         "first": keys.first,
+        "order": keys.order,
+        "groups": keys.groups,
         "version": info.version,
     }
     if not info.is_fifo:
         return script.load("queues/delete").call(
-            info.name, list, moved=keys.moved, rest=rest, **shared
+            info.name, list, moved=keys.moved, loads=keys.loads, rest=rest, **shared
         )
     return script.load("queues/delete_fifo").call(
         info.name,
         list,
-        order=keys.order,
-        groups=keys.groups,
         wake=keys.wake,
         delay_ms=ms(info.attributes.delay),
         rest=rest,
@@ -355,6 +365,7 @@ def sweep(keys: QueueKeys, info: QueueInfo) -> Call[tuple[int, bool]]:
         lanes=keys.lanes,
         attempts=keys.attempts,
         attempt_times=keys.attempt_times,
+        loads=keys.loads,
         version=info.version,
         retention_ms=ms(info.attributes.message_retention_period),
         window_ms=ms(info.attributes.deduplication_window),

@@ -47,8 +47,8 @@ class Outgoing:
 
 
 Prepared = tuple[Any, ...]
-"""A message as its script takes it. Standard: packed, delay_ms. FIFO: deduplication key, group,
-packed."""
+"""A message as its script takes it. Standard: packed, delay_ms with the group behind it, if there is
+one. FIFO: deduplication key, group, packed."""
 
 
 def prepare(info: QueueInfo, limits: Limits, message: Outgoing | Body) -> Prepared:
@@ -82,7 +82,6 @@ def prepare(info: QueueInfo, limits: Limits, message: Outgoing | Body) -> Prepar
         or given_key is not None
         or message.trace_header is not None
         or message.sender_id is not None
-        or (group is not None and not info.is_fifo)
     ):
         extra = checked_attributes(message.attributes or {}, limits)
         size += extra.size
@@ -96,7 +95,6 @@ def prepare(info: QueueInfo, limits: Limits, message: Outgoing | Body) -> Prepar
             attributes=extra.pairs,
             trace_header=message.trace_header,
             sender_id=message.sender_id,
-            group_id=None if info.is_fifo else group,
             deduplication_id=given_key,
         )
     if size > attributes.maximum_message_size:
@@ -106,7 +104,9 @@ def prepare(info: QueueInfo, limits: Limits, message: Outgoing | Body) -> Prepar
             f"at most {attributes.maximum_message_size} bytes, body and attributes together",
         )
     packed = pack(body, header)
-    return (key, group, packed) if info.is_fifo else (packed, delay_ms)
+    if info.is_fifo:
+        return key, group, packed
+    return packed, delay_ms if group is None else f"{delay_ms} {group}"
 
 
 def _deduplication_key(

@@ -111,20 +111,27 @@ def _arriving(
     source: QueueInfo, one: Departing, header: Header | None, body: bytes
 ) -> tuple[str, bytes, int, str]:
     """A departing message as its target gets it."""
-    group = one.group.decode()
+    group = one.group.decode() or (header.group_id if header is not None else None) or ""
     if header is None:
         # Broken, but not ours to lose.
         return one.outbox_id, one.packed, 0, group
     if one.kind == "r":
         # A redriven message is a new one (Amazon SQS: StartMessageMoveTask).
         fresh = replace_header(
-            header, id=None, sent_ms=None, receives=0, first_received_ms=None, source=None
+            header,
+            group_id=None,
+            id=None,
+            sent_ms=None,
+            receives=0,
+            first_received_ms=None,
+            source=None,
         )
         return one.outbox_id, pack(body, fresh), 0, group
     own = bytes.fromhex(message_id(source.incarnation, one.seq).replace("-", ""))
     sent_ms = header.sent_ms if header.sent_ms is not None else one.seq // 1000
     moved = replace_header(
         header,
+        group_id=None,
         id=header.id or own,
         sent_ms=sent_ms,
         receives=header.receives + one.receive_count,

@@ -10,6 +10,7 @@ import pytest
 from rmq import errors
 from rmq.errors import (
     CallerError,
+    InvalidFilterPolicy,
     InvalidParameter,
     MissingParameter,
     QueueDoesNotExist,
@@ -17,6 +18,9 @@ from rmq.errors import (
     RmqError,
     ServerError,
 )
+
+OURS = (InvalidParameter, MissingParameter, InvalidFilterPolicy)
+"""What no script says."""
 
 
 def everyone(kind=RmqError):
@@ -26,13 +30,14 @@ def everyone(kind=RmqError):
 EXAMPLES = [
     InvalidParameter("delay", 901, "0 s to 900 s"),
     MissingParameter("message_group_id", "a FIFO queue orders messages by it"),
+    InvalidFilterPolicy("Empty arrays are not allowed", "store", [], "an array with elements"),
     QueueDoesNotExist("queue 'a' does not exist", queue="a"),
     QueueExists("queue 'a' exists", queue="a", attribute="delay"),
     *(kind("what happened") for kind in everyone() if not issubclass(kind, InvalidParameter)),
     *(
         kind._refused("orders", "detail")
         for kind in everyone()[1:]
-        if kind not in (InvalidParameter, MissingParameter)
+        if kind not in OURS
     ),
 ]
 
@@ -64,7 +69,7 @@ def test_every_error_stands_in_the_tree_at_the_top_of_the_file():
 
 @pytest.mark.parametrize("kind", everyone()[1:])
 def test_a_refusal_of_a_script_becomes_its_class(kind):
-    if kind in (InvalidParameter, MissingParameter):
+    if kind in OURS:
         pytest.skip("no script says this")
     error = RmqError.from_reply(f"{kind.code} detail", "orders")
     assert type(error) is kind

@@ -12,9 +12,9 @@ from tenacity import RetryCallState, retry_if_exception, stop_after_delay, wait_
 from rmq.core.clock import Clock
 from rmq.core.connection import Link
 from rmq.core.events import Events, Retried
-from rmq.core.executor.trouble import passing
+from rmq.core.executor.trouble import passing, translated
 from rmq.core.script import Call, Script
-from rmq.errors import ConfigurationError
+from rmq.errors import ConfigurationError, RmqError
 
 FLOOR_REDIS = (7, 0)
 FLOOR_VALKEY = (7, 2)
@@ -63,6 +63,13 @@ class Executor:
         if script.timed:
             tail.append(self.clock.argument())
         return tail
+
+    def _as_ours(self, error: Exception, call: Call[Any]) -> RmqError:
+        """The error of ours for one of Redis; what is neither is raised, for it is a bug."""
+        found = translated(error, call, 0)
+        if not isinstance(found, RmqError):
+            raise found
+        return found
 
     def _together(self, found: list[bytes]) -> list[list[bytes]]:
         """Keys in groups that one command may name: on a cluster each slot is a group."""

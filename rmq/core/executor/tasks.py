@@ -9,7 +9,7 @@ import contextlib
 import re
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from hiredis import pack_command
@@ -22,7 +22,7 @@ from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
 from rmq.core.executor.gathering import Gathering
 from rmq.core.executor.lease import Lease
 from rmq.core.executor.trouble import TROUBLE, passing, translated
-from rmq.core.script import Block, Call, Joint, Plan, Sleep, Step
+from rmq.core.script import Aside, Block, Call, Joint, Plan, Several, Sleep, Step
 from rmq.errors import RmqError
 
 T = TypeVar("T")
@@ -160,6 +160,10 @@ class AsyncExecutor(Executor):
             if self.clock.held:
                 return await self._until_moved(step.seconds)
             return await asyncio.sleep(step.seconds)
+        if isinstance(step, Several):
+            return await self._several(step.calls)
+        if isinstance(step, Aside):
+            return self._aside(step.call)
         return await self._block(step)
 
     async def _once(self, args: list[Any]) -> Any:
@@ -177,6 +181,75 @@ class AsyncExecutor(Executor):
             raise
         await self._give(connection)
         return reply
+
+    async def _several(self, calls: Sequence[Call[Any]]) -> list[Any]:
+        """The result or the RmqError of each call."""
+        if not self._checked:
+            await self._check()
+        replies = await self._all([self._command(call) for call in calls])
+        results = [
+            reply if isinstance(reply, Exception) else call.parse(reply)
+            for call, reply in zip(calls, replies, strict=True)
+        ]
+        failed = [place for place, one in enumerate(results) if isinstance(one, Exception)]
+        if failed:
+            again = (self._second(calls[place], results[place]) for place in failed)
+            for place, result in zip(failed, await asyncio.gather(*again), strict=True):
+                results[place] = result
+        return results
+
+    async def _all(self, commands: Sequence[list[Any]]) -> list[Any]:
+        """The reply or the exception of each command, from one write where they go to one node."""
+        if self._link.pool is None:
+            return await asyncio.gather(*map(self._once, commands), return_exceptions=True)
+        replies: list[Any] = []
+        connection = await self._take_or_fail(replies, len(commands))
+        if connection is None:
+            return replies
+        try:
+            await connection.send_packed_command([pack_command(tuple(one)) for one in commands])
+            while len(replies) < len(commands):
+                try:
+                    replies.append(await connection.read_response())
+                except trouble.ResponseError as error:
+                    replies.append(error)
+        except TROUBLE as error:
+            await self._discard(connection)
+            replies += [error] * (len(commands) - len(replies))
+        except BaseException:
+            await self._discard(connection)
+            raise
+        else:
+            await self._give(connection)
+        return replies
+
+    async def _take_or_fail(self, replies: list[Any], count: int) -> Any:
+        """A connection, or None and its trouble as each of so many replies."""
+        try:
+            return await self._take()
+        except TROUBLE as error:
+            replies += [error] * count
+            return None
+
+    async def _second(self, call: Call[Any], error: Exception) -> Any:
+        """One more try of a call that failed, where that may help. Its result or its RmqError."""
+        try:
+            if isinstance(error, trouble.NoScriptError):
+                return call.parse(await self._once(self._whole(call)))
+            if not passing(error):
+                raise error
+            return call.parse(await self._once(self._command(call)))
+        except Exception as last:
+            return self._as_ours(last, call)
+
+    def _aside(self, call: Call[Any]) -> None:
+        async def work() -> None:
+            with contextlib.suppress(RmqError):
+                await self.call(call)
+
+        task = asyncio.create_task(work(), name="rmq-aside")
+        self.returning.add(task)
+        task.add_done_callback(self.returning.discard)
 
     async def _take(self) -> Any:
         """A connection for one command. Ours are kept at hand; the pool of a client that was

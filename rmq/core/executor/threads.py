@@ -6,7 +6,7 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from rmq.core.clock import Stopwatch
 from rmq.core.connection import GRACE_S, Link
 from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
 from rmq.core.executor.trouble import TROUBLE, passing, translated
-from rmq.core.script import Block, Call, Joint, Plan, Sleep, Step
+from rmq.core.script import Aside, Block, Call, Joint, Plan, Several, Sleep, Step
 from rmq.errors import RmqError
 
 T = TypeVar("T")
@@ -144,6 +144,12 @@ class SyncExecutor(Executor):
             if self.clock.held:
                 return self._until_moved(step.seconds)
             return time.sleep(step.seconds)
+        if isinstance(step, Several):
+            return self._several(step.calls)
+        if isinstance(step, Aside):
+            with contextlib.suppress(RmqError):
+                self.call(step.call)
+            return None
         return self._block(step)
 
     def _once(self, args: list[Any]) -> Any:
@@ -161,6 +167,83 @@ class SyncExecutor(Executor):
             raise
         self._give(connection)
         return reply
+
+    def _several(self, calls: Sequence[Call[Any]]) -> list[Any]:
+        """The result or the RmqError of each call."""
+        if not self._checked:
+            self._check()
+        replies = self._all(calls)
+        return [
+            self._second(call, reply) if isinstance(reply, Exception) else call.parse(reply)
+            for call, reply in zip(calls, replies, strict=True)
+        ]
+
+    def _all(self, calls: Sequence[Call[Any]]) -> list[Any]:
+        """The reply or the exception of each call, from one write for each node."""
+        pools: dict[Any, list[int]] = {}
+        replies: list[Any] = [None] * len(calls)
+        for place, call in enumerate(calls):
+            try:
+                pools.setdefault(self._pool_of(call), []).append(place)
+            except TROUBLE as error:
+                replies[place] = error
+        asked: list[tuple[Any, Any, list[int]]] = []
+        for pool, places in pools.items():
+            connection = None
+            try:
+                connection = self._take() if pool is self._link.pool else pool.get_connection()
+                connection.send_packed_command(
+                    [pack_command(tuple(self._command(calls[place]))) for place in places]
+                )
+                asked.append((pool, connection, places))
+            except TROUBLE as error:
+                for place in places:
+                    replies[place] = error
+                if connection is not None:
+                    self._end(pool, connection, broken=True)
+        for pool, connection, places in asked:
+            broken: Exception | None = None
+            for place in places:
+                try:
+                    replies[place] = broken or connection.read_response()
+                except trouble.ResponseError as error:
+                    replies[place] = error
+                except TROUBLE as error:
+                    replies[place] = broken = error
+            self._end(pool, connection, broken=broken is not None)
+        return replies
+
+    def _pool_of(self, call: Call[Any]) -> Any:
+        """The pool of the node that a call goes to."""
+        if self._link.pool is not None:
+            return self._link.pool
+        client = self._link.client
+        connected = getattr(client, "_connected", lambda: client)()
+        if not self._link.cluster:
+            return connected.connection_pool
+        node = connected.get_node_from_key(call.keys[0])
+        return connected.get_redis_connection(node).connection_pool
+
+    def _end(self, pool: Any, connection: Any, *, broken: bool) -> None:
+        if pool is not self._link.pool:
+            if broken:
+                connection.disconnect()
+            pool.release(connection)
+        elif broken:
+            self._discard(connection)
+        else:
+            self._give(connection)
+
+    def _second(self, call: Call[Any], error: Exception) -> Any:
+        """One more try of a call that failed, where that may help. Its result or its RmqError."""
+        try:
+            if isinstance(error, trouble.NoScriptError):
+                return call.parse(self._once(self._whole(call)))
+            if not passing(error) and not isinstance(error, trouble.MovedError):
+                raise error
+            return call.parse(self._once(self._command(call)))
+        except Exception as last:
+            return self._as_ours(last, call)
 
     def _take(self) -> Any:
         """A connection for one command. Ours are kept at hand; the pool of a client that was

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from rmq.errors import InvalidPolicy
 from rmq.gateway.caller import Caller
 from rmq.gateway.service import Answer, Given
 from rmq.gateway.sqs.errors import invalid_value
-from rmq.gateway.sqs.permissions import Policy, change, new_policy, statement, statements_of
+from rmq.gateway.sqs.permissions import change, new_policy, statement
 from rmq.gateway.sqs.place import arn_of, owner_of, queue_of
+from rmq.security.permissions import add_statement
 
 
 async def add_permission(caller: Caller, given: Given) -> Answer:
@@ -14,12 +16,11 @@ async def add_permission(caller: Caller, given: Given) -> Answer:
     arn = arn_of(owner_of(caller, given), queue.name)
     added = statement(label, given["AWSAccountIds"], given["Actions"], arn)
 
-    def add(policy: Policy | None) -> Policy:
-        policy = policy or new_policy(arn)
-        statements = statements_of(policy)
-        if any(one.get("Sid") == label for one in statements):
-            raise invalid_value(label, "Label", "Already exists.")
-        return policy | {"Statement": [*statements, added]}
+    def add(policy: str | None) -> str:
+        try:
+            return add_statement(policy, added, new=new_policy(arn))
+        except InvalidPolicy as refused:
+            raise invalid_value(label, "Label", "Already exists.") from refused
 
     await change(queue, add)
     return None

@@ -1,4 +1,4 @@
-"""Permissions: a queue's access policy as the two permission actions change it, one statement each.
+"""Permissions: what SQS lets the two permission actions write into a queue's access policy.
 
 The policy is kept and returned; this endpoint does not judge by it.
 Source: AddPermission, RemovePermission (Amazon SQS API Reference).
@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
-
-import msgspec
 
 from rmq.errors import InvalidParameter, StaleConfig
 from rmq.gateway.sqs.errors import error, invalid_value
 from rmq.queues.aio import AsyncQueue
+from rmq.security.permissions import ACCOUNT, Document, allowing
 
 LABEL = re.compile(r"[A-Za-z0-9_-]{1,80}")
-ACCOUNT = re.compile(r"[0-9]{12}")
 MOST_ACTIONS = 7
 TRIES = 20
 ACTIONS = frozenset(
@@ -34,8 +31,6 @@ ACTIONS = frozenset(
     }
 )
 
-Policy = dict[str, Any]
-
 
 def check_label(label: str) -> None:
     """Raise AwsError for what can not be a label."""
@@ -47,7 +42,7 @@ def check_label(label: str) -> None:
         )
 
 
-def statement(label: str, accounts: list[str], actions: list[str], arn: str) -> Policy:
+def statement(label: str, accounts: list[str], actions: list[str], arn: str) -> Document:
     """What AddPermission appends. Raises AwsError."""
     check_label(label)
     if len(actions) > MOST_ACTIONS:
@@ -65,34 +60,18 @@ def statement(label: str, accounts: list[str], actions: list[str], arn: str) -> 
     for account in accounts:
         if not ACCOUNT.fullmatch(account):
             raise invalid_value(account, "PrincipalId", "Unable to verify.")
-    principals = [f"arn:aws:iam::{account}:root" for account in accounts]
-    named = [f"SQS:{action}" for action in actions]
-    return {
-        "Sid": label,
-        "Effect": "Allow",
-        "Principal": {"AWS": principals[0] if len(principals) == 1 else principals},
-        "Action": named[0] if len(named) == 1 else named,
-        "Resource": arn,
-    }
+    return allowing(label, accounts, [f"SQS:{action}" for action in actions], arn)
 
 
-def new_policy(arn: str) -> Policy:
+def new_policy(arn: str) -> Document:
     return {"Version": "2012-10-17", "Id": f"{arn}/SQSDefaultPolicy", "Statement": []}
 
 
-def statements_of(policy: Policy) -> list[Policy]:
-    """A policy's statements; a single one may stand alone."""
-    found = policy.get("Statement", [])
-    return list(found) if isinstance(found, list) else [found]
-
-
-async def change(queue: AsyncQueue, make: Callable[[Policy | None], Policy | None]) -> None:
+async def change(queue: AsyncQueue, make: Callable[[str | None], str | None]) -> None:
     """Replace a queue's policy by what *make* makes of it, with nobody's change lost between."""
     for _ in range(TRIES):
         info = await queue.info()
-        text = info.attributes.policy
-        made = make(msgspec.json.decode(text) if text else None)
-        policy = None if made is None else msgspec.json.encode(made).decode()
+        policy = make(info.attributes.policy or None)
         try:
             await queue.set_attributes(if_version=info.version, policy=policy)
         except StaleConfig:

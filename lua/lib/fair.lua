@@ -1,0 +1,150 @@
+-- fair: whose turn it is on a standard queue that holds message groups. The next message is the
+-- oldest one of the group that has the fewest in flight.
+--
+--   order    zset, see lib/order: the messages that a receive may hand out, and no others
+--   groups   zset, seq(16 digits) of its oldest such message .. group -> how many of the group are
+--            in flight. By score and then by member, the first one is the next turn
+--   loads    hash, group -> how many are in flight, and the seq beside it in groups (none: '')
+--
+-- In flight is what has a lease in `inflight`. One that ran out counts until a receive has brought
+-- its message back into the order; what is left of it then is its receive count, a score below LEASED.
+local LEASED = 2048
+
+-- Messages without a group are the group ''. It is nobody's noise: it never has any in flight, so
+-- they are served by age among themselves and among groups that have none in flight either.
+local function weight(group) return group == '' and 0 or 1 end
+
+-- Changes are noted, and written by flush(): a command for each kind, not for each message.
+local function fair_index(order, groups, loads)
+  local index, names, changes, joined, left = {}, {}, {}, {}, {}
+
+  local function change(group)
+    local one = changes[group]
+    if not one then
+      one = { shift = 0, left = {} }
+      changes[group], names[#names + 1] = one, group
+    end
+    return one
+  end
+
+  -- More or fewer messages of a group are in flight.
+  function index.shift(group, by)
+    local one = change(group)
+    one.shift = one.shift + by * weight(group)
+  end
+
+  -- A message may be received from now on.
+  function index.join(group, seq)
+    local one, n = change(group), tonumber(seq)
+    if not one.joined or n < one.joined then one.joined = n end
+    joined[#joined + 1] = '0'
+    joined[#joined + 1] = member(group, seq)
+  end
+
+  -- A message may no longer be received, whether or not it could be before.
+  function index.leave(group, seq)
+    change(group).left[tonumber(seq)] = true
+    left[#left + 1] = member(group, seq)
+  end
+
+  -- A message that leaves the queue, whatever its state; *lease* is its score in `inflight`, if any.
+  function index.drop(group, seq, lease)
+    if lease and tonumber(lease) >= LEASED then index.shift(group, -1)
+    else index.leave(group, seq) end
+  end
+
+  -- Take the next *want* messages by turns, as if each were in flight before the next is chosen.
+  -- What was sent before *horizon* has expired; it is taken out and counts for nobody.
+  -- Returns the seqs and groups of the one, the seqs of the other.
+  function index.turns(want, horizon)
+    local seqs, whose, expired, heap = {}, {}, {}, {}
+    -- No later group can have its turn before all of these had theirs.
+    local found = call('ZRANGE', groups, 0, want - 1, 'WITHSCORES')
+    for i = 1, #found, 2 do
+      heap[#heap + 1] = { load = tonumber(found[i + 1]), seq = tonumber(string.sub(found[i], 1, 16)),
+        group = string.sub(found[i], 17), ahead = {}, at = 0 }
+    end
+    local step = math.ceil(want / math.max(#heap, 1))
+    while #seqs < want and heap[1] and #expired < 100 do
+      local turn = heap[1]
+      local group = turn.group
+      index.leave(group, turn.seq)
+      if turn.seq <= horizon then expired[#expired + 1] = int(turn.seq)
+      else
+        seqs[#seqs + 1], whose[#whose + 1] = int(turn.seq), group
+        index.shift(group, 1)
+        turn.load = turn.load + weight(group)
+      end
+      -- Who comes behind it in its group.
+      turn.at = turn.at + 1
+      if turn.at > #turn.ahead then
+        turn.at, turn.ahead = 1, call('ZRANGEBYLEX', order, '(' .. member(group, turn.seq),
+          '(' .. group .. '\1', 'LIMIT', 0, step)
+      end
+      local follower = turn.ahead[turn.at]
+      turn.seq = follower and tonumber(string.sub(follower, -16))
+      change(group).head = turn.seq or ''
+      if not turn.seq then
+        local last = #heap
+        heap[1] = heap[last]
+        heap[last] = nil
+      end
+      -- The groups were in order, which makes them a heap; only the first one is out of place now.
+      local place = 1
+      repeat
+        local low = place
+        for child = 2 * place, math.min(2 * place + 1, #heap) do
+          local a, b = heap[child], heap[low]
+          if a.load < b.load or (a.load == b.load and a.seq < b.seq) then low = child end
+        end
+        local settled = low == place
+        heap[place], heap[low], place = heap[low], heap[place], low
+      until settled
+    end
+    return seqs, whose, expired
+  end
+
+  -- Whether the queue ran empty. It then is like one that never had groups, until the next one comes.
+  function index.over(state, log, last_seq)
+    if call('XLEN', log) > 0 then return false end
+    call('UNLINK', order, groups, loads)
+    call('HDEL', state, 'fair_from')
+    call('HSET', state, 'cursor', last_seq)
+    return true
+  end
+
+  function index.flush()
+    if #names == 0 then return end
+    if #left > 0 then call('ZREM', order, unpack(left)) end
+    if #joined > 0 then call('ZADD', order, unpack(joined)) end
+    local known, idle, old, turns, stored = call('HMGET', loads, unpack(names)), {}, {}, {}, {}
+    for i = 1, #names do
+      local group, one = names[i], changes[names[i]]
+      local count, was = string.match(known[i] or '0 ', '^(%d+) (%d*)$')
+      local load, head = math.max(tonumber(count) + one.shift, 0), tonumber(was)
+      if one.head then head = tonumber(one.head)
+      elseif head and one.left[head] then
+        local first = members_of(order, group, 1)[1]
+        head = first and tonumber(string.sub(first, -16))
+      elseif one.joined and (not head or one.joined < head) then head = one.joined end
+      local place = head and format('%016d', head) or ''
+      if was ~= '' and was ~= place then old[#old + 1] = was .. group end
+      if head and (was ~= place or one.shift ~= 0) then
+        turns[#turns + 1] = int(load)
+        turns[#turns + 1] = place .. group
+      end
+      if not head and load == 0 then idle[#idle + 1] = group
+      elseif was ~= place or one.shift ~= 0 then
+        stored[#stored + 1] = group
+        stored[#stored + 1] = int(load) .. ' ' .. place
+      end
+    end
+    if #old > 0 then call('ZREM', groups, unpack(old)) end
+    if #turns > 0 then call('ZADD', groups, unpack(turns)) end
+    if #stored > 0 then call('HSET', loads, unpack(stored)) end
+    if #idle > 0 then call('HDEL', loads, unpack(idle)) end
+    names, changes, joined, left = {}, {}, {}, {}
+  end
+
+  return index
+end

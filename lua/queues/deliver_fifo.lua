@@ -1,0 +1,71 @@
+#!lua
+-- queues.deliver_fifo: take in what a FIFO topic has for this FIFO queue, each message once, and each
+-- deduplication id once in its window.
+--
+-- A topic has one order, in which seqs only grow and none is left out: whatever is not above the
+-- last one taken was taken before.
+--
+-- KEYS[1] state    hash
+-- KEYS[2] log      stream  seq -> packed message, group
+-- KEYS[3] order    zset    group \0 seq
+-- KEYS[4] groups   zset    group -> ms from which its head can be received
+-- KEYS[5] dedup    zset    deduplication key -> seq of the first send
+-- KEYS[6] delayed  zset    seq -> seq, only while the queue has a delay; for the counts
+-- KEYS[7] wake     list
+-- KEYS[8] relayed  hash    source -> incarnation and last seq taken from it
+-- ARGV[1] version
+-- ARGV[2] source       the topic
+-- ARGV[3] incarnation  of the topic, and the number of the replay
+-- ARGV[4] window_ms    how long a deduplication id is remembered
+-- ARGV[5] delay_ms     the queue's
+-- ARGV[6..]        the topic's seq, deduplication key, group, packed, ..
+-- ARGV[#] now_ms   '' in production; the clock of a test
+--
+-- Reply   how many were new
+-- Errors  RMQ_QUEUE_DOES_NOT_EXIST RMQ_STALE_CONFIG
+-- Cost    O(messages * log N)
+--@include lib/base
+--@include lib/lease
+--@include lib/order
+
+local state, log, order, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local dedup, delayed, wake, relayed = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local s = call('HMGET', state, 'version', 'seq', 'sent', 'bytes', 'waiting')
+local refusal = refuse(s[1], ARGV[1])
+if refusal then return refusal end
+
+local mark, last = ARGV[3] .. ' ', 0
+local known = call('HGET', relayed, ARGV[2])
+if known and string.sub(known, 1, #mark) == mark then last = tonumber(string.sub(known, #mark + 1)) end
+
+local now, delay_ms = now_us(ARGV[#ARGV]), tonumber(ARGV[5])
+local oldest, looked = now - tonumber(ARGV[4]) * 1000, 0
+local seq, taken, bytes = math.max(now, tonumber(s[2]) + 1) - 1, 0, 0
+local moment = int(math.floor(now / 1000) + delay_ms)
+for i = 6, #ARGV - 4, 4 do
+  if tonumber(ARGV[i]) > last then
+    last, looked = tonumber(ARGV[i]), looked + 1
+    local key, group, packed = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+    local first = call('ZSCORE', dedup, key)
+    if not first or tonumber(first) <= oldest then
+      seq, taken, bytes = seq + 1, taken + 1, bytes + #packed
+      local id = int(seq)
+      call('XADD', log, id, 'm', packed, 'g', group)
+      call('ZADD', dedup, id, key)
+      call('ZADD', order, '0', member(group, seq))
+      call('ZADD', groups, 'NX', moment, group)
+      if delay_ms > 0 then call('ZADD', delayed, id, id) end
+    end
+  end
+end
+if looked == 0 then return 0 end
+call('HSET', relayed, ARGV[2], mark .. int(last))
+if taken > 0 then
+  call('HSET', state, 'seq', int(seq), 'sent', int(tonumber(s[3]) + taken),
+    'bytes', int(tonumber(s[4]) + bytes))
+  wake_one(wake, s[5], now)
+end
+-- Forget at least as fast as we learn, and never all at once.
+local old = math.min(call('ZCOUNT', dedup, '-inf', int(oldest)), 2 * looked + 20)
+if old > 0 then call('ZREMRANGEBYRANK', dedup, 0, old - 1) end
+return taken

@@ -1,0 +1,81 @@
+"""Arriving: what a topic has for a queue, as the queue takes it in. One round trip.
+
+A topic says its own seq with each message, and the queue remembers the last one for each line on
+which they come: a publisher's lane, or a FIFO topic. So what is delivered again is not taken twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rmq.core import script
+from rmq.core.keys import QueueKeys
+from rmq.core.script import Call
+from rmq.queues.attributes import QueueInfo
+from rmq.queues.limits import ms
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """On what messages come: in order, none left out."""
+
+    source: str
+    """A lane, or a FIFO topic."""
+    incarnation: str = ""
+    """Of the FIFO topic, with the number of the replay: another one begins anew. '' for a lane."""
+
+
+def deliver(
+    keys: QueueKeys, info: QueueInfo, line: Line, messages: Iterable[tuple[int, bytes, str]]
+) -> Call[int]:
+    """Take in, on a standard queue: the topic's seq, packed, and group ('' for none) of each. The
+    result is how many were new."""
+    return script.load("queues/deliver").call(
+        info.name,
+        int,
+        state=keys.state,
+        log=keys.log,
+        delayed=keys.delayed,
+        wake=keys.wake,
+        lanes=keys.lanes,
+        order=keys.order,
+        groups=keys.groups,
+        loads=keys.loads,
+        relayed=keys.relayed,
+        version=info.version,
+        source=line.source,
+        incarnation=line.incarnation,
+        delay_ms=info.delay_ms,
+        rest=_flat(messages),
+    )
+
+
+def deliver_fifo(
+    keys: QueueKeys, info: QueueInfo, line: Line, messages: Iterable[tuple[int, bytes, str, bytes]]
+) -> Call[int]:
+    """Take in, on a FIFO queue: the topic's seq, deduplication key, group and packed of each. The
+    result is how many were new."""
+    return script.load("queues/deliver_fifo").call(
+        info.name,
+        int,
+        state=keys.state,
+        log=keys.log,
+        order=keys.order,
+        groups=keys.groups,
+        dedup=keys.dedup,
+        delayed=keys.delayed,
+        wake=keys.wake,
+        relayed=keys.relayed,
+        version=info.version,
+        source=line.source,
+        incarnation=line.incarnation,
+        window_ms=ms(info.attributes.deduplication_window),
+        delay_ms=info.delay_ms,
+        rest=_flat(messages),
+    )
+
+
+def _flat(messages: Iterable[tuple[Any, ...]]) -> list[Any]:
+    return [part for message in messages for part in message]
