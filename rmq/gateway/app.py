@@ -21,7 +21,7 @@ from functools import partial
 
 from rmq.client.aio import AsyncClient
 from rmq.errors import InvalidParameter, RmqError
-from rmq.gateway import pages, sqs
+from rmq.gateway import pages, sns, sqs
 from rmq.gateway.caller import Accounts, caller_of
 from rmq.gateway.controls import Controls
 from rmq.gateway.credential import Credential, credential_of
@@ -65,7 +65,7 @@ class Endpoint:
         controls: Controls | None = None,
         access: AccessLog | None = None,
         origins: Iterable[str] = (),
-        services: Iterable[Service] = (sqs.SERVICE,),
+        services: Iterable[Service] = (sqs.SERVICE, sns.SERVICE),
     ) -> None:
         self.client = client
         self.accounts = Accounts(client, account, region)
@@ -91,12 +91,14 @@ class Endpoint:
     def service_names(self) -> tuple[str, ...]:
         return tuple(one.name for one in self._services)
 
-    def knows(self, operation: str) -> bool:
-        """Whether any service has an operation of that name; * stands for all."""
-        return operation == "*" or any(operation in one.table for one in self._services)
+    def knows(self, operation: str, service: str = "") -> bool:
+        """Whether a service, or any, has an operation of that name; * stands for all."""
+        having = (one for one in self._services if service in (one.name, ""))
+        return any(operation == "*" or operation in one.table for one in having)
 
     async def reset(self) -> int:
-        """Remove all queues of all accounts, from Redis and from here. How many keys there were."""
+        """Remove all queues and topics of all accounts, from Redis and from here. How many keys
+        there were."""
         waiting, self.stopping = self.stopping, asyncio.Event()
         waiting.set()
         self.accounts.forget()

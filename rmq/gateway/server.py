@@ -57,6 +57,8 @@ class Serving:
     port: int = 4566
     workers: int = 1
     testing: bool = False
+    dispatch: bool = True
+    """Push from here what waits for HTTP, mail, mobile and SMS subscribers."""
     origins: tuple[str, ...] = ()
     certificate: Path | None = None
     key: Path | None = None
@@ -69,6 +71,15 @@ class Serving:
         scheme = "https" if self.certificate else "http"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
+
+    def __post_init__(self) -> None:
+        """Links lead here unless the settings say where else; tests' subscribers are near."""
+        changed: dict[str, Any] = {}
+        if "endpoint_url" not in self.settings.model_fields_set:
+            changed["endpoint_url"] = self.url
+        if self.testing:
+            changed["allow_addresses"] = (*self.settings.allow_addresses, "loopback")
+        object.__setattr__(self, "settings", self.settings.model_copy(update=changed))
 
 
 class Door:

@@ -16,7 +16,7 @@ from rmq.gateway.errors import AwsError
 from rmq.gateway.sns.errors import invalid
 from rmq.security.topic_policy import default_policy
 from rmq.topics.attributes import FEEDBACK, TopicInfo
-from rmq.topics.delivery_policy import effective_topic_policy
+from rmq.topics.delivery_policy import effective_topic
 
 FIELD_OF = {
     "ArchivePolicy": "archive_retention",
@@ -119,7 +119,7 @@ def attributes_out(info: TopicInfo) -> dict[str, str]:
         "Owner": info.place.account,
         "DisplayName": one.display_name,
         "Policy": one.policy or default_policy(info.arn),
-        "EffectiveDeliveryPolicy": effective_topic_policy(one.delivery_policy),
+        "EffectiveDeliveryPolicy": effective_topic(one.delivery_policy),
     }
     optional = {
         "DeliveryPolicy": one.delivery_policy,

@@ -20,9 +20,7 @@ Entry = Mapping[str, Any]
 def check(entries: Sequence[Entry]) -> None:
     """Raise AwsError for what can not be a batch."""
     if not entries:
-        raise error(
-            "EmptyBatchRequestException", "The batch request doesn't contain any entries."
-        )
+        raise error("EmptyBatchRequestException", "The batch request doesn't contain any entries.")
     if len(entries) > MOST:
         raise error(
             "TooManyEntriesInBatchRequestException",

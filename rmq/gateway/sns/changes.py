@@ -1,4 +1,4 @@
-"""Changes: attributes that are worked out from those that stand, with nobody's change lost between."""
+"""Changes: attributes worked out from those that stand, with nobody's change lost between."""
 
 from __future__ import annotations
 

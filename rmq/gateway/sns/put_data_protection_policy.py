@@ -1,4 +1,4 @@
-"""PutDataProtectionPolicy: say what messages must not hold. Kept and returned; nothing is masked."""
+"""PutDataProtectionPolicy: say what messages must not hold. It is kept, and nothing is masked."""
 
 from __future__ import annotations
 

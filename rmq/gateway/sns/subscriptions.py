@@ -1,4 +1,4 @@
-"""Subscriptions: between SNS's form of a subscription and ours, on the way in and on the way out."""
+"""Subscriptions: between SNS's form of a subscription and ours, on the way in and the way out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rmq.gateway.errors import AwsError
 from rmq.gateway.sns.attributes import boolean_in, boolean_out, json_object, json_text, moment
 from rmq.gateway.sns.errors import invalid
 from rmq.topics.aio import AsyncTopic
-from rmq.topics.delivery_policy import effective_subscription_policy
+from rmq.topics.delivery_policy import effective
 from rmq.topics.subscription import Subscription
 
 FIELD_OF = {
@@ -39,9 +39,7 @@ class Replay(NamedTuple):
 # --- in ------------------------------------------------------------------------------------------
 
 
-def attributes_in(
-    given: Mapping[str, str], unknown: Callable[[str], AwsError]
-) -> dict[str, Any]:
+def attributes_in(given: Mapping[str, str], unknown: Callable[[str], AwsError]) -> dict[str, Any]:
     """Attributes as the library takes them. Raises AwsError, for a name that is not there the one
     that *unknown* makes."""
     found = {}
@@ -152,9 +150,9 @@ def attributes_out(
     if its.delivery_policy is not None:
         found["DeliveryPolicy"] = its.delivery_policy
     if one.protocol in ("http", "https"):
-        found["EffectiveDeliveryPolicy"] = effective_subscription_policy(
-            its.delivery_policy, topic_policy
-        )
+        found["EffectiveDeliveryPolicy"] = effective(
+            topic_policy, its.delivery_policy, one.protocol
+        ).as_json()
     if its.subscription_role_arn is not None:
         found["SubscriptionRoleArn"] = its.subscription_role_arn
     if one.replay is not None and not one.replay.stopped:
