@@ -14,7 +14,7 @@ from typing import Any
 
 from rmq.core.codec import PLAIN, Header, MessageAttribute, attributes_size, pack
 from rmq.errors import InvalidParameter, MissingParameter, Words
-from rmq.queues.attributes import QueueAttributes, QueueInfo
+from rmq.queues.attributes import QueueInfo
 from rmq.queues.limits import Limits, duration, ms, text
 
 _BAD_TEXT = re.compile("[^\x09\x0a\x0d\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -71,7 +71,9 @@ def prepare(info: QueueInfo, limits: Limits, message: Outgoing | Body) -> Prepar
             raise InvalidParameter(
                 "delay", message.delay, "left out: a FIFO queue has one delay for all messages"
             )
-        key = _deduplication_key(attributes, group, given_key, body)
+        key = deduplication_key(
+            attributes.deduplication_scope, group, given_key or content_id(attributes, body)
+        )
     else:
         if given_key is not None:
             raise InvalidParameter("deduplication_id", given_key, "left out: it is for FIFO queues")
@@ -109,18 +111,19 @@ def prepare(info: QueueInfo, limits: Limits, message: Outgoing | Body) -> Prepar
     return packed, delay_ms if group is None else f"{delay_ms} {group}"
 
 
-def _deduplication_key(
-    attributes: QueueAttributes, group: str, given: str | None, body: bytes
-) -> bytes:
-    """16 bytes that stand for a deduplication id within its scope."""
-    if given is None:
-        if not attributes.content_based_deduplication:
-            raise MissingParameter(
-                "deduplication_id", "give one, or switch content_based_deduplication on"
-            )
-        given = hashlib.sha256(body).hexdigest()
-    scope = group if attributes.deduplication_scope == "message_group" else ""
-    return hashlib.blake2b(f"{scope}\0{given}".encode(), digest_size=16).digest()
+def content_id(attributes: Any, body: bytes) -> str:
+    """The deduplication id of a message without one: what is in it. Raises MissingParameter."""
+    if not attributes.content_based_deduplication:
+        raise MissingParameter(
+            "deduplication_id", "give one, or switch content_based_deduplication on"
+        )
+    return hashlib.sha256(body).hexdigest()
+
+
+def deduplication_key(scope: str, group: str, id: str) -> bytes:
+    """16 bytes that stand for a deduplication id within its scope: `message_group`, or all."""
+    within = group if scope == "message_group" else ""
+    return hashlib.blake2b(f"{within}\0{id}".encode(), digest_size=16).digest()
 
 
 def body_bytes(body: Body, limits: Limits) -> bytes:

@@ -6,18 +6,16 @@ They are queues like any other, but of the kind `p`: their keys differ and no li
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
 
-from rmq.core.codec import Header, pack, unpack
+from rmq.core.codec import Header, pack
 from rmq.core.script import Plan
-from rmq.errors import QueueDoesNotExist, RmqError
+from rmq.errors import QueueDoesNotExist
 from rmq.queues import lifecycle, plans
-from rmq.queues.limits import Limits
 from rmq.queues.message import Sent
-from rmq.queues.outgoing import Outgoing
 from rmq.topics import ready
 from rmq.topics.ready import Work
 from rmq.topics.registry import TopicRegistry
@@ -33,8 +31,6 @@ RETENTION = timedelta(days=24)
 LEASE = timedelta(seconds=60)
 """How long a dispatcher may take for one message before another one gets it, unless it says
 otherwise."""
-LIMITS = Limits.none()
-"""Inner queues know no limits but ours."""
 
 
 class Target(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
@@ -67,6 +63,12 @@ def create(registry: TopicRegistry, name: str) -> Plan[None]:
     )
 
 
+def remove(registry: TopicRegistry, name: str) -> Plan[None]:
+    """Remove an inner queue with all it holds, if it is there."""
+    with suppress(QueueDoesNotExist):
+        yield from lifecycle.delete_queue(registry.inner, name)
+
+
 def send_direct(
     registry: TopicRegistry, name: str, body: bytes, header: Header, target: Target
 ) -> Plan[Sent]:
@@ -74,11 +76,10 @@ def send_direct(
     wake a dispatcher. The queue's message id is the notification's."""
     header = msgspec.structs.replace(header, target=msgspec.json.encode(target).decode())
     packed = pack(body, header)
-    while True:
-        try:
-            sent = yield from plans.send_packed(registry.inner, name, [packed])
-            break
-        except QueueDoesNotExist:
-            yield from create(registry, name)
+    try:
+        sent = yield from plans.send_packed(registry.inner, name, packed)
+    except QueueDoesNotExist:
+        yield from create(registry, name)
+        sent = yield from plans.send_packed(registry.inner, name, packed)
     yield ready.mark(registry.push, [Work(name)])
-    return sent[0]
+    return sent

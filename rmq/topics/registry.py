@@ -6,6 +6,8 @@ outdated list of subscriptions.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -14,16 +16,22 @@ from rmq.core.clock import Clock
 from rmq.core.events import Events
 from rmq.core.keys import PushKeys, TopicKeys
 from rmq.core.place import Place, Places
+from rmq.core.script import Call, Plan
+from rmq.errors import StaleConfig, TopicDoesNotExist
 from rmq.queues.limits import Limits
-from rmq.queues.registry import Lane, Registry
+from rmq.queues.registry import LOOKS, Lane, Registry
+from rmq.topics import commands
 from rmq.topics.attributes import TopicInfo, topic_name
 from rmq.topics.matching import Audience
 
 T = TypeVar("T")
 
+LOAD_STEP = 500
+"""Subscriptions that one step of reading them all asks for."""
+
 
 class Site:
-    """The queues of all namespaces that one client's connections lead to."""
+    """The queues of all namespaces that one set of connections leads to."""
 
     def __init__(self, limits: Limits, clock: Clock, events: Events) -> None:
         self.limits = limits
@@ -33,27 +41,27 @@ class Site:
 
     def queues(self, namespace: str) -> Registry:
         """The queues of a namespace."""
-        return self._registry(namespace, "q")
+        return self._registry(namespace, "q", self.limits)
 
     def inner(self, namespace: str) -> Registry:
-        """The inner queues of a namespace: what waits to be pushed."""
-        return self._registry(namespace, "p")
+        """The inner queues of a namespace: what waits to be pushed. They know no limits."""
+        return self._registry(namespace, "p", Limits.none())
 
-    def _registry(self, namespace: str, kind: str) -> Registry:
+    def _registry(self, namespace: str, kind: str, limits: Limits) -> Registry:
         found = self._queues.get((namespace, kind))
         if found is None:
-            found = Registry(namespace, self.limits, self.clock, self.events, kind)
+            found = Registry(namespace, limits, self.clock, self.events, kind)
             self._queues[namespace, kind] = found
         return found
 
 
 @dataclass(slots=True)
 class KnownTopic:
-    """What a client keeps of one topic."""
+    """What a client keeps of a topic that is there."""
 
-    info: TopicInfo
-    audience: Audience
-    """Its subscriptions, ready to be matched."""
+    keys: TopicKeys
+    info: TopicInfo | None = None
+    audience: Audience = field(default_factory=Audience)
     lanes: list[Lane] = field(default_factory=list)
     handle: Any = None
 
@@ -61,7 +69,9 @@ class KnownTopic:
 class TopicRegistry:
     """One client's topics: their keys, descriptions, subscriptions and lanes."""
 
-    def __init__(self, site: Site, places: Places, *, sign_queues: bool = False) -> None:
+    def __init__(
+        self, site: Site, places: Places, endpoint_url: str, *, signs_queues: bool = False
+    ) -> None:
         self.site = site
         self.places = places
         self.namespace = places.namespace
@@ -69,9 +79,15 @@ class TopicRegistry:
         self.limits = site.limits
         self.clock = site.clock
         self.events = site.events
+        self.endpoint_url = endpoint_url.rstrip("/")
+        """Links in envelopes begin with it."""
+        self.signs_queues = signs_queues
+        """Whether what is published here is signed also for queues, as SNS does."""
         self.queues = site.queues(self.namespace)
         self.inner = site.inner(self.namespace)
         self.push = PushKeys(self.namespace)
+        self.relayer = os.urandom(8).hex()
+        """Our name as the relayer of FIFO topics."""
         self.handles: WeakValueDictionary[str, Any] = WeakValueDictionary()
         """Topic objects in somebody's hands; of each topic there is one."""
         self._known: dict[str, KnownTopic] = {}
@@ -79,4 +95,138 @@ class TopicRegistry:
 
     def keys(self, name: str) -> TopicKeys:
         """The keys of a topic. Raises InvalidParameter for what can not be a name."""
-        return TopicKeys(self.namespace, topic_name(name))
+        found = self._known.get(name) if isinstance(name, str) else None
+        return TopicKeys(self.namespace, topic_name(name)) if found is None else found.keys
+
+    def queues_of(self, namespace: str) -> Registry:
+        """The queues of a namespace that a subscription leads to."""
+        if namespace == self.namespace:
+            return self.queues
+        found = self._others.get(namespace)
+        if found is None:
+            found = self._others[namespace] = self.site.queues(namespace)
+        return found
+
+    def meet(self, handle: Any) -> None:
+        """Note the object that stands for a topic. It is kept only if the topic is there."""
+        self.handles[handle.name] = handle
+        if handle.name in self._known:
+            self._known[handle.name].handle = handle
+
+    def known(self, name: str) -> TopicInfo | None:
+        found = self._known.get(name)
+        return None if found is None else found.info
+
+    def topic(self, name: str) -> KnownTopic:
+        """What we know of a topic that is there; call it after `known` or `described`."""
+        return self._known[name]
+
+    def learn(self, info: TopicInfo) -> TopicInfo:
+        found = self._known.get(info.name)
+        if found is None or (found.info and found.info.incarnation != info.incarnation):
+            found = self._known[info.name] = KnownTopic(TopicKeys(self.namespace, info.name))
+            found.handle = self.handles.get(info.name)
+        found.info = info
+        return info
+
+    def forget(self, name: str) -> None:
+        """Look again before the next use."""
+        if name in self._known:
+            self._known[name].info = None
+
+    def drop(self, name: str) -> None:
+        """Forget all of a topic that is gone."""
+        self._known.pop(name, None)
+
+    def clear(self) -> None:
+        """Forget all of all topics."""
+        self._known.clear()
+        self._others.clear()
+
+    def take_lane(self, name: str) -> Lane:
+        """A lane that nobody uses now. Lost lanes are simply not given back."""
+        lanes = self._known[name].lanes
+        try:
+            return lanes.pop()
+        except IndexError:
+            return Lane()
+
+    def give_lane(self, name: str, lane: Lane) -> None:
+        if name in self._known:
+            self._known[name].lanes.append(lane)
+
+
+def known(registry: TopicRegistry, name: str) -> Plan[TopicInfo]:
+    """The topic's description, asked for if we have none. Raises TopicDoesNotExist."""
+    info = registry.known(name)
+    if info is None:
+        try:
+            found = yield commands.describe(registry.keys(name), name, registry.place)
+        except TopicDoesNotExist:
+            registry.drop(name)
+            raise
+        info = registry.learn(found)
+    return info
+
+
+def described(registry: TopicRegistry, name: str) -> Plan[TopicInfo]:
+    """The topic's description as it is now."""
+    registry.forget(topic_name(name))
+    return (yield from known(registry, name))
+
+
+def audience(registry: TopicRegistry, name: str) -> Plan[tuple[TopicInfo, Audience]]:
+    """The topic and its subscriptions, asked for if we do not have them."""
+    info = yield from known(registry, name)
+    found = registry.topic(name).audience
+    if not found.number:
+        return (yield from up_to_date(registry, name))
+    return info, found
+
+
+def up_to_date(registry: TopicRegistry, name: str) -> Plan[tuple[TopicInfo, Audience]]:
+    """The topic and its subscriptions as they are now: what changed is read, or all of it."""
+    keys = registry.keys(name)
+    for _ in range(LOOKS):
+        info = yield from known(registry, name)
+        found = registry.topic(name).audience
+        try:
+            news = yield commands.changes(keys, info, found.number)
+        except TopicDoesNotExist:
+            registry.drop(name)
+            raise
+        if news.version != info.version:
+            registry.forget(name)
+            continue
+        if not news.read_all:
+            found.change(news.changes)
+            found.number = news.number
+            return info, found
+        # What changes while we read it all is read by the next look.
+        fresh = Audience()
+        cursor = b"0"
+        while True:
+            cursor, page = yield commands.scan_subscriptions(keys, info, cursor, LOAD_STEP)
+            for one in page:
+                fresh.put(one)
+            if int(cursor) == 0:
+                break
+        fresh.number = news.number
+        registry.topic(name).audience = fresh
+    raise StaleConfig(f"topic {name!r} changes faster than it can be used")
+
+
+def on_known(registry: TopicRegistry, name: str, make: Callable[[TopicInfo], Call[T]]) -> Plan[T]:
+    """Carry out the Call that *make* builds from the topic's description."""
+    for _ in range(LOOKS):
+        info = yield from known(registry, name)
+        try:
+            result: T = yield make(info)
+        except StaleConfig:
+            registry.forget(name)
+        except TopicDoesNotExist:
+            registry.drop(name)
+            raise
+        else:
+            return result
+    raise StaleConfig(f"topic {name!r} changes faster than it can be used")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from rmq.core.place import Place
+from rmq.topics.filters.policy import FilterPolicyScope
 
 TOKEN_LIFE = timedelta(days=2)
 """How long a subscription waits for its confirmation (Amazon SNS: ConfirmSubscription)."""
@@ -36,7 +37,6 @@ PUSHED = tuple(one for one in PROTOCOLS if one != "sqs")
 """Protocols whose messages wait in an inner queue for a dispatcher."""
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-FilterPolicyScope = Literal["message_attributes", "message_body"]
 ReplayStatus = Literal["Pending", "In progress", "Completed", "Failed"]
 
 
@@ -69,6 +69,20 @@ class Replay:
     stopped: bool = False
 
 
+class Mark(NamedTuple):
+    """Where a topic stood."""
+
+    since: int = 0
+    """Its seq when the subscription was made: only later messages are for it."""
+    published: int = 0
+    """This and the next two: the topic's totals when the filter last changed. What a subscription
+    was not given since then was filtered out."""
+    invalid: int = 0
+    """Messages that are no JSON object."""
+    bare: int = 0
+    """Messages without attributes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
     """One subscription, as Redis has it."""
@@ -83,7 +97,7 @@ class Subscription:
     """An ARN (sqs, lambda, application, firehose), a URL, an address or a number."""
     account: str
     """Who made it: 12 digits."""
-    place: Place = Place("000000000000", "us-east-1")
+    place: Place
     """The topic's."""
     attributes: SubscriptionAttributes = field(default_factory=SubscriptionAttributes)
     confirmed: bool = True
@@ -95,14 +109,11 @@ class Subscription:
     """Whether the confirmation was signed (ConfirmationWasAuthenticated)."""
     authenticate_on_unsubscribe: bool = False
     created_ms: int = 0
-    since: int = 0
-    """The topic's seq when it was made: only later messages are for it."""
     replay: Replay | None = None
-    counted: tuple[int, int, int] = (0, 0, 0)
-    """The topic's totals when its filter last changed: published, bodies that are no JSON object,
-    without attributes. What it was not given since then was filtered out."""
     filtered: dict[str, int] = field(default_factory=dict)
-    """What was filtered out before that, by kind."""
+    """What was filtered out before its filter last changed, by kind."""
+    mark: Mark = field(default_factory=Mark)
+    """Kept by the script, in front of the rest."""
 
     @property
     def arn(self) -> str:
@@ -128,18 +139,44 @@ class Subscription:
         return f"{self.protocol} {self.endpoint}"
 
 
+class _Stored(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
+    """A subscription without what its place in Redis says: topic, place and id."""
+
+    protocol: str
+    endpoint: str
+    account: str
+    attributes: SubscriptionAttributes
+    confirmed: bool = True
+    token: str = ""
+    token_ms: int = 0
+    authenticated: bool = True
+    authenticate_on_unsubscribe: bool = False
+    created_ms: int = 0
+    replay: Replay | None = None
+    filtered: dict[str, int] = {}
+
+
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Subscription)
+_decoder = msgspec.json.Decoder(_Stored)
+_FIELDS = _Stored.__struct_fields__
 
 
 def pack_subscription(one: Subscription) -> bytes:
-    """A subscription as the hash holds it."""
-    return _encoder.encode(one)
+    """A subscription as the script takes it; the script puts the mark in front."""
+    return _encoder.encode(_Stored(**{name: getattr(one, name) for name in _FIELDS}))
 
 
-def unpack_subscription(packed: bytes) -> Subscription:
-    """Back from that."""
-    return _decoder.decode(packed)
+def unpack_subscription(stored: bytes, id: str, topic: str, place: Place) -> Subscription:
+    """A subscription from what the hash holds."""
+    *mark, packed = stored.split(b" ", 4)
+    found = _decoder.decode(packed)
+    return Subscription(
+        id=id,
+        topic=topic,
+        place=place,
+        mark=Mark(*map(int, mark)),
+        **{name: getattr(found, name) for name in _FIELDS},
+    )
 
 
 @dataclass(frozen=True, slots=True)

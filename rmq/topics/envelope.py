@@ -1,0 +1,349 @@
+"""Envelopes: what a subscriber gets of a message, in the form that its protocol has.
+
+Nearly all of an envelope is the same for all subscribers. It is written once for each message; only
+the address to unsubscribe at is put in for each:
+
+    { "Type" : "Notification", .. "UnsubscribeURL" : "..SubscriptionArn=  | arn |  ", .. }
+
+Source of the forms: Parsing Amazon SNS message formats, HTTP/HTTPS headers, Fanout to Lambda
+functions (Amazon SNS Developer Guide).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from rmq.core.codec import Header
+from rmq.errors import BrokenEnvelope
+
+DEFAULT_SUBJECT = "AWS Notification Message"
+"""Of e-mail without one."""
+USER_AGENT = "Amazon Simple Notification Service Agent"
+CONFIRM = "You have chosen to {deed}\nTo {way}, visit the SubscribeURL included in this message."
+DEEDS = {
+    "SubscriptionConfirmation": ("subscribe to the topic {arn}.", "confirm the subscription"),
+    "UnsubscribeConfirmation": (
+        "deactivate subscription {arn}.",
+        "cancel this operation and restore the subscription",
+    ),
+}
+"""By the Type of the message, what it says was chosen, and what its link is for."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What says who a message is from."""
+
+    version: int
+    """1 or 2."""
+    text: str
+    """Base64."""
+    certificate_url: str
+
+
+def for_protocol(body: bytes, header: Header, protocol: str) -> str:
+    """The text for subscribers of *protocol* (or of a platform: APNS, GCM, ..): where the message
+    has a text for each (MessageStructure=json) that one, or else its `default`."""
+    text = body.decode()
+    if not header.by_protocol:
+        return text
+    texts = msgspec.json.decode(text)
+    for name in (protocol, "default"):
+        if isinstance(texts, dict) and isinstance(texts.get(name), str):
+            return str(texts[name])
+    raise BrokenEnvelope("a message with a text for each protocol has none for `default`")
+
+
+def timestamp(at_ms: int) -> str:
+    """ISO 8601 in UTC, with milliseconds."""
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
+
+
+def unsubscribe_url(endpoint_url: str, subscription_arn: str) -> str:
+    """The link by which a subscription ends."""
+    return f"{_root(endpoint_url)}/?Action=Unsubscribe&SubscriptionArn={subscription_arn}"
+
+
+def subscribe_url(endpoint_url: str, topic_arn: str, token: str) -> str:
+    """The link that confirms a subscription."""
+    return f"{_root(endpoint_url)}/?Action=ConfirmSubscription&TopicArn={topic_arn}&Token={token}"
+
+
+def certificate_url(endpoint_url: str, name: str) -> str:
+    """Where the certificate of the signing key is: SigningCertURL."""
+    return f"{_root(endpoint_url)}/{name}"
+
+
+def headers(
+    kind: str,
+    id: str,
+    topic_arn: str,
+    *,
+    subscription_arn: str = "",
+    raw: bool = False,
+    content_type: str,
+) -> dict[str, str]:
+    """What is sent over HTTP beside the body. *kind* is the message's Type; a request to confirm
+    names no subscription."""
+    found = {
+        "x-amz-sns-message-type": kind,
+        "x-amz-sns-message-id": id,
+        "x-amz-sns-topic-arn": topic_arn,
+    }
+    if subscription_arn and kind != "SubscriptionConfirmation":
+        found["x-amz-sns-subscription-arn"] = subscription_arn
+    if raw:
+        found["x-amz-sns-rawdelivery"] = "true"
+    found["Content-Type"] = content_type
+    found["User-Agent"] = USER_AGENT
+    return found
+
+
+class Rendered:
+    """One message, ready for all its subscribers of one protocol."""
+
+    __slots__ = (
+        "_attributes",
+        "_endpoint_url",
+        "_rendered",
+        "header",
+        "id",
+        "published_ms",
+        "replayed",
+        "sequence_number",
+        "signature",
+        "text",
+        "topic_arn",
+    )
+
+    def __init__(
+        self,
+        topic_arn: str,
+        id: str,
+        published_ms: int,
+        body: bytes,
+        header: Header,
+        protocol: str,
+        endpoint_url: str,
+        *,
+        sequence_number: str | None = None,
+        replayed: bool = False,
+        signature: Signature | None = None,
+    ) -> None:
+        self.topic_arn = topic_arn
+        self.id = id
+        self.published_ms = published_ms
+        self.text = for_protocol(body, header, protocol)
+        """What subscribers of this protocol are told; a raw delivery is nothing but this."""
+        self.header = header
+        self.sequence_number = sequence_number
+        """FIFO topics."""
+        self.replayed = replayed
+        """Whether it comes from the archive."""
+        self.signature = signature
+        """Set it before the first envelope is asked for; see `signed`."""
+        self._endpoint_url = endpoint_url
+        self._rendered: tuple[bytes, bytes] | None = None
+        self._attributes: dict[str, dict[str, str]] | None = None
+
+    @property
+    def signed(self) -> dict[str, str]:
+        """The fields that a signature covers, for rmq.security.signature."""
+        found = {
+            "Type": "Notification",
+            "Message": self.text,
+            "MessageId": self.id,
+            "Timestamp": timestamp(self.published_ms),
+            "TopicArn": self.topic_arn,
+        }
+        if self.header.subject is not None:
+            found["Subject"] = self.header.subject
+        return found
+
+    @property
+    def attributes(self) -> dict[str, dict[str, str]]:
+        """Message attributes as envelopes have them: name to Type and Value, Binary in base64."""
+        if self._attributes is None:
+            self._attributes = {
+                name: {
+                    "Type": kind,
+                    "Value": base64.b64encode(value).decode()
+                    if isinstance(value, bytes)
+                    else value,
+                }
+                for name, (kind, value) in self.header.attributes.items()
+            }
+        return self._attributes
+
+    def envelope(self, subscription_arn: str) -> bytes:
+        """The JSON for sqs, http, https and email-json, laid out as SNS does."""
+        before, after = self._rendered or self._render()
+        return b"%b%b%b" % (before, subscription_arn.encode(), after)
+
+    def firehose(self, subscription_arn: str) -> bytes:
+        """One line of JSON, unsigned."""
+        fields = self._fields() | self._unsubscribe(subscription_arn)
+        if self.header.attributes:
+            fields["MessageAttributes"] = self.attributes
+        return _encode(fields) + b"\n"
+
+    def lambda_event(self, subscription_arn: str) -> dict[str, Any]:
+        """The event that a function is called with. Lists and numbers among the attributes are
+        String there, and what is not signed has empty signature fields."""
+        signature = self.signature or Signature(1, "", "")
+        attributes = {
+            name: one if one["Type"].startswith("Binary") else one | {"Type": "String"}
+            for name, one in self.attributes.items()
+        }
+        told = {
+            "Type": "Notification",
+            "MessageId": self.id,
+            "TopicArn": self.topic_arn,
+            "Subject": self.header.subject,
+            "Message": self.text,
+            "Timestamp": timestamp(self.published_ms),
+            "SignatureVersion": str(signature.version),
+            "Signature": signature.text,
+            "SigningCertUrl": signature.certificate_url,
+            "UnsubscribeUrl": unsubscribe_url(self._endpoint_url, subscription_arn),
+            "MessageAttributes": attributes,
+        }
+        record = {
+            "EventSource": "aws:sns",
+            "EventVersion": "1.0",
+            "EventSubscriptionArn": subscription_arn,
+            "Sns": told,
+        }
+        return {"Records": [record]}
+
+    def email(self, subscription_arn: str) -> tuple[str, str]:
+        """Subject and body of a message to a person."""
+        link = unsubscribe_url(self._endpoint_url, subscription_arn)
+        footer = f"\n\n--\nTo stop receiving notifications from this topic, visit\n{link}\n"
+        return self.header.subject or DEFAULT_SUBJECT, self.text + footer
+
+    def _fields(self) -> dict[str, Any]:
+        """All that comes before the signature."""
+        found: dict[str, Any] = {"Type": "Notification", "MessageId": self.id}
+        if self.sequence_number is not None:
+            found["SequenceNumber"] = self.sequence_number
+        found["TopicArn"] = self.topic_arn
+        if self.header.subject is not None:
+            found["Subject"] = self.header.subject
+        found["Message"] = self.text
+        found["Timestamp"] = timestamp(self.published_ms)
+        if self.replayed:
+            found["Replayed"] = "true"
+        return found
+
+    def _unsubscribe(self, subscription_arn: str) -> dict[str, str]:
+        return {"UnsubscribeURL": unsubscribe_url(self._endpoint_url, subscription_arn)}
+
+    def _render(self) -> tuple[bytes, bytes]:
+        """What comes before and after a subscription's ARN."""
+        fields = self._fields()
+        if self.signature is not None:
+            fields |= _signature_fields(self.signature)
+        before = _lines(fields | self._unsubscribe("")).removesuffix(b'"')
+        after = b'"\n}'
+        if self.header.attributes:
+            ones = b",\n".join(
+                b"    %b : %b" % (_encode(name), _encode(one))
+                for name, one in self.attributes.items()
+            )
+            after = b'",\n  "MessageAttributes" : {\n%b\n  }\n}' % ones
+        self._rendered = before, after
+        return before, after
+
+
+class Confirmation:
+    """What asks somebody to confirm a subscription, or tells them that it has ended.
+
+    *kind* is SubscriptionConfirmation or UnsubscribeConfirmation.
+    """
+
+    __slots__ = ("_subject_arn", "id", "kind", "sent_ms", "signature", "token", "topic_arn", "url")
+
+    def __init__(
+        self,
+        kind: str,
+        topic_arn: str,
+        subscription_arn: str,
+        id: str,
+        sent_ms: int,
+        token: str,
+        endpoint_url: str,
+        *,
+        signature: Signature | None = None,
+    ) -> None:
+        self.kind = kind
+        self.topic_arn = topic_arn
+        self.id = id
+        self.sent_ms = sent_ms
+        self.token = token
+        self.url = subscribe_url(endpoint_url, topic_arn, token)
+        """Whoever visits it agrees."""
+        self.signature = signature
+        self._subject_arn = topic_arn if kind == "SubscriptionConfirmation" else subscription_arn
+
+    @property
+    def text(self) -> str:
+        """What a person is told."""
+        deed, way = DEEDS[self.kind]
+        return CONFIRM.format(deed=deed.format(arn=self._subject_arn), way=way)
+
+    @property
+    def signed(self) -> dict[str, str]:
+        """The fields that a signature covers, for rmq.security.signature; all but the signature's
+        own, in the order of the envelope."""
+        return {
+            "Type": self.kind,
+            "MessageId": self.id,
+            "Token": self.token,
+            "TopicArn": self.topic_arn,
+            "Message": self.text,
+            "SubscribeURL": self.url,
+            "Timestamp": timestamp(self.sent_ms),
+        }
+
+    def envelope(self) -> bytes:
+        """The JSON for sqs, http, https and email-json."""
+        signature: Mapping[str, str] = (
+            {} if self.signature is None else _signature_fields(self.signature)
+        )
+        return _lines(self.signed | dict(signature)) + b"\n}"
+
+    def email(self) -> tuple[str, str]:
+        """Subject and body of a message to a person."""
+        deed, way = DEEDS[self.kind]
+        what = "Subscription" if self.kind == "SubscriptionConfirmation" else "Unsubscribe"
+        said = f"You have chosen to {deed.format(arn=self._subject_arn)}"
+        return f"AWS Notification - {what} Confirmation", f"{said}\n\nTo {way}, visit\n{self.url}\n"
+
+
+def _signature_fields(signature: Signature) -> dict[str, str]:
+    return {
+        "SignatureVersion": str(signature.version),
+        "Signature": signature.text,
+        "SigningCertURL": signature.certificate_url,
+    }
+
+
+def _lines(fields: Mapping[str, str]) -> bytes:
+    """Texts as JSON, a line each, without the end."""
+    return b"{\n" + b",\n".join(
+        b"  %b : %b" % (_encode(name), _encode(value)) for name, value in fields.items()
+    )
+
+
+def _root(endpoint_url: str) -> str:
+    return endpoint_url.rstrip("/")

@@ -1,0 +1,152 @@
+"""Lifecycle: making, changing, listing and removing topics. Plans; each of several round trips."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rmq.core.keys import topic_index
+from rmq.core.script import Plan
+from rmq.errors import InvalidParameter, StaleConfig, TopicDoesNotExist, TopicExists, Words, brief
+from rmq.queues.administration import names_from
+from rmq.queues.lifecycle import Page, check_page, checked_tags, page_of
+from rmq.queues.limits import listed, text
+from rmq.topics import commands, inner
+from rmq.topics.attributes import TopicInfo, checked, stored
+from rmq.topics.registry import LOOKS, TopicRegistry, described, known, up_to_date
+
+
+def create(
+    registry: TopicRegistry,
+    name: str,
+    given: Mapping[str, Any],
+    tags: Mapping[str, str] | None,
+) -> Plan[TopicInfo]:
+    """Make a topic, or find that one with these attributes and tags stands."""
+    limits, keys = registry.limits, registry.keys(name)
+    arn = registry.place.arn("sns", name)
+    attributes = checked(given, limits, arn=arn)
+    labels = checked_tags(tags or {}, limits)
+    chosen = {field: getattr(attributes, field) for field in given}
+    incarnation = os.urandom(8).hex()
+    config = {"incarnation": incarnation, "secret": os.urandom(16).hex()}
+    config |= {field: value for field, value in stored(chosen).items() if value}
+    existing: dict[str, str] | None = yield commands.create(
+        keys, name, f"{incarnation}:1", config, labels
+    )
+    yield commands.index_add(registry.namespace, name)
+    info = yield from described(registry, name)
+    if existing is None:
+        return info
+    for field, wanted in chosen.items():
+        has = getattr(info.attributes, field)
+        if has != wanted:
+            raise TopicExists(
+                f"topic {name!r} exists with {field} {brief(has)}, not {brief(wanted)}; set it "
+                "with rmq topic set, or create it under another name",
+                topic=name,
+                attribute=field,
+            )
+    if tags and labels != existing:
+        raise TopicExists(
+            f"topic {name!r} exists with other tags; change them with its tag and untag",
+            topic=name,
+            attribute="tags",
+        )
+    return info
+
+
+def describe(registry: TopicRegistry, name: str) -> Plan[TopicInfo]:
+    """Attributes and times as they are now."""
+    return (yield from described(registry, name))
+
+
+def set_attributes(
+    registry: TopicRegistry, name: str, changes: Mapping[str, Any], if_version: str | None = None
+) -> Plan[TopicInfo]:
+    """Change attributes, all of them or none."""
+    for _ in range(LOOKS):
+        info = yield from described(registry, name)
+        if if_version is not None and info.version != if_version:
+            raise StaleConfig(f"topic {name!r} was changed by somebody else")
+        attributes = checked(changes, registry.limits, arn=info.arn, base=info.attributes)
+        largest = attributes.maximum_message_size
+        if largest != info.attributes.maximum_message_size and largest is not None:
+            yield from _check_large(registry, name, largest)
+        texts = stored({field: getattr(attributes, field) for field in changes})
+        incarnation, _, number = info.version.partition(":")
+        try:
+            yield commands.set_attributes(
+                registry.keys(name), info, f"{incarnation}:{int(number) + 1}", texts
+            )
+        except StaleConfig:
+            if if_version is not None:
+                raise
+            continue
+        return (yield from described(registry, name))
+    raise StaleConfig(f"topic {name!r} changes faster than it can be used")
+
+
+LARGE = 262_144
+"""Messages of more bytes than this go to few, and only to those that can take them (Amazon SNS:
+MaximumMessageSize)."""
+TAKES_LARGE = ("sqs", "firehose", "lambda")
+
+
+def _check_large(registry: TopicRegistry, name: str, largest: int) -> Plan[None]:
+    most = registry.limits.max_large_subscriptions
+    if largest <= LARGE or most is None:
+        return
+    _, audience = yield from up_to_date(registry, name)
+    others = [one for one in audience.all.values() if one.protocol not in TAKES_LARGE]
+    if len(audience.all) > most or others:
+        raise InvalidParameter(
+            "maximum_message_size",
+            largest,
+            f"at most {LARGE} on a topic with more than {most} subscriptions, or with other "
+            f"protocols than {', '.join(TAKES_LARGE)}",
+        )
+
+
+def delete(registry: TopicRegistry, name: str) -> Plan[bool]:
+    """Remove a topic, its subscriptions and their inner queues, and its name from the list."""
+    keys = registry.keys(name)
+    ids: list[str] = []
+    try:
+        _, audience = yield from up_to_date(registry, name)
+        ids = [one.id for one in audience.all.values() if one.is_pushed]
+        yield commands.delete_topic(keys, name)
+        found = True
+    except TopicDoesNotExist:
+        found = False
+    registry.drop(name)
+    # Also when it was gone already: a delete that was cut short ends here.
+    yield commands.index_remove(registry.namespace, name)
+    for id in ids:
+        yield from inner.remove(registry, id)
+    return found
+
+
+def tag(
+    registry: TopicRegistry, name: str, add: Mapping[str, str], remove: Iterable[str]
+) -> Plan[dict[str, str]]:
+    """Set and remove tags. Returns all of them."""
+    gone = [text(one, "tag key", 1, 128) for one in listed(remove, "tag keys", "names")]
+    labels = checked_tags(add, registry.limits)
+    try:
+        all_tags: dict[str, str] = yield commands.tag(
+            registry.keys(name), name, registry.limits.max_tags, labels, gone
+        )
+    except TopicDoesNotExist:
+        registry.drop(name)
+        raise
+    return all_tags
+
+
+def list_topics(registry: TopicRegistry, prefix: str, limit: int, token: str | None) -> Plan[Page]:
+    """Names that begin with *prefix*, in order, page by page."""
+    check_page(prefix, limit, token)
+    after = token if token is not None and token >= prefix else None
+    names = yield names_from(topic_index(registry.namespace), "topics", prefix, after, limit + 1)
+    return page_of(names, limit)

@@ -1,0 +1,75 @@
+"""Matching: who gets a message, found without asking Redis.
+
+An audience is what a client knows of a topic's subscriptions, up to one change. It is brought up to
+date by what changed since, not read anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rmq.topics.filters.grammar import parse
+from rmq.topics.filters.index import FilterIndex
+from rmq.topics.filters.limits import FilterLimits
+from rmq.topics.filters.policy import FilterPolicy
+from rmq.topics.filters.view import MessageView
+from rmq.topics.subscription import Subscription
+
+
+class Audience:
+    """The subscriptions of one topic, and an index of their filter policies."""
+
+    def __init__(self) -> None:
+        self.number = ""
+        """Of the last change that is in it; '' for one that was never filled."""
+        self.all: dict[str, Subscription] = {}
+        """By id, also those that wait for their confirmation."""
+        self._index: FilterIndex[str] = FilterIndex()
+        self._everyone: list[Subscription] | None = None
+
+    def put(self, one: Subscription) -> None:
+        """Add a subscription, or take note of what became of it."""
+        before = self.all.get(one.id)
+        self.all[one.id] = one
+        self._everyone = None
+        if not one.confirmed:
+            self._forget(one.id)
+        elif before is None or one.id not in self._index or _filter(before) != _filter(one):
+            self._index.add(one.id, policy_of(one))
+
+    def remove(self, id: str) -> None:
+        """Forget a subscription."""
+        self.all.pop(id, None)
+        self._everyone = None
+        self._forget(id)
+
+    def change(self, changes: Iterable[tuple[str, Subscription | None]]) -> None:
+        """Take note of several; None for what is gone."""
+        for id, one in changes:
+            if one is None:
+                self.remove(id)
+            else:
+                self.put(one)
+
+    def match(self, view: MessageView) -> list[Subscription]:
+        """Who gets a message: those without a filter first."""
+        if self._everyone is None:
+            self._everyone = [self.all[id] for id in self._index.unfiltered]
+        if len(self._everyone) == len(self._index):
+            return self._everyone
+        found = self._index.match(view).ids
+        return self._everyone + [self.all[id] for id in found] if found else self._everyone
+
+    def _forget(self, id: str) -> None:
+        if id in self._index:
+            self._index.remove(id)
+
+
+def policy_of(one: Subscription) -> FilterPolicy | None:
+    """A subscription's filter, which was found valid when it was set."""
+    attributes = one.attributes
+    return parse(attributes.filter_policy, attributes.filter_policy_scope, FilterLimits.none())
+
+
+def _filter(one: Subscription) -> tuple[object, ...]:
+    return one.confirmed, one.attributes.filter_policy, one.attributes.filter_policy_scope

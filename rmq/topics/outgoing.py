@@ -1,0 +1,212 @@
+"""Outgoing: a message before it is published. What may be in it, and how it lies in the outbox.
+
+Source of the rules: Publish (Amazon SNS API Reference), Message attributes (Amazon SNS).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from rmq.core.codec import PLAIN, Header, MessageAttribute, pack, unpack
+from rmq.errors import InvalidParameter, MissingParameter, Words
+from rmq.queues.limits import Limits, text
+from rmq.queues.outgoing import check_id, checked_attributes, content_id, deduplication_key
+from rmq.topics.attributes import TopicInfo
+from rmq.topics.filters.view import MessageView
+from rmq.topics.message import Notification
+
+PLAIN_ENVELOPE = b"\x01"
+RESERVED = re.compile(r"AWS\.(SNS|MM)\.[A-Za-z0-9_.-]{1,240}")
+"""Names of attributes by which SNS itself is told things (mobile push, SMS)."""
+STRING_ARRAY = "String.Array"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NO_COUNT = {"max_message_attributes": None}
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """A message that is checked and packed; with its seq, once it is published."""
+
+    body: bytes
+    header: Header
+    packed: bytes
+    """As it lies in the outbox."""
+    group: str = ""
+    key: bytes = b""
+    """FIFO: what stands for the deduplication id in its scope."""
+    seq: int = 0
+    replay: int = 0
+    """The number of the replay by which it is delivered; 0 for none."""
+    rendered: Any = None
+    """Its envelope, made when it is first needed; see envelope.py."""
+
+    @property
+    def attributes(self) -> dict[str, MessageAttribute]:
+        return {name: MessageAttribute(*pair) for name, pair in self.header.attributes.items()}
+
+    def view(self) -> MessageView:
+        """What filter policies are held against. Of a message with a text for each protocol, that
+        is the default one."""
+        body: str | bytes = self.body
+        if self.header.by_protocol:
+            body = default_text(self.body)
+        return MessageView(self.attributes, body)
+
+
+def unpacked(seq: int, packed: bytes, group: str = "") -> Item:
+    """A message from the outbox. Raises BrokenEnvelope."""
+    header, body = unpack(packed)
+    return Item(body, header, packed, group or header.group_id or "", seq=seq)
+
+
+def prepare(
+    info: TopicInfo, limits: Limits, given: Notification | str | bytes, signed: int
+) -> Item:
+    """Check one message and pack it. *signed* is the signature version for queues, 0 for none.
+
+    Raises InvalidParameter.
+    """
+    notification = given if isinstance(given, Notification) else Notification(given)
+    body = _body(notification.message)
+    group, given_id = notification.message_group_id, notification.deduplication_id
+    if group is not None:
+        check_id("message_group_id", group, limits)
+    if given_id is not None:
+        check_id("deduplication_id", given_id, limits)
+    key = b""
+    if info.is_fifo:
+        if group is None:
+            raise MissingParameter("message_group_id", "a FIFO topic orders messages by it")
+        given_id = given_id or content_id(info.attributes, body)
+        key = deduplication_key(info.attributes.fifo_throughput_scope, group, given_id)
+    elif given_id is not None:
+        raise InvalidParameter("deduplication_id", given_id, "left out: it is for FIFO topics")
+    subject = notification.subject
+    if subject is not None:
+        _check_subject(subject, limits)
+    if notification.by_protocol:
+        default_text(body)
+    pairs, size = _attributes(notification.attributes or {}, limits)
+    size += len(body)
+    if size > info.attributes.largest_message:
+        raise InvalidParameter(
+            "message size",
+            Words(f"{size} bytes"),
+            f"at most {info.attributes.largest_message} bytes, message and attributes together",
+        )
+    if subject is None and group is None and not (pairs or notification.by_protocol or signed):
+        return Item(body, PLAIN, PLAIN_ENVELOPE + body)
+    header = Header(
+        attributes=pairs,
+        group_id=None if info.is_fifo else group,
+        deduplication_id=given_id,
+        subject=subject,
+        by_protocol=notification.by_protocol,
+        signed=signed,
+    )
+    return Item(body, header, pack(body, header), group or "", key)
+
+
+def _body(message: object) -> bytes:
+    if isinstance(message, str):
+        try:
+            raw = message.encode()
+        except UnicodeEncodeError:
+            raise InvalidParameter("message", message, "text that UTF-8 can express") from None
+    elif isinstance(message, (bytes, bytearray, memoryview)):
+        raw = bytes(message)
+        try:
+            raw.decode()
+        except UnicodeDecodeError:
+            raise InvalidParameter("message", raw, "text in UTF-8") from None
+    else:
+        raise InvalidParameter("message", Words(type(message).__name__), "str or bytes")
+    if not raw:
+        raise InvalidParameter("message", Words("empty"), "at least 1 character long")
+    return raw
+
+
+def _check_subject(subject: str, limits: Limits) -> None:
+    text(subject, "subject", 1, limits.max_subject)
+    found = _CONTROL.search(subject)
+    if found:
+        raise InvalidParameter(
+            "subject",
+            Words(f"text with the character #x{ord(found[0]):x}"),
+            "text without line breaks and control characters",
+        )
+
+
+class _Duplicate(Exception):
+    """A key stands twice."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _Duplicate
+    return found
+
+
+def texts_of(body: bytes) -> dict[str, str]:
+    """The texts of a message that has one for each protocol; what is no text is left out.
+
+    Raises InvalidParameter: field `message` where it is no JSON object, `message.default` where
+    that has no default.
+    """
+    import json  # msgspec does not tell that a key stands twice
+
+    try:
+        found = json.loads(body, object_pairs_hook=_once)
+    except _Duplicate:
+        raise InvalidParameter("message", Words("JSON with a key twice"), "JSON with each key once") from None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidParameter(
+            "message", Words("no JSON object"), "a JSON object with a text for each protocol"
+        )
+    if not isinstance(found.get("default"), str):
+        raise InvalidParameter(
+            "message.default", Words("missing"), "a text, for protocols that have none"
+        )
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def default_text(body: bytes) -> str:
+    """The text for protocols that have none of their own."""
+    return texts_of(body)["default"]
+
+
+def _attributes(given: Mapping[str, Any], limits: Limits) -> tuple[dict[str, Any], int]:
+    """Attributes as a header has them, and their size. Raises InvalidParameter."""
+    if not given:
+        return {}, 0
+    if not isinstance(given, Mapping):
+        raise InvalidParameter(
+            "attributes", Words(type(given).__name__), "a mapping from name to value"
+        )
+    plain: dict[str, Any] = {}
+    reserved: dict[str, Any] = {}
+    for name, value in given.items():
+        if isinstance(value, (list, tuple)):
+            value = MessageAttribute(STRING_ARRAY, msgspec.json.encode(value).decode())
+        if isinstance(name, str) and RESERVED.fullmatch(name):
+            # Under a name that is not reserved, to be checked like the others.
+            reserved[name] = value
+        else:
+            plain[name] = value
+    limits = replace(limits, **_NO_COUNT)
+    checked = checked_attributes(plain, limits)
+    size = checked.size
+    pairs = dict(checked.pairs)
+    for name, value in reserved.items():
+        one = checked_attributes({name.replace("AWS.", "x.", 1): value}, limits)
+        pairs[name] = next(iter(one.pairs.values()))
+        size += one.size + 2
+    return pairs, size
