@@ -144,7 +144,9 @@ def translate(error_: ours.RmqError, caller: Caller, given: Given) -> AwsError:
         case ours.SubscriptionDoesNotExist():
             return not_found("Subscription")
         case ours.QueueDoesNotExist():
-            return invalid("SQS endpoint ARN")
+            if str(given.get("Endpoint", "")).rpartition(":")[2] == error_.queue:
+                return invalid("SQS endpoint ARN")
+            return _attribute(given, "RedrivePolicy: deadLetterTargetArn does not exist")
         case ours.TopicExists():
             which = "tags" if error_.attribute == "tags" else "attributes"
             return invalid(which.capitalize(), f"Topic already exists with different {which}")
@@ -206,18 +208,45 @@ def _said(error_: ours.InvalidParameter) -> str:
     return str(error_) if isinstance(error_, ours.MissingParameter) else f"must be {error_.limit}"
 
 
+def _endpoint(error_: ours.InvalidParameter, given: Given) -> AwsError:
+    """Of the right form, and yet not one that this topic may have."""
+    if error_.limit.startswith("a standard queue"):
+        return invalid(
+            "Invalid parameter: Endpoint",
+            "FIFO SQS Queues can not be subscribed to standard SNS topics",
+        )
+    protocol = given.get("Protocol", "")
+    return invalid(ENDPOINTS.get(protocol, "Endpoint must match the specified protocol"))
+
+
+ENDPOINTS = {
+    "application": "Application endpoint arn invalid",
+    "email": "Email address",
+    "email-json": "Email address",
+    "firehose": "Firehose endpoint ARN",
+    "lambda": "Lambda endpoint ARN",
+    "sms": "Invalid SMS endpoint",
+    "sqs": "SQS endpoint ARN",
+}
+"""By protocol, what is said of an endpoint that is not one of its kind; of the others, that it does
+not match."""
+
+
+def _protocol(error_: ours.InvalidParameter, given: Given) -> AwsError:
+    if error_.limit.startswith("one of"):
+        said = str(given.get("Protocol", ""))[:100]
+        return invalid(f"Amazon SNS does not support this protocol string: {said}")
+    return invalid("Protocol", _said(error_))
+
+
 def parameter_value(message: str) -> AwsError:
     """What is wrong with a message attribute."""
     return error("InvalidParameterValueException", message)
 
 
 def _message(error_: ours.InvalidParameter, given: Given) -> AwsError:
-    if "default" in error_.limit:
-        return invalid("Message Structure - No default entry in JSON message body")
     if "JSON" in error_.limit:
         return invalid("Message Structure - JSON message body failed to parse")
-    if not given.get("Message", ""):
-        return invalid("Empty message")
     return invalid("Message", _said(error_))
 
 
@@ -237,13 +266,6 @@ def _id(parameter: str, missing: str) -> Callable[[ours.InvalidParameter, Given]
         )
 
     return make
-
-
-_NAME_RULES = (
-    ("256 characters", "Length of message attribute name must be less than 256."),
-    ("one after another", "Message attribute name can not have successive '.' character."),
-    ("beginning", "Invalid message attribute name starting with character '.' was found."),
-)
 
 
 def _message_attribute(error_: ours.InvalidParameter) -> AwsError:
@@ -268,7 +290,9 @@ def _message_attribute(error_: ours.InvalidParameter) -> AwsError:
 
 _FIELDS: dict[str, Callable[[Any, Given], AwsError]] = {
     "message": _message,
-    "body": _message,
+    "message.default": lambda error_, given: invalid(
+        "Message Structure - No default entry in JSON message body"
+    ),
     "message size": lambda error_, given: invalid("Message too long"),
     "subject": lambda error_, given: invalid("Subject"),
     "attribute name": lambda error_, given: parameter_value(
@@ -283,8 +307,9 @@ _FIELDS: dict[str, Callable[[Any, Given], AwsError]] = {
         "The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId "
         "provided explicitly",
     ),
+    "endpoint": _endpoint,
+    "protocol": _protocol,
     "topic name": lambda error_, given: invalid("Topic Name"),
-    "confirmation token": lambda error_, given: invalid("Token"),
     "token": lambda error_, given: invalid("Token" if "Token" in given else "NextToken"),
 }
 """By the library's names of parameters."""
