@@ -3,6 +3,9 @@
 /health  /health/live  /health/ready    200, or 503 while Redis does not answer
 /_localstack/health                     the same for those who wait for that emulator
 /_aws/sqs/messages                      a queue's messages, looked at and not received
+/_aws/sns/...                           messages that would have gone to phones, and tokens
+/_rmq/topics                            what topics did
+/SimpleNotificationService-<hex>.pem    the certificate of the key that signs notifications
 """
 
 from __future__ import annotations
@@ -15,9 +18,12 @@ import msgspec
 
 import rmq
 from rmq.errors import RmqError
+from rmq.gateway.caller import Accounts
 from rmq.gateway.http import Request, Response
-from rmq.gateway.sqs.peek import PATH as PEEK
-from rmq.gateway.sqs.peek import peek
+from rmq.gateway.sns import certificate
+from rmq.gateway.sns import peek as sns_peek
+from rmq.gateway.sns import report
+from rmq.gateway.sqs import peek as sqs_peek
 
 if TYPE_CHECKING:
     from rmq.gateway.app import Endpoint
@@ -40,8 +46,9 @@ async def step(
     page = _PAGES.get(path)
     if page is not None:
         return await page(endpoint, request)
-    if path == PEEK or path.startswith(f"{PEEK}/"):
-        return await peek(endpoint.accounts, request)
+    for under, look in _LOOKS.items():
+        if path.startswith(under):
+            return await look(endpoint.accounts, request)
     return await then(request)
 
 
@@ -84,6 +91,13 @@ _PAGES: dict[str, Page] = {
     "/health/ready": _health,
     "/_localstack/health": _emulators_health,
 }
+_LOOKS: dict[str, Callable[[Accounts, Request], Awaitable[Response]]] = {
+    sqs_peek.PATH: sqs_peek.peek,
+    sns_peek.PATH: sns_peek.peek,
+    report.PATH: report.report,
+    certificate.PATH: certificate.certificate,
+}
+"""What is looked at, by what its path begins with."""
 
 
 def _json(status: int, value: Any) -> Response:
