@@ -82,9 +82,11 @@ class TopicKeys:
 
 
 class PushKeys:
-    """The keys by which dispatchers learn which subscriptions have something to push."""
+    """The keys by which dispatchers learn which subscriptions have something to push, and by which
+    all that is pushed is signed."""
 
     ready: str
+    signing_key: str
     wake: str
 
     def __init__(self, namespace: str) -> None:
