@@ -84,7 +84,13 @@ class TopicKeys:
 class PushKeys:
     """The keys by which dispatchers learn which subscriptions have something to push."""
 
+    places: str
+    """A set of the namespaces that have inner queues; only beside the root's."""
     ready: str
+    recorded_email: str
+    recorded_firehose: str
+    recorded_mobile: str
+    recorded_sms: str
     wake: str
 
     def __init__(self, namespace: str) -> None:
