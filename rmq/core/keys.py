@@ -85,8 +85,14 @@ class PushKeys:
     """The keys by which dispatchers learn which subscriptions have something to push, and by which
     all that is pushed is signed."""
 
+    places: str
+    """A set of the namespaces that have inner queues; only beside the root's."""
     ready: str
     signing_key: str
+    recorded_email: str
+    recorded_firehose: str
+    recorded_mobile: str
+    recorded_sms: str
     wake: str
 
     def __init__(self, namespace: str) -> None:
