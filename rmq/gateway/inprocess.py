@@ -53,6 +53,7 @@ class Engine:
             settings=settings,
             limits=endpoint_limits() if limits is None else limits,
             clock=clock,
+            signs_queues=True,
         )
         self.endpoint = Endpoint(
             client,

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ READY_S = 2.0
 """Seconds that Redis may take to say that it is there."""
 
 Page = Callable[["Endpoint", Request], Awaitable[Response]]
+Look = Callable[[Accounts, Request], Awaitable[Response]]
 
 
 async def step(
@@ -46,8 +48,8 @@ async def step(
     page = _PAGES.get(path)
     if page is not None:
         return await page(endpoint, request)
-    for under, look in _LOOKS.items():
-        if path.startswith(under):
+    for pattern, look in _LOOKS:
+        if pattern.match(path):
             return await look(endpoint.accounts, request)
     return await then(request)
 
@@ -91,13 +93,13 @@ _PAGES: dict[str, Page] = {
     "/health/ready": _health,
     "/_localstack/health": _emulators_health,
 }
-_LOOKS: dict[str, Callable[[Accounts, Request], Awaitable[Response]]] = {
-    sqs_peek.PATH: sqs_peek.peek,
-    sns_peek.PATH: sns_peek.peek,
-    report.PATH: report.report,
-    certificate.PATH: certificate.certificate,
-}
-"""What is looked at, by what its path begins with."""
+_LOOKS: tuple[tuple[re.Pattern[str], Look], ...] = (
+    (re.compile(rf"{sqs_peek.PATH}(/|$)"), sqs_peek.peek),
+    (re.compile(sns_peek.PATH), sns_peek.peek),
+    (re.compile(f"{report.PATH}$"), report.report),
+    (re.compile(certificate.PATH), certificate.certificate),
+)
+"""What is looked at, by what its path is like."""
 
 
 def _json(status: int, value: Any) -> Response:

@@ -98,7 +98,11 @@ class Door:
             clock.release()
             controls = Controls(clock)
         client = AsyncClient(
-            serving.settings.url, settings=serving.settings, limits=serving.limits, clock=clock
+            serving.settings.url,
+            settings=serving.settings,
+            limits=serving.limits,
+            clock=clock,
+            signs_queues=True,
         )
         self._endpoint = Endpoint(
             client,

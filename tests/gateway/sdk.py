@@ -273,7 +273,8 @@ def _query_answer(
     value = _parsed("query", response, shape)
     assert strict.unread(results[0], value) == []
     # A parser makes an empty list of what is not there; JSON's check is for what is.
-    value = {name: one for name, one in value.items() if one not in ([], {})}
+    there = {one.tag.removeprefix(xmlns) for one in results[0]}
+    value = {name: one for name, one in value.items() if one not in ([], {}) or name in there}
     said = json.loads(json.dumps(value, default=_base64))
     required = {f"answer.{name} is required and not there" for name in shape.required_members}
     assert set(strict.faults(shape, said)) <= required

@@ -89,7 +89,9 @@ def unread(result: ElementTree.Element, value: Any) -> list[str]:
 
 
 def _leaves(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
+    if value in ([], {}):
+        yield ""  # an element without any inside
+    elif isinstance(value, dict):
         for name, one in value.items():
             yield str(name)  # a map's key is an element's text, too
             yield from _leaves(one)

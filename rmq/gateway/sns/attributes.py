@@ -31,6 +31,9 @@ FIELD_OF = {
     "TracingConfig": "tracing_config",
 }
 """What can be set, by its name in SNS, and our name for it. The 15 of feedback are one field."""
+NAME_OF = {field: name for name, field in FIELD_OF.items()} | {
+    "data_protection_policy": "DataProtectionPolicy"
+}
 FIFO_ONLY = ("ArchivePolicy", "ContentBasedDeduplication", "FifoThroughputScope")
 _SCOPES = {"Topic": "topic", "MessageGroup": "message_group"}
 _WHOLE = re.compile(r"[0-9]{1,10}")

@@ -162,10 +162,7 @@ def translate(error_: ours.RmqError, caller: Caller, given: Given) -> AwsError:
                 "Invalid state: Topic cannot be deleted while its archive policy is active",
             )
         case ours.TooManyTags():
-            return error(
-                "TagLimitExceededException",
-                "Could not complete request: tag quota of per resource exceeded",
-            )
+            return _too_many_tags(error_, given)
         case ours.InvalidFilterPolicy():
             return _attribute(given, f"FilterPolicy: {error_.reason}")
         case ours.InvalidPolicy():
@@ -188,7 +185,7 @@ def _attribute(given: Given, what: str) -> AwsError:
 
 def _invalid_parameter(error_: ours.InvalidParameter, given: Given) -> AwsError:
     """A parameter that the library refused, by its name there."""
-    from rmq.gateway.sns.attributes import NAME_OF
+    from rmq.gateway.sns import attributes, subscriptions
 
     field = error_.field
     make = _FIELDS.get(field)
@@ -198,14 +195,24 @@ def _invalid_parameter(error_: ours.InvalidParameter, given: Given) -> AwsError:
         return _message_attribute(error_)
     if field.startswith("tag"):
         return invalid("Tags", _said(error_))
-    name = NAME_OF.get(re.split(r"[.\[]", field)[0])
-    if name is not None:
-        return _attribute(given, f"{name}: {_said(error_)}")
+    if field.startswith("feedback["):
+        return _attribute(given, f"{field[10:-2]}: {_said(error_)}")
+    # A part of a delivery policy is called by its way there: `a field of delivery_policy.http`.
+    for own, name in (attributes.NAME_OF | subscriptions.NAME_OF).items():
+        if re.search(rf"\b{own}\b", field):
+            return _attribute(given, f"{name}: {error_}")
     return invalid(str(error_))
 
 
 def _said(error_: ours.InvalidParameter) -> str:
     return str(error_) if isinstance(error_, ours.MissingParameter) else f"must be {error_.limit}"
+
+
+def _too_many_tags(error_: ours.InvalidParameter, given: Given) -> AwsError:
+    return error(
+        "TagLimitExceededException",
+        "Could not complete request: tag quota of per resource exceeded",
+    )
 
 
 def _endpoint(error_: ours.InvalidParameter, given: Given) -> AwsError:
@@ -309,6 +316,12 @@ _FIELDS: dict[str, Callable[[Any, Given], AwsError]] = {
     ),
     "endpoint": _endpoint,
     "protocol": _protocol,
+    "start": lambda error_, given: _attribute(given, f"ReplayPolicy: StartingPoint {error_}"),
+    "end": lambda error_, given: _attribute(given, f"ReplayPolicy: EndingPoint {error_}"),
+    "topic": lambda error_, given: _attribute(
+        given, "ReplayPolicy: the topic must be a FIFO topic with an ArchivePolicy"
+    ),
+    "tags": _too_many_tags,
     "topic name": lambda error_, given: invalid("Topic Name"),
     "token": lambda error_, given: invalid("Token" if "Token" in given else "NextToken"),
 }

@@ -16,6 +16,6 @@ async def get_topic_attributes(caller: Caller, given: Given) -> Answer:
         "SubscriptionsPending": str(stats.pending),
         "SubscriptionsDeleted": "0",  # gone at once
     }
-    if stats.archived_since is not None:
-        found["BeginningArchiveTime"] = moment(stats.archived_since)
+    if info.attributes.archive_retention is not None:
+        found["BeginningArchiveTime"] = moment(await topic.archive_begins())
     return {"Attributes": found}

@@ -22,6 +22,7 @@ FIELD_OF = {
     "SubscriptionRoleArn": "subscription_role_arn",
 }
 """What can be set, by its name in SNS, and our name for it."""
+NAME_OF = {field: name for name, field in FIELD_OF.items()}
 REPLAY = "ReplayPolicy"
 """Can be set too; to us it is something that is done."""
 PENDING = "PendingConfirmation"

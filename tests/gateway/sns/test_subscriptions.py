@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree
 
 import pytest
 
 from rmq.gateway.http import Request, Response
+from rmq.gateway.sns.peek import TOKENS
+from rmq.topics.envelope import subscribe_url
 from tests.gateway.sdk import SNS, SQS, Sdk, refusal, refused_in
 
 OWNER = "000000000000"
 ARN = f"arn:aws:sns:us-east-1:{OWNER}:"
 LAMBDA = f"arn:aws:lambda:us-east-1:{OWNER}:function:f"
+BASE = "http://localhost"
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
 
@@ -24,18 +27,16 @@ async def _attributes(sns: Sdk, arn: str) -> dict[str, str]:
     return dict(found["Attributes"])
 
 
-async def _asked_to_confirm(sns: Sdk, gateway: Any, topic: str) -> tuple[str, dict[str, str]]:
-    """The ARN of a subscription that waits, of another account's queue; and what it was sent."""
+async def _asked_to_confirm(sns: Sdk, gateway: Any, topic: str) -> tuple[str, str]:
+    """The ARN of a subscription that waits, of another account's queue; and its token."""
     other = Sdk(sns.protocol, gateway, account="1" * 12, service=SQS)
-    url = await other.queue("theirs")
+    arn = await other.arn(await other.queue("theirs"))
     found = await sns.subscribe(
-        TopicArn=topic,
-        Protocol="sqs",
-        Endpoint=await other.arn(url),
-        ReturnSubscriptionArn=True,
+        TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True
     )
-    message = (await other.receive_message(QueueUrl=url, WaitTimeSeconds=5))["Messages"][0]
-    return found["SubscriptionArn"], json.loads(message["Body"])
+    arn = found["SubscriptionArn"]
+    answer = await gateway(Request("GET", f"{TOKENS}/{arn}", "", {}, b""))
+    return arn, json.loads(answer.body)["subscription_token"]
 
 
 async def _follow(gateway: Any, url: str) -> Response:
@@ -295,10 +296,10 @@ async def test_an_archive_is_replayed(sns, sqs, fifo_topic, fifo, clock):
 
 
 async def test_a_token_confirms_and_confirms_again(sns, topic, gateway):
-    arn, request = await _asked_to_confirm(sns, gateway, topic)
+    arn, token = await _asked_to_confirm(sns, gateway, topic)
 
     for _ in range(2):
-        found = await sns.confirm_subscription(TopicArn=topic, Token=request["Token"])
+        found = await sns.confirm_subscription(TopicArn=topic, Token=token)
         assert found == {"SubscriptionArn": arn}
 
     shown = await _attributes(sns, arn)
@@ -318,24 +319,18 @@ async def test_another_token_does_not(sns, topic, gateway, token):
 
 
 async def test_a_token_is_good_for_two_days(sns, topic, gateway, clock):
-    arn, request = await _asked_to_confirm(sns, gateway, topic)
+    arn, token = await _asked_to_confirm(sns, gateway, topic)
     clock.move(2 * 86_400 + 1)
 
-    found = await refusal(sns.confirm_subscription(TopicArn=topic, Token=request["Token"]))
+    found = await refusal(sns.confirm_subscription(TopicArn=topic, Token=token))
     assert found.message == "Invalid parameter: Token"
     found = await refusal(sns.get_subscription_attributes(SubscriptionArn=arn))
     assert (found.code, found.message) == ("NotFound", "Subscription does not exist")
 
 
 async def test_the_link_in_the_request_confirms(sns, topic, gateway):
-    arn, request = await _asked_to_confirm(sns, gateway, topic)
-    assert parse_qs(urlsplit(request["SubscribeURL"]).query) == {
-        "Action": ["ConfirmSubscription"],
-        "TopicArn": [topic],
-        "Token": [request["Token"]],
-    }
-
-    answer = await _follow(gateway, request["SubscribeURL"])
+    arn, token = await _asked_to_confirm(sns, gateway, topic)
+    answer = await _follow(gateway, subscribe_url(BASE, topic, token))
 
     assert (answer.status, answer.content_type) == (200, "text/xml")
     root = ElementTree.fromstring(answer.body)
@@ -351,9 +346,9 @@ async def test_the_link_in_the_request_confirms(sns, topic, gateway):
 async def test_a_link_leads_to_a_topic_of_another_account_too(sns, gateway, protocol):
     theirs = Sdk(protocol, gateway, account="2" * 12, region="eu-west-1", service=SNS)
     topic = (await theirs.create_topic(Name="orders"))["TopicArn"]
-    arn, request = await _asked_to_confirm(theirs, gateway, topic)
+    arn, token = await _asked_to_confirm(theirs, gateway, topic)
 
-    assert (await _follow(gateway, request["SubscribeURL"])).status == 200
+    assert (await _follow(gateway, subscribe_url(BASE, topic, token))).status == 200
 
     assert (await _attributes(theirs, arn))["PendingConfirmation"] == "false"
 
@@ -397,10 +392,8 @@ async def test_the_link_in_a_notification_ends_it(sns, sqs, topic, queue, subscr
 
 
 async def test_who_asked_for_a_signature_is_not_unsubscribed_without(sns, topic, gateway):
-    arn, request = await _asked_to_confirm(sns, gateway, topic)
-    await sns.confirm_subscription(
-        TopicArn=topic, Token=request["Token"], AuthenticateOnUnsubscribe="true"
-    )
+    arn, token = await _asked_to_confirm(sns, gateway, topic)
+    await sns.confirm_subscription(TopicArn=topic, Token=token, AuthenticateOnUnsubscribe="true")
     query = urlencode({"Action": "Unsubscribe", "SubscriptionArn": arn})
 
     found = refused_in("query", await _follow(gateway, f"http://localhost/?{query}"), SNS)
@@ -414,8 +407,8 @@ async def test_who_asked_for_a_signature_is_not_unsubscribed_without(sns, topic,
 
 
 async def test_who_has_not_signed_can_not_ask_for_signatures(sns, topic, gateway):
-    arn, request = await _asked_to_confirm(sns, gateway, topic)
-    url = f"{request['SubscribeURL']}&AuthenticateOnUnsubscribe=true"
+    arn, token = await _asked_to_confirm(sns, gateway, topic)
+    url = f"{subscribe_url(BASE, topic, token)}&AuthenticateOnUnsubscribe=true"
     assert (await _follow(gateway, url)).status == 200
 
     query = urlencode({"Action": "Unsubscribe", "SubscriptionArn": arn})
