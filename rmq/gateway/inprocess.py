@@ -27,6 +27,8 @@ from rmq.settings import Settings
 
 KEY_ID = "testing"
 """The made-up access key id: not 12 digits, so it stands for the endpoint's own account."""
+ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_SNS")
+"""What would lead the services that we answer for elsewhere."""
 ANSWER_S = 5.0
 """Seconds that those who were answered when it ends may take to get their answer."""
 CLOSE_S = 10.0
@@ -77,11 +79,11 @@ class Engine:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def reset(self) -> None:
-        """Remove every queue."""
+        """Remove every queue and topic."""
         self.run(self.endpoint.reset()).result()
 
     def close(self, *, wipe: bool = False) -> None:
-        """Answer those who wait, remove every queue if asked to *wipe*, and end the thread.
+        """Answer those who wait, remove everything if asked to *wipe*, and end the thread.
 
         Raises what the removal raises, ConnectionLost say; the thread ends all the same.
         """
