@@ -25,6 +25,7 @@ from rmq.gateway import pages, sns, sqs
 from rmq.gateway.caller import Accounts, caller_of
 from rmq.gateway.controls import Controls
 from rmq.gateway.credential import Credential, credential_of
+from rmq.gateway.dispatching import Dispatching
 from rmq.gateway.errors import AwsError, internal, malformed, too_large
 from rmq.gateway.http import Request, Response
 from rmq.gateway.logs import AccessLog
@@ -65,6 +66,7 @@ class Endpoint:
         controls: Controls | None = None,
         access: AccessLog | None = None,
         origins: Iterable[str] = (),
+        dispatching: Dispatching | None = None,
         services: Iterable[Service] = (sqs.SERVICE, sns.SERVICE),
     ) -> None:
         self.client = client
@@ -76,6 +78,7 @@ class Endpoint:
         self._origins = frozenset(origins)
         self._controls = controls
         self._access = access
+        self._dispatching = dispatching
         steps: list[Step] = [self._identify, self._protect, self._browse]
         steps.append(partial(pages.step, self))
         if controls is not None:
@@ -105,8 +108,10 @@ class Endpoint:
         return await self.client.wipe(nested=True)
 
     async def close(self) -> None:
-        """Answer those who wait, and give back the connections."""
+        """Answer those who wait, let what is pushed arrive, and give back the connections."""
         self.stopping.set()
+        if self._dispatching is not None:
+            await self._dispatching.stop()
         await self.client.close()
         if self._access is not None:
             self._access.flush()

@@ -21,7 +21,9 @@ from rmq.core.clock import Clock, HeldClock
 from rmq.errors import ConfigurationError
 from rmq.gateway.app import Endpoint, endpoint_limits
 from rmq.gateway.controls import Controls
+from rmq.gateway.dispatching import Dispatching
 from rmq.gateway.http import Request, Response
+from rmq.push.settings import push_settings
 from rmq.queues.limits import Limits
 from rmq.settings import Settings
 
@@ -57,13 +59,20 @@ class Engine:
             clock=clock,
             signs_queues=True,
         )
+        pushing = push_settings()
+        if isinstance(clock, HeldClock):  # a test, whose subscribers are near
+            near = (*pushing.allow_addresses, "loopback")
+            pushing = pushing.model_copy(update={"allow_addresses": near})
+        dispatching = Dispatching(client, pushing, deadline=ANSWER_S)
         self.endpoint = Endpoint(
             client,
             account=settings.aws_account_id,
             region=settings.aws_region,
             controls=Controls(clock) if isinstance(clock, HeldClock) else None,
+            dispatching=dispatching,
         )
         self._services = frozenset(self.endpoint.service_names)
+        dispatching.start(self._loop)
         self._thread.start()
 
     def serves(self, service: str) -> bool:

@@ -15,7 +15,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,10 @@ from rmq.errors import ConfigurationError
 from rmq.gateway import logs
 from rmq.gateway.app import MAX_BODY, Endpoint
 from rmq.gateway.controls import Controls
+from rmq.gateway.dispatching import Dispatching
 from rmq.gateway.errors import too_large
 from rmq.gateway.http import Request, Response
+from rmq.push.settings import PushSettings, push_settings
 from rmq.queues.limits import Limits
 from rmq.settings import Settings
 
@@ -59,6 +61,8 @@ class Serving:
     testing: bool = False
     dispatch: bool = True
     """Push from here what waits for HTTP, mail, mobile and SMS subscribers."""
+    push: PushSettings = field(default_factory=push_settings)
+    """To whom, and by what."""
     origins: tuple[str, ...] = ()
     certificate: Path | None = None
     key: Path | None = None
@@ -74,12 +78,13 @@ class Serving:
 
     def __post_init__(self) -> None:
         """Links lead here unless the settings say where else; tests' subscribers are near."""
-        changed: dict[str, Any] = {}
         if "endpoint_url" not in self.settings.model_fields_set:
-            changed["endpoint_url"] = self.url
+            settings = self.settings.model_copy(update={"endpoint_url": self.url})
+            object.__setattr__(self, "settings", settings)
         if self.testing:
-            changed["allow_addresses"] = (*self.settings.allow_addresses, "loopback")
-        object.__setattr__(self, "settings", self.settings.model_copy(update=changed))
+            near = (*self.push.allow_addresses, "loopback")
+            push = self.push.model_copy(update={"allow_addresses": near})
+            object.__setattr__(self, "push", push)
 
 
 class Door:
@@ -104,6 +109,9 @@ class Door:
             clock=clock,
             signs_queues=True,
         )
+        dispatching = Dispatching(client, serving.push) if serving.dispatch else None
+        if dispatching is not None:
+            dispatching.start(loop)
         self._endpoint = Endpoint(
             client,
             account=serving.settings.aws_account_id,
@@ -111,6 +119,7 @@ class Door:
             controls=controls,
             access=logs.AccessLog(serving.log_format) if serving.access_log else None,
             origins=serving.origins,
+            dispatching=dispatching,
         )
 
         def stopping(*_: Any) -> None:
