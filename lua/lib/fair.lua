@@ -10,13 +10,16 @@
 -- its message back into the order; what is left of it then is its receive count, a score below LEASED.
 local LEASED = 2048
 
--- Messages without a group are the group ''. It is nobody's noise: it never has any in flight, so
--- they are served by age among themselves and among groups that have none in flight either.
-local function weight(group) return group == '' and 0 or 1 end
-
+-- One function holds all of it, and is called only where there are groups: each one that stood here
+-- would be made anew by every script call, and whoever has no groups pays nothing.
 -- Changes are noted, and written by flush(): a command for each kind, not for each message.
 local function fair_index(order, groups, loads)
+--@include lib/order
   local index, names, changes, joined, left = {}, {}, {}, {}, {}
+
+  -- Messages without a group are the group ''. It is nobody's noise: it never has any in flight, so
+  -- they are served by age among themselves and among groups that have none in flight either.
+  local function weight(group) return group == '' and 0 or 1 end
 
   local function change(group)
     local one = changes[group]

@@ -19,7 +19,6 @@
 -- Cost    O(messages * log N)
 --@include lib/base
 --@include lib/lease
---@include lib/order
 --@include lib/fair
 
 local state, log, inflight, first, moved = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]

@@ -32,7 +32,6 @@
 --@include lib/base
 --@include lib/lease
 --@include lib/receive
---@include lib/order
 --@include lib/fair
 
 local state, log, inflight, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]

@@ -19,7 +19,6 @@
 -- Errors  RMQ_QUEUE_DOES_NOT_EXIST RMQ_STALE_CONFIG
 -- Cost    O(messages); with groups O(messages * log N)
 --@include lib/base
---@include lib/order
 --@include lib/fair
 
 local state, log, delayed, wake, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]

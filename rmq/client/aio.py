@@ -12,13 +12,16 @@ from rmq.core.connection import link
 from rmq.core.events import Events
 from rmq.core.executor import AsyncExecutor
 from rmq.core.keys import NAMESPACE, every_key
+from rmq.core.place import Place, Places
 from rmq.errors import InvalidParameter
 from rmq.queues import lifecycle
 from rmq.queues.aio import AsyncQueue
 from rmq.queues.lifecycle import Page
 from rmq.queues.limits import Limits
-from rmq.queues.registry import Registry
 from rmq.settings import Settings
+from rmq.topics import lifecycle as topic_lifecycle
+from rmq.topics.aio import AsyncTopic
+from rmq.topics.registry import Site, TopicRegistry
 
 
 class AsyncClient:
@@ -31,7 +34,9 @@ class AsyncClient:
         settings: Settings,
         limits: Limits | None = None,
         clock: Clock | None = None,
+        signs_queues: bool = False,
     ) -> None:
+        """*signs_queues*: envelopes for queues are signed whatever the topic says, as SNS does."""
         self.settings = settings
         self.namespace = settings.namespace
         self.limits = limits or Limits.aws()
@@ -45,7 +50,17 @@ class AsyncClient:
             allow_eviction=settings.allow_eviction,
         )
         self._is_derived = False
-        self._registry = Registry(self.namespace, self.limits, self.clock, self.events)
+        place = Place(settings.aws_account_id, settings.aws_region)
+        self._site = Site(self.namespace, self.limits, self.clock, self.events)
+        self._enter(Places(self.namespace, place), signs_queues)
+
+    def _enter(self, places: Places, signs_queues: bool) -> None:
+        """Work in a namespace."""
+        self._places = places
+        self._registry = self._site.queues(places.namespace)
+        self._topics = TopicRegistry(
+            self._site, places, self.settings.endpoint_url, signs_queues=signs_queues
+        )
 
     def __repr__(self) -> str:
         return f"<rmq client of namespace {self.namespace!r}>"
@@ -106,7 +121,72 @@ class AsyncClient:
         """Remove a queue with all it holds. Raises QueueDoesNotExist."""
         await self.queue(name).delete_queue()
 
+    # --- topics ---
+
+    def topic(self, name: str) -> AsyncTopic:
+        """A topic by name, without asking whether it exists: its first use will tell.
+
+        Raises InvalidParameter for what can not be a name.
+        """
+        found = self._topics.handles.get(name) if isinstance(name, str) else None
+        if found is None:
+            found = AsyncTopic(name, self._topics, self._executor)
+            self._topics.meet(found)
+        return found
+
+    async def create_topic(
+        self, name: str, *, tags: Mapping[str, str] | None = None, **attributes: Any
+    ) -> AsyncTopic:
+        """Make a topic. A name that ends in .fifo makes a FIFO topic.
+
+        *attributes* are those of TopicAttributes; what is left out has its default. If the topic
+        stands already with the attributes and tags given, this returns it and changes nothing.
+
+        Raises InvalidParameter, TopicExists (naming the attribute that differs).
+        Source: CreateTopic (Amazon SNS API Reference).
+        """
+        await self._executor.run(topic_lifecycle.create(self._topics, name, attributes, tags))
+        return self.topic(name)
+
+    async def get_topic(self, name: str) -> AsyncTopic:
+        """A topic that exists. Raises TopicDoesNotExist."""
+        topic = self.topic(name)
+        await topic.info()
+        return topic
+
+    async def list_topics(
+        self, prefix: str = "", *, limit: int = 1000, token: str | None = None
+    ) -> Page:
+        """Names of topics that begin with *prefix*, in order; up to *limit* (1 to 1,000), going on
+        behind *token*, the next_token of the page before."""
+        return await self._executor.run(
+            topic_lifecycle.list_topics(self._topics, prefix, limit, token)
+        )
+
+    async def all_topics(self, prefix: str = "") -> AsyncIterator[AsyncTopic]:
+        """Every topic whose name begins with *prefix*, however many there are."""
+        token = None
+        while True:
+            page = await self.list_topics(prefix, token=token)
+            for name in page:
+                yield self.topic(name)
+            token = page.next_token
+            if token is None:
+                return
+
+    async def delete_topic(self, name: str) -> bool:
+        """Remove a topic with its subscriptions. False when there was none.
+
+        Raises ArchiveActive.
+        """
+        return await self.topic(name).delete_topic()
+
     # --- the namespace ---
+
+    @property
+    def place(self) -> Place:
+        """The account and the region that stand in ARNs."""
+        return self._places.own
 
     def in_namespace(self, namespace: str) -> AsyncClient:
         """A client of another namespace, on this one's connections.
@@ -119,10 +199,20 @@ class AsyncClient:
         """
         if not isinstance(namespace, str) or not NAMESPACE.fullmatch(namespace):
             raise InvalidParameter("namespace", namespace, "1 to 64 of A-Z a-z 0-9 _ . -")
+        return self._derived(Places(namespace, self.place))
+
+    def in_account(self, account: str, region: str) -> AsyncClient:
+        """A client of another account or region, on this one's connections: the namespace
+        `<namespace>.<account>.<region>`, beside that of the own account in its own region. As for
+        in_namespace, make it once and keep it.
+        """
+        return self._derived(self._places.beside(Place(account, region)))
+
+    def _derived(self, places: Places) -> AsyncClient:
         other = copy(self)
-        other.namespace = namespace
-        other.settings = self.settings.model_copy(update={"namespace": namespace})
-        other._registry = Registry(namespace, self.limits, self.clock, self.events)
+        other.namespace = places.namespace
+        other.settings = self.settings.model_copy(update={"namespace": places.namespace})
+        other._enter(places, self._topics.signs_queues)
         other._is_derived = True
         return other
 
@@ -137,6 +227,7 @@ class AsyncClient:
         count = await self._executor.unlink(self.namespace, match, ours)
         # In this order: who looks again must not find in our memory what is gone.
         self._registry.clear()
+        self._topics.clear()
         await self._executor.end_waits(ours)
         return count
 

@@ -189,6 +189,9 @@ class _LazyCluster:
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         return self._connected().execute_command(*args, **kwargs)
 
+    def pubsub(self, **kwargs: Any) -> Any:
+        return self._connected().pubsub(**kwargs)
+
     def scan_iter(self, **kwargs: Any) -> Any:
         return self._connected().scan_iter(**kwargs)
 

@@ -82,7 +82,8 @@ class TopicKeys:
 
 
 class PushKeys:
-    """The keys by which dispatchers learn which subscriptions have something to push."""
+    """The keys by which dispatchers learn which subscriptions have something to push, and by which
+    all that is pushed is signed."""
 
     places: str
     """A set of the namespaces that have inner queues; only beside the root's."""
@@ -91,6 +92,7 @@ class PushKeys:
     recorded_firehose: str
     recorded_mobile: str
     recorded_sms: str
+    signing_key: str
     wake: str
 
     def __init__(self, namespace: str) -> None:

@@ -59,17 +59,23 @@ def read_arn(field: str, value: str) -> Arn:
 
 
 class Places:
-    """Which namespace each place has, beside that of a client's own."""
+    """Which namespace each place has, as seen from one of them."""
 
-    __slots__ = ("namespace", "own")
+    __slots__ = ("_root", "namespace", "own")
 
-    def __init__(self, namespace: str, own: Place) -> None:
+    def __init__(self, namespace: str, own: Place, root: tuple[str, Place] | None = None) -> None:
         self.namespace = namespace
         """Of the own place."""
         self.own = own
+        self._root = root or (namespace, own)
 
     def namespace_of(self, place: Place) -> str:
         """The namespace of a place."""
-        if place == self.own:
-            return self.namespace
-        return f"{self.namespace}.{place.account}.{place.region}"
+        namespace, own = self._root
+        if place == own:
+            return namespace
+        return f"{namespace}.{place.account}.{place.region}"
+
+    def beside(self, place: Place) -> Places:
+        """The same, as seen from another place."""
+        return Places(self.namespace_of(place), place, self._root)

@@ -145,7 +145,14 @@ class Aside:
     call: Call[Any]
 
 
-Step = Call[Any] | Joint[Any] | Sleep | Block | Several | Aside
+@dataclass(frozen=True, slots=True)
+class Offload:
+    """Work for the processor that would hold up others: asyncio does it in a thread."""
+
+    work: Callable[[], Any]
+
+
+Step = Call[Any] | Joint[Any] | Sleep | Block | Several | Aside | Offload
 Plan = Generator[Step, Any, T]
 
 
@@ -171,8 +178,7 @@ def load(name: str) -> Script:
             if int(index) != len(names) + 1:
                 raise ValueError(f"{name}: {kind}[{index}] is out of order")
             names.append(label)
-    source = _INCLUDE.sub(lambda found: (_folder() / f"{found[1]}.lua").read_text(), text)
-    source = _without_comments(source)
+    source = _without_comments(_with_includes(text))
     bare = source.partition("\n")[2]
     found = _ERRORS.search(text)
     errors = () if not found or found[1] == "none" else tuple(found[1].split())
@@ -188,6 +194,13 @@ def load(name: str) -> Script:
         rest_args=rest_args,
         timed=timed,
         errors=errors,
+    )
+
+
+def _with_includes(text: str) -> str:
+    """Paste what is included, and what that includes."""
+    return _INCLUDE.sub(
+        lambda found: _with_includes((_folder() / f"{found[1]}.lua").read_text()), text
     )
 
 

@@ -40,7 +40,7 @@ class Accounts:
             return self._client
         found = self._others.get(pair)
         if found is None:
-            found = self._client.in_namespace(f"{self._client.namespace}.{account}.{region}")
+            found = self._client.in_account(account, region)
             self._others[pair] = found
             if len(self._others) > ACCOUNTS_KEPT:
                 self._others.popitem(last=False)

@@ -47,8 +47,8 @@ class Outgoing:
 
 
 Prepared = tuple[Any, ...]
-"""A message as its script takes it. Standard: packed, delay_ms with the group behind it, if there is
-one. FIFO: deduplication key, group, packed."""
+"""A message as its script takes it. Standard: packed, delay_ms (and the group, if any, behind
+it). FIFO: deduplication key, group, packed."""
 
 
 def prepare(info: QueueInfo, limits: Limits, message: Outgoing | Body) -> Prepared:

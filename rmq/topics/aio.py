@@ -11,15 +11,12 @@ from rmq.core.executor import AsyncExecutor
 from rmq.errors import RmqError
 from rmq.queues.aio import AsyncQueue, BatchResult
 from rmq.queues.limits import listed
-from rmq.topics import lifecycle, listening, publishing, replaying, subscribing, watching
+from rmq.topics import finding, lifecycle, listening, publishing, replaying, subscribing, watching
 from rmq.topics.attributes import TopicInfo, topic_name
+from rmq.topics.filters.policy import FilterPolicyScope
 from rmq.topics.message import Notification, Published
 from rmq.topics.registry import TopicRegistry
-from rmq.topics.subscription import (
-    FilterPolicyScope,
-    Subscription,
-    Subscriptions,
-)
+from rmq.topics.subscription import Subscription, Subscriptions
 from rmq.topics.watching import SubscriptionStats, TopicStats, Verdict
 
 Attributes = Mapping[str, Any]
@@ -30,7 +27,7 @@ NO_EXTRAS = (None, None, False, None, None)
 class AsyncTopic:
     """One topic. Get it from `client.topic(name)`, `get_topic` or `create_topic`.
 
-    Messages that tasks publish at the same time go to Redis together; each gets its own result or
+    Messages that tasks publish at the same time go to Redis together; each has its own result or
     its own error.
     """
 
@@ -140,7 +137,7 @@ class AsyncTopic:
             subscribing.subscribe(
                 self._registry,
                 self.name,
-                getattr(endpoint, "name", endpoint),
+                endpoint if isinstance(endpoint, str) else endpoint.name,
                 protocol,
                 {
                     "raw_message_delivery": raw_message_delivery,
@@ -178,13 +175,11 @@ class AsyncTopic:
 
     async def subscription(self, id: str) -> Subscription:
         """One subscription by its id or ARN, as it is now. Raises SubscriptionDoesNotExist."""
-        return await self._executor.run(subscribing.find(self._registry, self.name, id))
+        return await self._executor.run(finding.find(self._registry, self.name, id))
 
     async def subscriptions(self, *, limit: int = 100, token: str | None = None) -> Subscriptions:
         """Up to *limit* (1 to 1,000) subscriptions, going on behind *token*."""
-        return await self._executor.run(
-            subscribing.page(self._registry, self.name, limit, token)
-        )
+        return await self._executor.run(finding.page(self._registry, self.name, limit, token))
 
     async def all_subscriptions(self) -> AsyncIterator[Subscription]:
         """Every subscription, however many there are."""
@@ -238,22 +233,18 @@ class AsyncTopic:
         hearing = await self._executor.run(
             listening.tune_in(self._registry, self.name, filter_policy, filter_policy_scope)
         )
-        async for packed in self._executor.listen(hearing.channel, hearing.stay):
-            message = hearing.hear(packed)
+        async for payload in self._executor.listen(hearing.channel, hearing.stay, hearing.stay_s):
+            message = hearing.hear(payload)
             if message is not None:
                 yield message
 
-    async def replay(
-        self, id: str, start: datetime, end: datetime | None = None
-    ) -> Subscription:
+    async def replay(self, id: str, start: datetime, end: datetime | None = None) -> Subscription:
         """Deliver archived messages from *start* to a subscription of a FIFO topic again; up to
         *end*, or on into what is published from now on. A new replay takes the place of one that
         runs. Raises InvalidParameter, SubscriptionDoesNotExist.
         Source: Message archiving and replay for FIFO topics (Amazon SNS Developer Guide).
         """
-        return await self._executor.run(
-            replaying.replay(self._registry, self.name, id, start, end)
-        )
+        return await self._executor.run(replaying.replay(self._registry, self.name, id, start, end))
 
     async def stop_replay(self, id: str) -> Subscription:
         """End a replay; what is published from now on is delivered."""
@@ -319,9 +310,7 @@ class AsyncTopic:
         """Finish what publishers left unfinished for *older_than*, and forget what is over (expired
         confirmations, archives). How many deliveries that were. Publishers and dispatchers do this
         by themselves; a topic that nobody touches may want it."""
-        return await self._executor.run(
-            publishing.sweep(self._registry, self.name, older_than)
-        )
+        return await self._executor.run(publishing.sweep(self._registry, self.name, older_than))
 
     async def delete_topic(self) -> bool:
         """Remove the topic with its subscriptions. False when there was none.

@@ -17,7 +17,7 @@ from rmq.core.place import Place
 from rmq.errors import InvalidParameter, Words
 from rmq.queues.attributes import KMS_KEY_CHARACTERS, to_text
 from rmq.queues.limits import Limits, duration, text, whole
-from rmq.security.policy import check_topic_policy
+from rmq.security import topic_policy
 from rmq.topics.delivery_policy import check_topic_delivery_policy
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
@@ -56,8 +56,8 @@ class TopicAttributes:
     display_name: str = ""
     """Up to 100 characters; shown as the sender of e-mail and SMS."""
     policy: str | None = None
-    """Who may do what here: a JSON object as text, at most 30 KB. None is SNS's default policy. Kept
-    and returned; the library asks nobody who they are, an endpoint in front of it may."""
+    """Who may do what here: a JSON object as text, at most 30 KB. None is SNS's default policy.
+    Kept and returned; the library asks nobody who they are, an endpoint in front of it may."""
     delivery_policy: str | None = None
     """How HTTP subscriptions are retried: JSON as text, see rmq.topics.delivery_policy."""
     kms_master_key_id: str | None = None
@@ -138,7 +138,8 @@ def _checked_one(name: str, value: Any, limits: Limits, arn: str) -> Any:
     if value is None:
         return None
     if name == "policy":
-        return check_topic_policy(value, arn)
+        topic_policy.check(text(value, name), arn)
+        return value
     if name == "delivery_policy":
         return check_topic_delivery_policy(value)
     if name == "kms_master_key_id":
@@ -236,6 +237,8 @@ class TopicInfo:
     created_at: datetime
     modified_at: datetime
     attributes: TopicAttributes
+    archived_since: datetime | None = None
+    """When the archive was switched on."""
     is_fifo: bool = field(init=False)
     arn: str = field(init=False)
 
@@ -244,9 +247,7 @@ class TopicInfo:
         object.__setattr__(self, "arn", self.place.arn("sns", self.name))
 
 
-def info_from_text(
-    name: str, place: Place, version: str, config: Mapping[str, str]
-) -> TopicInfo:
+def info_from_text(name: str, place: Place, version: str, config: Mapping[str, str]) -> TopicInfo:
     """Build a TopicInfo from a version and a config hash."""
 
     def moment(field: str) -> datetime:
@@ -261,4 +262,5 @@ def info_from_text(
         created_at=moment("created_ms"),
         modified_at=moment("modified_ms"),
         attributes=from_text(config),
+        archived_since=moment("archived_ms") if config.get("archived_ms") else None,
     )

@@ -160,7 +160,11 @@ def read_subscription(keys: TopicKeys, name: str, id: str) -> Call[bytes | None]
 def subscribed(keys: TopicKeys, name: str, endpoint: str) -> Call[str | None]:
     """The id of the subscription of an endpoint."""
     return script.command(
-        "HGET", name, lambda reply: None if reply is None else text_of(reply), keys.endpoints, endpoint
+        "HGET",
+        name,
+        lambda reply: None if reply is None else text_of(reply),
+        keys.endpoints,
+        endpoint,
     )
 
 
@@ -444,6 +448,11 @@ def cursor_of(keys: TopicKeys, name: str, id: str) -> Call[int | None]:
     return script.command(
         "HGET", name, lambda reply: None if reply is None else int(reply), keys.cursors, id
     )
+
+
+def last_seq(keys: TopicKeys, name: str) -> Call[int]:
+    """The seq of the last message."""
+    return script.command("HGET", name, lambda reply: int(reply or 0), keys.state, "seq")
 
 
 def oldest(keys: TopicKeys, name: str) -> Call[int | None]:

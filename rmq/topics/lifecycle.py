@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from rmq.core.keys import topic_index
 from rmq.core.script import Plan
-from rmq.errors import InvalidParameter, StaleConfig, TopicDoesNotExist, TopicExists, Words, brief
+from rmq.errors import InvalidParameter, StaleConfig, TopicDoesNotExist, TopicExists, brief
 from rmq.queues.administration import names_from
 from rmq.queues.lifecycle import Page, check_page, checked_tags, page_of
 from rmq.queues.limits import listed, text
+from rmq.queues.registry import LOOKS
 from rmq.topics import commands, inner
 from rmq.topics.attributes import TopicInfo, checked, stored
-from rmq.topics.registry import LOOKS, TopicRegistry, described, known, up_to_date
+from rmq.topics.registry import TopicRegistry, described, up_to_date
 
 
 def create(
@@ -32,6 +34,7 @@ def create(
     incarnation = os.urandom(8).hex()
     config = {"incarnation": incarnation, "secret": os.urandom(16).hex()}
     config |= {field: value for field, value in stored(chosen).items() if value}
+    config |= _archived(registry, chosen, None)
     existing: dict[str, str] | None = yield commands.create(
         keys, name, f"{incarnation}:1", config, labels
     )
@@ -75,6 +78,7 @@ def set_attributes(
         if largest != info.attributes.maximum_message_size and largest is not None:
             yield from _check_large(registry, name, largest)
         texts = stored({field: getattr(attributes, field) for field in changes})
+        texts |= _archived(registry, changes, info.attributes.archive_retention)
         incarnation, _, number = info.version.partition(":")
         try:
             yield commands.set_attributes(
@@ -86,6 +90,16 @@ def set_attributes(
             continue
         return (yield from described(registry, name))
     raise StaleConfig(f"topic {name!r} changes faster than it can be used")
+
+
+def _archived(
+    registry: TopicRegistry, changes: Mapping[str, Any], had: timedelta | None
+) -> dict[str, str]:
+    """Since when there is an archive, where that changes."""
+    has = changes.get("archive_retention") is not None
+    if "archive_retention" not in changes or has == (had is not None):
+        return {}
+    return {"archived_ms": str(registry.clock.now_ms()) if has else ""}
 
 
 LARGE = 262_144

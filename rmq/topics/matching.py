@@ -25,7 +25,26 @@ class Audience:
         self.all: dict[str, Subscription] = {}
         """By id, also those that wait for their confirmation."""
         self._index: FilterIndex[str] = FilterIndex()
+        self._policies: dict[str, FilterPolicy] = {}
+        self._bodies = 0
         self._everyone: list[Subscription] | None = None
+
+    @property
+    def has_filters(self) -> bool:
+        """Whether anybody wants only some of the messages."""
+        return bool(self._policies)
+
+    @property
+    def filters_bodies(self) -> bool:
+        """Whether anybody filters by the body."""
+        return self._bodies > 0
+
+    @property
+    def everyone(self) -> list[Subscription]:
+        """Those that want every message."""
+        if self._everyone is None:
+            self._everyone = [self.all[id] for id in self._index.unfiltered]
+        return self._everyone
 
     def put(self, one: Subscription) -> None:
         """Add a subscription, or take note of what became of it."""
@@ -35,7 +54,12 @@ class Audience:
         if not one.confirmed:
             self._forget(one.id)
         elif before is None or one.id not in self._index or _filter(before) != _filter(one):
-            self._index.add(one.id, policy_of(one))
+            self._forget(one.id)
+            policy = policy_of(one)
+            self._index.add(one.id, policy)
+            if policy is not None:
+                self._policies[one.id] = policy
+                self._bodies += policy.scope == "message_body"
 
     def remove(self, id: str) -> None:
         """Forget a subscription."""
@@ -53,16 +77,25 @@ class Audience:
 
     def match(self, view: MessageView) -> list[Subscription]:
         """Who gets a message: those without a filter first."""
-        if self._everyone is None:
-            self._everyone = [self.all[id] for id in self._index.unfiltered]
-        if len(self._everyone) == len(self._index):
-            return self._everyone
+        if not self._policies:
+            return self.everyone
         found = self._index.match(view).ids
-        return self._everyone + [self.all[id] for id in found] if found else self._everyone
+        return self.everyone + [self.all[id] for id in found] if found else self.everyone
+
+    def wants(self, one: Subscription, view: MessageView) -> bool:
+        """Whether one of them wants a message."""
+        policy = self._policies.get(one.id)
+        return policy is None or policy.matches(view)
+
+    def policy(self, id: str) -> FilterPolicy | None:
+        """The filter of one of them."""
+        return self._policies.get(id)
 
     def _forget(self, id: str) -> None:
         if id in self._index:
             self._index.remove(id)
+        policy = self._policies.pop(id, None)
+        self._bodies -= policy is not None and policy.scope == "message_body"
 
 
 def policy_of(one: Subscription) -> FilterPolicy | None:

@@ -164,7 +164,9 @@ def texts_of(body: bytes) -> dict[str, str]:
     try:
         found = json.loads(body, object_pairs_hook=_once)
     except _Duplicate:
-        raise InvalidParameter("message", Words("JSON with a key twice"), "JSON with each key once") from None
+        raise InvalidParameter(
+            "message", Words("JSON with a key twice"), "JSON with each key once"
+        ) from None
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

@@ -7,6 +7,7 @@ outdated list of subscriptions.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from rmq.core.script import Call, Plan
 from rmq.errors import StaleConfig, TopicDoesNotExist
 from rmq.queues.limits import Limits
 from rmq.queues.registry import LOOKS, Lane, Registry
+from rmq.security.signature import SigningKey
 from rmq.topics import commands
 from rmq.topics.attributes import TopicInfo, topic_name
 from rmq.topics.matching import Audience
@@ -31,9 +33,12 @@ LOAD_STEP = 500
 
 
 class Site:
-    """The queues of all namespaces that one set of connections leads to."""
+    """The queues of all namespaces that one set of connections leads to, and what these share."""
 
-    def __init__(self, limits: Limits, clock: Clock, events: Events) -> None:
+    def __init__(self, namespace: str, limits: Limits, clock: Clock, events: Events) -> None:
+        self.keys = PushKeys(namespace)
+        self.signing_key: SigningKey | None = None
+        """By which all that is published from here is signed, once it was needed."""
         self.limits = limits
         self.clock = clock
         self.events = events
@@ -92,6 +97,7 @@ class TopicRegistry:
         """Topic objects in somebody's hands; of each topic there is one."""
         self._known: dict[str, KnownTopic] = {}
         self._others: dict[str, Registry] = {}
+        self._away: dict[tuple[str, str, str], float] = {}
 
     def keys(self, name: str) -> TopicKeys:
         """The keys of a topic. Raises InvalidParameter for what can not be a name."""
@@ -142,6 +148,20 @@ class TopicRegistry:
         """Forget all of all topics."""
         self._known.clear()
         self._others.clear()
+
+    def is_away(self, queues: Registry, name: str) -> bool:
+        """Whether a queue could not be reached a moment ago."""
+        until = self._away.get((queues.namespace, queues.kind, name))
+        if until is None:
+            return False
+        if time.monotonic() < until:
+            return True
+        del self._away[queues.namespace, queues.kind, name]
+        return False
+
+    def stay_away(self, queues: Registry, name: str, for_ms: int) -> None:
+        """Leave a queue alone that could not be reached."""
+        self._away[queues.namespace, queues.kind, name] = time.monotonic() + for_ms / 1000
 
     def take_lane(self, name: str) -> Lane:
         """A lane that nobody uses now. Lost lanes are simply not given back."""

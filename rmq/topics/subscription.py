@@ -66,7 +66,16 @@ class Replay:
     """None goes on with what is published from now on."""
     number: int = 1
     """Counts a subscription's replays: the queue must not take them for repeats."""
+    until: int = 0
+    """The topic's seq when it began: what is above is no replay, but published since."""
     stopped: bool = False
+
+    @property
+    def end_seq(self) -> int | None:
+        """The last seq that it gives; None where it has no end, or was stopped."""
+        if self.end is None or self.stopped:
+            return None
+        return int(self.end.timestamp() * 1_000_000) + 999
 
 
 class Mark(NamedTuple):

@@ -5,6 +5,7 @@ It says what may be received, not how it is stored. Times are milliseconds of th
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 
@@ -65,4 +66,22 @@ class Model:
                 closed.add(one.group)
             else:
                 found.append(one)
+        return found
+
+    @property
+    def is_fair(self) -> bool:
+        """A standard queue that holds message groups."""
+        return not self.is_fifo and any(one.group for one in self.kept)
+
+    def turns(self, want: int, now: int) -> list[Kept]:
+        """What a fair queue hands out: always the oldest message of those groups that have the
+        fewest in flight, and of what has no group, which never counts."""
+        loads = Counter(one.group for one in self.in_flight(now) if one.group)
+        waiting, found = self.available(now), []
+        while waiting and len(found) < want:
+            fewest = min(loads[one.group] for one in waiting)
+            one = next(one for one in waiting if loads[one.group] == fewest)
+            waiting.remove(one)
+            found.append(one)
+            loads[one.group] += bool(one.group)
         return found

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import fakeredis
 import pytest
+import redis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -17,8 +19,12 @@ from hypothesis.stateful import (
 )
 
 import rmq
+from rmq.core.connection import _memory_server
+from rmq.core.keys import QueueKeys
 from rmq.errors import MessageDoesNotExist, MessageNotInFlight, StaleReceipt
+from rmq.queues.outbox import RELAY_STEP
 from rmq.testing import HeldClock, private_namespace
+from tests.properties.index import check_index
 from tests.properties.model import Kept, Model
 from tests.servers import single_server
 
@@ -41,6 +47,10 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.clock = HeldClock()
         self.client = rmq.connect(self.url, namespace=private_namespace(), clock=self.clock)
+        if self.url == "memory://":
+            self.redis = fakeredis.FakeRedis(server=_memory_server(""))
+        else:
+            self.redis = redis.Redis.from_url(self.url)
         retention = {"message_retention_period": RETENTION_MS / 1000}
         self.dead = self.client.create_queue("dead" + self.suffix, **retention)
         self.queue = self.client.create_queue(
@@ -61,6 +71,7 @@ class QueueMachine(RuleBasedStateMachine):
         for queue in (self.queue, self.dead):
             queue.delete_queue()
         self.client.close()
+        self.redis.close()
 
     @property
     def now(self) -> int:
@@ -82,6 +93,7 @@ class QueueMachine(RuleBasedStateMachine):
     def receive(self, count: int) -> None:
         available = self.model.available(self.now)
         over = [one for one in available if one.count >= MAX_RECEIVES]
+        turns = self.turns(count) if self.model.is_fair else None
         fit = [one for one in available if one.count < MAX_RECEIVES]
         got = self.queue.receive(count)
         found = [self.model.find(one.id) for one in got]
@@ -92,19 +104,33 @@ class QueueMachine(RuleBasedStateMachine):
             assert len(got) == min(count, len(fit))
         elif not self.model.is_fifo:
             assert len(got) + len(moved) >= min(count, len(available))
-        self.check_order([one for one in found if one], fit)
+        if turns is not None:
+            assert found == turns
+        else:
+            self.check_order([one for one in found if one], fit)
         for message, one in zip(got, found, strict=True):
             assert one is not None
             one.count += 1
             assert message.receive_count == one.count + one.before
             assert message.body == one.body
+            assert message.message_group_id == (one.group or None)
             one.visible_ms = self.now + VISIBILITY_MS
             self.receipts.append((message, one, one.count))
 
+    def turns(self, count: int) -> list[Kept]:
+        """What a receive from a fair queue hands out. A message over its limit has its turn as
+        well, and a receive that got none but such looks again."""
+        rest = Model(False, RETENTION_MS, kept=list(self.model.kept))
+        while turns := rest.turns(count, self.now):
+            if fit := [one for one in turns if one.count < MAX_RECEIVES]:
+                return fit
+            rest.kept = [one for one in rest.kept if one not in turns]
+        return []
+
     def moved_by_receive(self, over: list[Kept]) -> list[Kept]:
         """The receive may have moved any of those over their limit; the dead-letter queue knows."""
-        there = {one.id for one in self.dead.peek(1000)}
-        moved = [one for one in over if one.id in there]
+        there = {one.id: place for place, one in enumerate(self.dead.peek(1000))}
+        moved = sorted((one for one in over if one.id in there), key=lambda one: there[one.id])
         for one in moved:
             self.model.kept.remove(one)
             expires = self.now + RETENTION_MS if self.model.is_fifo else one.expires_ms
@@ -154,7 +180,7 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.dead_model.kept)
     @rule()
     def redrive(self) -> None:
-        before = [one for one in self.dead_model.kept]
+        before = self.leaving(self.dead_model)
         task = self.dead.redrive()
         assert task.status == "COMPLETED"
         assert task.moved == len(before)
@@ -166,6 +192,16 @@ class QueueMachine(RuleBasedStateMachine):
                 Kept(peeked.id, one.body, one.group, self.now, self.now + RETENTION_MS, self.now)
             )
         self.dead_model.kept = []
+
+    def leaving(self, model: Model) -> list[Kept]:
+        """All of a queue, in the order in which a redrive takes it out."""
+        if not model.is_fair:
+            return list(model.kept)
+        rest, found = Model(False, RETENTION_MS, kept=list(model.kept)), []
+        while turns := rest.turns(RELAY_STEP, self.now):
+            found += turns
+            rest.kept = [one for one in rest.kept if one not in turns]
+        return found
 
     @rule()
     def purge(self) -> None:
@@ -187,6 +223,12 @@ class QueueMachine(RuleBasedStateMachine):
             assert stats.outbox == 0
 
     @invariant()
+    def index_agrees(self) -> None:
+        if not self.model.is_fifo:
+            for queue in (self.queue, self.dead):
+                check_index(self.redis, QueueKeys(self.client.namespace, queue.name))
+
+    @invariant()
     def peek_agrees(self) -> None:
         for queue, model in ((self.queue, self.model), (self.dead, self.dead_model)):
             assert [one.id for one in queue.peek(1000)] == [one.id for one in model.kept]
@@ -202,6 +244,26 @@ class StandardMachine(QueueMachine):
         for message, sent in zip(messages, self.queue.send_many(messages), strict=True):
             assert isinstance(sent, rmq.Sent)
             self.keep(self.model, sent, bytes(message.body), "", 1000 * (delay or 0))
+
+
+class FairMachine(QueueMachine):
+    """A standard queue whose messages may have a group."""
+
+    @rule(
+        groups=st.lists(
+            st.sampled_from([None, "noisy", "noisy", "calm", "quiet"]), min_size=1, max_size=5
+        ),
+        delay=st.sampled_from([None, None, None, 0, 3, 60]),
+    )
+    def send(self, groups: list[str | None], delay: int | None) -> None:
+        messages = []
+        for group in groups:
+            self.number += 1
+            messages.append(rmq.Outgoing(b"%d" % self.number, delay=delay, message_group_id=group))
+        for message, sent in zip(messages, self.queue.send_many(messages), strict=True):
+            assert isinstance(sent, rmq.Sent)
+            group = message.message_group_id or ""
+            self.keep(self.model, sent, bytes(message.body), group, 1000 * (delay or 0))
 
 
 class FifoMachine(QueueMachine):
@@ -229,7 +291,7 @@ def server_url() -> Iterator[str]:
     server.stop()
 
 
-@pytest.mark.parametrize("machine", [StandardMachine, FifoMachine])
+@pytest.mark.parametrize("machine", [StandardMachine, FairMachine, FifoMachine])
 @pytest.mark.parametrize("place", ["memory", "single"])
 def test_a_queue_behaves_like_its_model(
     machine: type[QueueMachine], place: str, request: pytest.FixtureRequest

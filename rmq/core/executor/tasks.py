@@ -9,7 +9,7 @@ import contextlib
 import re
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from hiredis import pack_command
@@ -22,7 +22,7 @@ from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
 from rmq.core.executor.gathering import Gathering
 from rmq.core.executor.lease import Lease
 from rmq.core.executor.trouble import TROUBLE, passing, translated
-from rmq.core.script import Aside, Block, Call, Joint, Plan, Several, Sleep, Step
+from rmq.core.script import Aside, Block, Call, Joint, Offload, Plan, Several, Sleep, Step
 from rmq.errors import RmqError
 
 T = TypeVar("T")
@@ -131,6 +131,32 @@ class AsyncExecutor(Executor):
                 while _wake(line, False):
                     pass
 
+    async def listen(self, channel: str, stay: Call[None], every_s: float) -> AsyncIterator[bytes]:
+        """What is published on a sharded channel, from now on; *stay* is said anew all the time.
+
+        A lost connection is made again; what was published meanwhile is lost.
+        """
+        while True:
+            listener = self._link.client.pubsub()
+            try:
+                await listener.ssubscribe(channel)
+                # Whoever publishes sees only now that we are there.
+                await self.call(stay)
+                due = time.monotonic() + every_s
+                while True:
+                    left = due - time.monotonic()
+                    if left <= 0:
+                        await self.call(stay)
+                        due, left = time.monotonic() + every_s, every_s
+                    found = await _heard(listener, left)
+                    if found is not None and found["type"] == "smessage":
+                        yield found["data"]
+            except TROUBLE:
+                await asyncio.sleep(0.05)
+            finally:
+                with contextlib.suppress(*TROUBLE):
+                    await listener.aclose()
+
     async def close(self) -> None:
         """Give back what we opened; a client that was handed in stays open."""
         if self.returning:
@@ -164,6 +190,8 @@ class AsyncExecutor(Executor):
             return await self._several(step.calls)
         if isinstance(step, Aside):
             return self._aside(step.call)
+        if isinstance(step, Offload):
+            return await asyncio.to_thread(step.work)
         return await self._block(step)
 
     async def _once(self, args: list[Any]) -> Any:
@@ -400,6 +428,13 @@ class AsyncExecutor(Executor):
             raise
         await self._give(connection)
         return popped
+
+
+async def _heard(listener: Any, seconds: float) -> Any:
+    """The next message of a listener, or None when none came."""
+    if hasattr(listener, "get_sharded_message"):
+        return await listener.get_sharded_message(timeout=seconds)
+    return await listener.get_message(timeout=seconds)
 
 
 def _wake(line: _Line, token: bool) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from rmq.core.clock import Stopwatch
 from rmq.core.connection import GRACE_S, Link
 from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
 from rmq.core.executor.trouble import TROUBLE, passing, translated
-from rmq.core.script import Aside, Block, Call, Joint, Plan, Several, Sleep, Step
+from rmq.core.script import Aside, Block, Call, Joint, Offload, Plan, Several, Sleep, Step
 from rmq.errors import RmqError
 
 T = TypeVar("T")
@@ -126,6 +126,32 @@ class SyncExecutor(Executor):
             for key in keys:
                 self._once(["UNLINK", key])
 
+    def listen(self, channel: str, stay: Call[None], every_s: float) -> Iterator[bytes]:
+        """What is published on a sharded channel, from now on; *stay* is said anew all the time.
+
+        A lost connection is made again; what was published meanwhile is lost.
+        """
+        while True:
+            listener = self._link.client.pubsub()
+            try:
+                listener.ssubscribe(channel)
+                # Whoever publishes sees only now that we are there.
+                self.call(stay)
+                due = time.monotonic() + every_s
+                while True:
+                    left = due - time.monotonic()
+                    if left <= 0:
+                        self.call(stay)
+                        due, left = time.monotonic() + every_s, every_s
+                    found = _heard(listener, left)
+                    if found is not None and found["type"] == "smessage":
+                        yield found["data"]
+            except TROUBLE:
+                time.sleep(0.05)
+            finally:
+                with contextlib.suppress(*TROUBLE):
+                    listener.close()
+
     def close(self) -> None:
         """Give back what we opened; a client that was handed in stays open."""
         while self._idle:
@@ -150,6 +176,8 @@ class SyncExecutor(Executor):
             with contextlib.suppress(RmqError):
                 self.call(step.call)
             return None
+        if isinstance(step, Offload):
+            return step.work()
         return self._block(step)
 
     def _once(self, args: list[Any]) -> Any:
@@ -342,3 +370,10 @@ class SyncExecutor(Executor):
             raise
         self._give(connection)
         return popped
+
+
+def _heard(listener: Any, seconds: float) -> Any:
+    """The next message of a listener, or None when none came."""
+    if hasattr(listener, "get_sharded_message"):
+        return listener.get_sharded_message(timeout=seconds)
+    return listener.get_message(timeout=seconds)

@@ -49,9 +49,9 @@ from rmq.topics.filters.policy import (
 from rmq.topics.filters.value import UNIT, Token, scaled, shown_path
 
 OR = "$or"
-NOT_IN_OR = frozenset(
-    ["numeric", "prefix", "suffix", "anything-but", "exists", "cidr", "wildcard", "equals-ignore-case", "=", "<", "<=", ">", ">="]
-)
+_COMPARISONS = ("=", "<", "<=", ">", ">=")
+_OPERATIONS = ("prefix", "suffix", "equals-ignore-case", "wildcard", "anything-but", "numeric")
+NOT_IN_OR = frozenset((*_OPERATIONS, "cidr", "exists", *_COMPARISONS))
 """An object with such a key makes $or an ordinary key: its values may be match values."""
 INSIDE_ANYTHING_BUT = ("prefix", "suffix", "wildcard", "equals-ignore-case")
 """Operations that anything-but takes in place of values. Whether Amazon SNS takes suffix and
@@ -115,7 +115,7 @@ def _as_text(policy: Any) -> str:
 
 def _as_object(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_no_constant)
+        found = _decoder.decode(text)
     except _Duplicate as error:
         _refuse(
             f"Duplicate key {_word(error.name)}",
@@ -149,6 +149,9 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_no_constant)
 
 
 class _Reader:
@@ -300,7 +303,7 @@ class _Reader:
         if len(operand) not in (2, 4):
             what = Words(f"{len(operand)} elements")
             _refuse("Value of numeric must be one or two bounds", place, what, _NUMERIC)
-        operator = self._operator(operand[0], (*place, 0), ("=", *_LOWER, *_UPPER))
+        operator = self._operator(operand[0], (*place, 0), _COMPARISONS)
         bound = self._bound(operator, operand[1], (*place, 1))
         if len(operand) == 2:
             if operator == "=":

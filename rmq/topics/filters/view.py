@@ -67,11 +67,13 @@ class MessageView:
 
 
 def _is(type_: str, base: str) -> bool:
-    return type_ == base or type_.startswith(f"{base}.")
+    return type_.startswith(base) and type_[len(base) : len(base) + 1] in ("", ".")
 
 
 def _value(one: MessageAttribute) -> Any:
     text = one.value
+    if one.type == "String" and isinstance(text, str):
+        return text
     if isinstance(text, bytes):
         return Token.UNREADABLE
     if _is(one.type, "String.Array"):

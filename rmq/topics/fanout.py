@@ -1,0 +1,387 @@
+"""Fan-out: how messages of a topic get to those who should have them, each in another slot.
+
+    1. describe the queues that are not known yet       one write for each node
+    2. deliver to all of them                           one write for each node
+    3. what can never be delivered: dead letters        only where there is such a thing
+    4. tell dispatchers what they have to push          only where something is pushed
+
+What met trouble is not waited for. It is said who still waits, and the caller sees to it later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rmq.core.codec import PLAIN, Header, MessageAttribute, attributes_size, pack
+from rmq.core.place import Arn, read_arn
+from rmq.core.script import Call, Plan, Several
+from rmq.errors import (
+    CallerError,
+    QueueDoesNotExist,
+    RmqError,
+    StaleConfig,
+)
+from rmq.queues import administration, arriving
+from rmq.queues.arriving import Line
+from rmq.queues.attributes import QueueInfo
+from rmq.queues.message import message_id, sequence_number
+from rmq.queues.outgoing import deduplication_key
+from rmq.queues.registry import LOOKS, Registry
+from rmq.security.policy import Request, Verdict, decide, parse
+from rmq.security.principal import Principal
+from rmq.topics import ready, signing
+from rmq.topics.attributes import TopicInfo
+from rmq.topics.envelope import Rendered
+from rmq.topics.outgoing import RESERVED, Item
+from rmq.topics.ready import Work
+from rmq.topics.registry import TopicRegistry
+from rmq.topics.subscription import Subscription
+
+RAW_ATTRIBUTES = 10
+"""More than a queue's message may have can not be delivered raw (Amazon SNS: Raw message
+delivery)."""
+AWAY_MS = 3_000
+"""For how long a queue that could not be reached is left alone."""
+SNS = Principal.of_service("sns.amazonaws.com")
+
+
+class Undeliverable(Exception):
+    """It can never get there; why, for a person."""
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """What one subscription gets, and what became of it."""
+
+    subscription: Subscription
+    items: Sequence[Item]
+    line: Line
+    undelivered: list[tuple[Item, str]] = field(default_factory=list)
+    """What can never be delivered, and why."""
+    is_done: bool = False
+    """False where somebody has to try again."""
+
+
+@dataclass(slots=True)
+class _Target:
+    """A queue that something goes to."""
+
+    registry: Registry
+    name: str
+
+
+def fan_out(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Delivery]) -> Plan[None]:
+    """Deliver. Each delivery then says whether it is done."""
+    try:
+        yield from _sign(registry, info, deliveries)
+    except CallerError:
+        raise
+    except RmqError:
+        return
+    targets = [_target(registry, one.subscription) for one in deliveries]
+    waiting = [
+        place for place, one in enumerate(targets) if not registry.is_away(one.registry, one.name)
+    ]
+    for _ in range(LOOKS):
+        if not waiting:
+            break
+        yield from _meet([targets[place] for place in waiting])
+        calls: list[Call[int]] = []
+        places: list[int] = []
+        for place in waiting:
+            call = _call(registry, info, deliveries[place], targets[place])
+            if call is not None:
+                calls.append(call)
+                places.append(place)
+        results = (yield Several(calls)) if calls else []
+        waiting = []
+        for place, result in zip(places, results, strict=True):
+            one, target = deliveries[place], targets[place]
+            if isinstance(result, StaleConfig):
+                target.registry.forget(target.name)
+                waiting.append(place)
+            elif isinstance(result, QueueDoesNotExist):
+                target.registry.drop(target.name)
+                _refuse(one, one.items, "the queue does not exist")
+            elif isinstance(result, RmqError):
+                registry.stay_away(target.registry, target.name, AWAY_MS)
+            else:
+                one.is_done = True
+    yield from _bury(registry, info, deliveries)
+    pushed = [
+        Work(one.subscription.id, info.name)
+        for one in deliveries
+        if one.subscription.is_pushed and one.is_done
+    ]
+    if pushed:
+        (marked,) = yield Several([ready.mark(registry.push, pushed)])
+        if isinstance(marked, RmqError):
+            for one in deliveries:
+                one.is_done = one.is_done and not one.subscription.is_pushed
+
+
+def counts_of(registry: TopicRegistry, deliveries: Sequence[Delivery]) -> dict[str, int]:
+    """What to count for the subscriptions. What is pushed counts when it has arrived."""
+    counts: dict[str, int] = {}
+    now_ms = registry.clock.now_ms()
+    for one in deliveries:
+        if not one.is_done:
+            continue
+        id, failed = one.subscription.id, len(one.undelivered)
+        if failed:
+            counts[f"{id}:failed"] = failed
+        if failed < len(one.items) and not one.subscription.is_pushed:
+            counts[f"{id}:delivered"] = len(one.items) - failed
+            took = sum(max(now_ms - item.seq // 1000, 0) for item in one.items)
+            if took:
+                counts[f"{id}:ms"] = took
+    return counts
+
+
+def _refuse(one: Delivery, items: Iterable[Item], why: str) -> None:
+    one.undelivered += [(item, why) for item in items]
+    one.is_done = True
+
+
+def _target(registry: TopicRegistry, one: Subscription) -> _Target:
+    if one.is_pushed:
+        return _Target(registry.inner, one.id)
+    return _queue(registry, one.endpoint)
+
+
+def _queue(registry: TopicRegistry, arn: str) -> _Target:
+    found: Arn = read_arn("queue", arn)
+    return _Target(registry.queues_of(registry.places.namespace_of(found.place)), found.resource)
+
+
+def _meet(targets: Sequence[_Target]) -> Plan[None]:
+    """Ask for the descriptions that we do not have. What is not there stays unknown."""
+    unknown = [one for one in targets if one.registry.known(one.name) is None]
+    if not unknown:
+        return
+    found = yield Several(
+        [administration.describe(one.registry.keys(one.name), one.name) for one in unknown]
+    )
+    for target, result in zip(unknown, found, strict=True):
+        if isinstance(result, QueueInfo):
+            target.registry.learn(result)
+
+
+def _call(
+    registry: TopicRegistry, info: TopicInfo, one: Delivery, target: _Target
+) -> Call[int] | None:
+    """The call that delivers; None where nothing can be delivered. Without a description it is one
+    that will tell why there is none."""
+    queue = target.registry.known(target.name)
+    keys = target.registry.keys(target.name)
+    if queue is None:
+        return administration.describe(keys, target.name)  # type: ignore[return-value]
+    if one.subscription.is_pushed:
+        parts = [(item.seq, pushed(info, item), item.group) for item in one.items]
+        return arriving.deliver(keys, queue, one.line, parts)
+    why = refused(registry, info, one.subscription.endpoint, queue)
+    if why:
+        _refuse(one, one.items, why)
+        return None
+    plain: list[tuple[int, bytes, str]] = []
+    ordered: list[tuple[int, bytes, str, bytes]] = []
+    for item in one.items:
+        try:
+            packed = for_queue(registry, info, one.subscription, item, queue)
+        except Undeliverable as error:
+            one.undelivered.append((item, str(error)))
+            continue
+        if queue.is_fifo:
+            ordered.append((item.seq, _key(queue, item), item.group, packed))
+        else:
+            plain.append((item.seq, packed, item.group))
+    if not plain and not ordered:
+        one.is_done = True
+        return None
+    if queue.is_fifo:
+        return arriving.deliver_fifo(keys, queue, one.line, ordered)
+    return arriving.deliver(keys, queue, one.line, plain)
+
+
+def _key(queue: QueueInfo, item: Item) -> bytes:
+    """What stands for the deduplication id at the queue. A replayed message is not a repeat."""
+    id = item.header.deduplication_id or str(item.seq)
+    if item.replay:
+        id = f"{id} {item.replay}"
+    return deduplication_key(queue.attributes.deduplication_scope, item.group, id)
+
+
+def pushed(info: TopicInfo, item: Item) -> bytes:
+    """A message as an inner queue holds it: with the id and the time that it has on the topic."""
+    id = bytes.fromhex(message_id(info.incarnation, item.seq).replace("-", ""))
+    header = Header(
+        attributes=item.header.attributes,
+        subject=item.header.subject,
+        by_protocol=item.header.by_protocol,
+        id=id,
+        sent_ms=item.seq // 1000,
+    )
+    return pack(item.body, header)
+
+
+def refused(registry: TopicRegistry, info: TopicInfo, arn: str, queue: QueueInfo) -> str:
+    """Why the queue's policy does not let the topic send there; '' where it does.
+
+    The topic's own account may, unless the policy denies it.
+    """
+    place = read_arn("queue", arn).place
+    text = queue.attributes.policy
+    if text is None:
+        return "" if place.account == info.place.account else "the queue's policy does not allow it"
+    request = Request(
+        SNS,
+        "sqs:SendMessage",
+        arn,
+        {
+            "aws:SourceArn": info.arn,
+            "aws:SourceAccount": info.place.account,
+            "aws:SecureTransport": "true",
+        },
+    )
+    try:
+        said = decide(parse(text), request, "").verdict
+    except CallerError:
+        # One that was set before policies were read can be anything.
+        said = Verdict.IMPLICIT_DENY
+    if said is Verdict.EXPLICIT_DENY:
+        return "the queue's policy denies it"
+    if said is Verdict.ALLOW or place.account == info.place.account:
+        return ""
+    return "the queue's policy does not allow it"
+
+
+def rendered(registry: TopicRegistry, info: TopicInfo, item: Item) -> Rendered:
+    """The message in its envelope for queues, made once."""
+    found: Rendered | None = item.rendered
+    if found is None:
+        found = item.rendered = Rendered(
+            info.arn,
+            message_id(info.incarnation, item.seq),
+            item.seq // 1000,
+            item.body,
+            item.header,
+            "sqs",
+            registry.endpoint_url,
+            sequence_number=sequence_number(item.seq) if info.is_fifo else None,
+            replayed=item.replay > 0,
+        )
+    return found
+
+
+def for_queue(
+    registry: TopicRegistry,
+    info: TopicInfo,
+    subscription: Subscription,
+    item: Item,
+    queue: QueueInfo,
+) -> bytes:
+    """A message as the queue gets it: raw, or in its envelope. Raises Undeliverable."""
+    given = item.header
+    if not subscription.attributes.raw_message_delivery:
+        body, attributes, size = rendered(registry, info, item).envelope(subscription.arn), {}, 0
+    else:
+        if given is PLAIN:
+            body = item.body
+        elif given.by_protocol:
+            body = rendered(registry, info, item).text.encode()
+        else:
+            body = item.body
+        attributes = {
+            name: pair for name, pair in given.attributes.items() if not RESERVED.fullmatch(name)
+        }
+        if len(attributes) > RAW_ATTRIBUTES:
+            raise Undeliverable(f"more than {RAW_ATTRIBUTES} attributes can not be delivered raw")
+        size = attributes_size({name: MessageAttribute(*pair) for name, pair in attributes.items()})
+        if given is PLAIN and len(body) <= queue.attributes.maximum_message_size:
+            return item.packed
+    if len(body) + size > queue.attributes.maximum_message_size:
+        raise Undeliverable(
+            f"{len(body) + size} bytes are more than the queue's maximum_message_size, "
+            f"{queue.attributes.maximum_message_size}"
+        )
+    if not attributes and not queue.is_fifo:
+        return pack(body)
+    id = given.deduplication_id if queue.is_fifo else None
+    return pack(body, Header(attributes=attributes, deduplication_id=id))
+
+
+def _sign(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Delivery]) -> Plan[None]:
+    """Sign what goes to queues in an envelope, where the publisher wanted it."""
+    wanted: dict[int, tuple[Rendered, int]] = {}
+    for one in deliveries:
+        if one.subscription.is_pushed or one.subscription.attributes.raw_message_delivery:
+            continue
+        for item in one.items:
+            if item.header.signed and id(item) not in wanted:
+                made = rendered(registry, info, item)
+                if made.signature is None:
+                    wanted[id(item)] = made, item.header.signed
+    if wanted:
+        yield from signing.sign(registry, list(wanted.values()))
+
+
+def _bury(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Delivery]) -> Plan[None]:
+    """Bring what can not be delivered to the subscriptions' dead-letter queues, as it would have
+    been delivered. Where there is none, or it is gone, it is dropped."""
+    for one in deliveries:
+        dead_letters = one.subscription.attributes.dead_letter_queue
+        if not one.undelivered or dead_letters is None:
+            continue
+        line = Line(f"{one.line.source}.{one.subscription.id[:8]}", one.line.incarnation)
+        target = _queue(registry, dead_letters)
+        for _ in range(LOOKS):
+            yield from _meet([target])
+            queue = target.registry.known(target.name)
+            if queue is None:
+                break
+            call = _burial(registry, info, one, target, queue, line)
+            (result,) = yield Several([call])
+            if isinstance(result, StaleConfig):
+                target.registry.forget(target.name)
+                continue
+            if isinstance(result, RmqError) and not isinstance(result, CallerError):
+                one.is_done = False
+            break
+
+
+def _burial(
+    registry: TopicRegistry,
+    info: TopicInfo,
+    one: Delivery,
+    target: _Target,
+    queue: QueueInfo,
+    line: Line,
+) -> Call[int]:
+    plain: list[tuple[int, bytes, str]] = []
+    ordered: list[tuple[int, bytes, str, bytes]] = []
+    for item, why in one.undelivered:
+        packed = dead_letter(registry, info, one.subscription, item, why)
+        plain.append((item.seq, packed, ""))
+        ordered.append((item.seq, _key(queue, item), item.group or "dead", packed))
+    keys = target.registry.keys(target.name)
+    if queue.is_fifo:
+        return arriving.deliver_fifo(keys, queue, line, ordered)
+    return arriving.deliver(keys, queue, line, plain)
+
+
+def dead_letter(
+    registry: TopicRegistry, info: TopicInfo, one: Subscription, item: Item, why: str
+) -> bytes:
+    """What could not be delivered, as it would have been, with the reason among its attributes."""
+    made: Any = rendered(registry, info, item)
+    raw = one.attributes.raw_message_delivery
+    body = made.text.encode() if raw else made.envelope(one.arn)
+    attributes = {
+        name: pair for name, pair in item.header.attributes.items() if not RESERVED.fullmatch(name)
+    }
+    kept = dict(list(attributes.items())[: RAW_ATTRIBUTES - 1]) if raw else {}
+    kept["ErrorMessage"] = ("String", why)
+    id = item.header.deduplication_id
+    return pack(body, Header(attributes=kept, deduplication_id=id))

@@ -1,0 +1,123 @@
+"""Listening: hearing what is published, live, over Redis Pub/Sub. Nothing is kept for anybody.
+
+Publishers use the channel only while somebody said that they listen, so that a topic which nobody
+listens to pays one comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from rmq.core.codec import MessageAttribute
+from rmq.core.script import Call, Plan
+from rmq.errors import BrokenEnvelope
+from rmq.queues.message import message_id, sequence_number
+from rmq.topics import commands
+from rmq.topics.attributes import TopicInfo
+from rmq.topics.filters.grammar import parse
+from rmq.topics.filters.policy import FilterPolicy, FilterPolicyScope
+from rmq.topics.outgoing import Item, unpacked
+from rmq.topics.registry import TopicRegistry, on_known
+from rmq.topics.subscribing import filter_limits
+
+KEEP_MS = 60_000
+"""For how long a listener is believed to be there after it last said so."""
+
+
+class Heard:
+    """A message as a listener hears it."""
+
+    __slots__ = ("_info", "_item")
+
+    def __init__(self, info: TopicInfo, item: Item) -> None:
+        self._info = info
+        self._item = item
+
+    @property
+    def id(self) -> str:
+        """The message id: a UUID."""
+        return message_id(self._info.incarnation, self._item.seq)
+
+    @property
+    def body(self) -> bytes:
+        return self._item.body
+
+    @property
+    def text(self) -> str:
+        """The message as text."""
+        return self._item.body.decode()
+
+    def json(self, type: Any = Any) -> Any:
+        """The message read as JSON, into *type* where one is given. Raises msgspec.DecodeError."""
+        return msgspec.json.decode(self._item.body, type=type)
+
+    @property
+    def subject(self) -> str | None:
+        return self._item.header.subject
+
+    @property
+    def attributes(self) -> dict[str, MessageAttribute]:
+        """The message attributes, by name."""
+        return self._item.attributes
+
+    @property
+    def message_group_id(self) -> str | None:
+        return self._item.group or None
+
+    @property
+    def published_at(self) -> datetime:
+        return datetime.fromtimestamp(self._item.seq / 1_000_000, UTC)
+
+    @property
+    def sequence_number(self) -> str | None:
+        """FIFO only."""
+        return sequence_number(self._item.seq) if self._info.is_fifo else None
+
+    def __repr__(self) -> str:
+        return f"<heard {self.id} on {self._info.name!r}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """One listener's place."""
+
+    info: TopicInfo
+    channel: str
+    policy: FilterPolicy | None
+    stay: Call[None]
+    """To be said every now and then by who stays."""
+    stay_s: float = KEEP_MS / 3000
+    """How often."""
+
+    def hear(self, payload: bytes) -> Heard | None:
+        """A message from what came over the channel; None for one that the filter refuses."""
+        seq, _, packed = payload.partition(b" ")
+        try:
+            item = unpacked(int(seq), packed)
+        except (BrokenEnvelope, ValueError):
+            return None
+        if self.policy is not None and not self.policy.matches(item.view()):
+            return None
+        return Heard(self.info, item)
+
+
+def tune_in(
+    registry: TopicRegistry,
+    name: str,
+    filter_policy: Mapping[str, Any] | str | None,
+    scope: FilterPolicyScope,
+) -> Plan[Hearing]:
+    """Say that somebody listens."""
+    given = dict(filter_policy) if isinstance(filter_policy, Mapping) else filter_policy
+    policy = parse(given, scope, filter_limits(registry.limits))
+    keys = registry.keys(name)
+    stay = commands.listen(keys, name, KEEP_MS)
+    yield from on_known(registry, name, lambda info: stay)
+    info = registry.known(name)
+    assert info is not None
+    return Hearing(info, keys.live, policy, stay)
