@@ -30,6 +30,13 @@ from rmq.queues.outbox import RedriveTask
 from rmq.queues.outgoing import Outgoing
 from rmq.queues.sync import Message, Queue
 from rmq.settings import Settings
+from rmq.topics.aio import AsyncTopic
+from rmq.topics.attributes import TopicAttributes, TopicInfo
+from rmq.topics.listening import Heard
+from rmq.topics.message import Notification, Published
+from rmq.topics.subscription import Subscription, SubscriptionAttributes
+from rmq.topics.sync import Topic
+from rmq.topics.watching import SubscriptionStats, TopicStats, Verdict
 
 __version__ = metadata.version("rmq")
 
@@ -106,13 +113,17 @@ __all__ = [
     "AsyncClient",
     "AsyncMessage",
     "AsyncQueue",
+    "AsyncTopic",
     "BatchResult",
     "Client",
+    "Heard",
     "Limits",
     "Message",
     "MessageAttribute",
+    "Notification",
     "Outgoing",
     "PeekedMessage",
+    "Published",
     "Queue",
     "QueueAttributes",
     "QueueInfo",
@@ -123,6 +134,14 @@ __all__ = [
     "RmqError",
     "Sent",
     "Settings",
+    "Subscription",
+    "SubscriptionAttributes",
+    "SubscriptionStats",
+    "Topic",
+    "TopicAttributes",
+    "TopicInfo",
+    "TopicStats",
+    "Verdict",
     "boto3_session",
     "connect",
     "connect_async",

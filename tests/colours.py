@@ -34,6 +34,7 @@ _TWINS: dict[type, type] = {
     rmq.Client: rmq.AsyncClient,
     rmq.Queue: rmq.AsyncQueue,
     rmq.Message: rmq.AsyncMessage,
+    rmq.Topic: rmq.AsyncTopic,
 }
 
 
