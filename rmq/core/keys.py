@@ -88,11 +88,11 @@ class PushKeys:
     places: str
     """A set of the namespaces that have inner queues; only beside the root's."""
     ready: str
-    signing_key: str
     recorded_email: str
     recorded_firehose: str
     recorded_mobile: str
     recorded_sms: str
+    signing_key: str
     wake: str
 
     def __init__(self, namespace: str) -> None:

@@ -4,10 +4,12 @@ beside it, made by whoever needs it first, and kept in Redis: as safe as the Red
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rmq.core import script
 from rmq.core.script import Offload, Plan, text_of
 from rmq.security.signature import SigningKey
-from rmq.topics.envelope import Rendered, Signature, certificate_url
+from rmq.topics.envelope import Confirmation, Rendered, Signature, certificate_url
 from rmq.topics.registry import TopicRegistry
 
 
@@ -26,7 +28,9 @@ def signing_key(registry: TopicRegistry) -> Plan[SigningKey]:
     return site.signing_key
 
 
-def sign(registry: TopicRegistry, messages: list[tuple[Rendered, int]]) -> Plan[None]:
+def sign(
+    registry: TopicRegistry, messages: Sequence[tuple[Rendered | Confirmation, int]]
+) -> Plan[None]:
     """Sign messages that are not, each by the version beside it."""
     key = yield from signing_key(registry)
     url = certificate_url(registry.endpoint_url, key.certificate_name)

@@ -85,6 +85,10 @@ class Handlers:
     def __len__(self) -> int:
         return len(self._functions)
 
+    def add(self, others: Handlers) -> None:
+        """Add all of *others*."""
+        self._functions |= others._functions
+
     def find(self, endpoint: str) -> Callable[..., Any] | None:
         """The function that an endpoint names: by its name, or by the ARN of a function."""
         return self._functions.get(function_name(endpoint))
@@ -107,7 +111,7 @@ class Handlers:
         if name:
             one = getattr(module, name, None)
             if isinstance(one, Handlers):
-                self._functions |= one._functions
+                self.add(one)
             elif callable(one):
                 self._add(name, one)
             else:
@@ -117,7 +121,7 @@ class Handlers:
             return
         for name, one in vars(module).items():
             if isinstance(one, Handlers):
-                self._functions |= one._functions
+                self.add(one)
             elif inspect.isfunction(one) and one.__module__ == module.__name__ and name[0] != "_":
                 self._functions.setdefault(name, one)
 

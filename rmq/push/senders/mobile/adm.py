@@ -49,7 +49,7 @@ class Adm:
             }
         payload.setdefault("expiresAfter", min(_seconds(message), LONGEST_S))
         response = await client.post(
-            f"{self._url}/messaging/registrations/{quote(phone.token, safe="")}/messages",
+            f"{self._url}/messaging/registrations/{quote(phone.token, safe='')}/messages",
             json=payload,
             headers={"Authorization": f"Bearer {await self._access(client, identity)}", **KINDS},
         )

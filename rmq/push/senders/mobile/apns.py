@@ -44,7 +44,7 @@ class Apns:
         payload = message.payload if message.is_payload else {"aps": {"alert": message.text}}
         identity = (phone.credential, phone.principal, team)
         response = await client.post(
-            f"{self._url}/3/device/{quote(phone.token, safe="")}",
+            f"{self._url}/3/device/{quote(phone.token, safe='')}",
             json=payload,
             headers={
                 "authorization": f"bearer {self._token(identity)}",
