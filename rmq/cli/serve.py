@@ -86,8 +86,8 @@ def serve(
         bool,
         typer.Option(
             "--dispatch/--no-dispatch",
-            help="Push what waits for HTTP, mail, mobile and SMS subscribers from here. Without it, "
-            "rmq topic dispatch does.",
+            help="Push what waits for HTTP, mail, mobile and SMS subscribers from here; without it "
+            "another dispatcher has to.",
         ),
     ] = True,
     allow_origin: Annotated[

@@ -107,11 +107,15 @@ class Endpoint:
         self.accounts.forget()
         return await self.client.wipe(nested=True)
 
+    async def stop_pushing(self) -> None:
+        """Let what is being pushed arrive, and begin no more."""
+        if self._dispatching is not None:
+            await self._dispatching.stop()
+
     async def close(self) -> None:
         """Answer those who wait, let what is pushed arrive, and give back the connections."""
         self.stopping.set()
-        if self._dispatching is not None:
-            await self._dispatching.stop()
+        await self.stop_pushing()
         await self.client.close()
         if self._access is not None:
             self._access.flush()
@@ -188,6 +192,8 @@ class Endpoint:
         assert service is not None
         assert operation is not None
         request.note = f"{service.name}.{operation.name}"
+        if service.pushes and self._dispatching is not None:
+            self._dispatching.start()  # who uses nothing of it need not have one that waits
         caller = caller_of(request, credential, self.accounts, self.stopping)
         problems: list[Problem] = []
         given = asked.wire.read(operation, problems)

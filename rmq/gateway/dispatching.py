@@ -31,9 +31,11 @@ class Dispatching:
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin, once the loop runs."""
-        self._task = loop.create_task(self._run(), name="rmq-dispatch")
+    def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Begin, in the running loop or as soon as *loop* runs. Once begun it goes on."""
+        if self._task is None and not self._stopping.is_set():
+            loop = loop or asyncio.get_running_loop()
+            self._task = loop.create_task(self._run(), name="rmq-dispatch")
 
     async def stop(self) -> None:
         """End, and give back what had no time to end."""

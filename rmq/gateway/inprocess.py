@@ -72,7 +72,6 @@ class Engine:
             dispatching=dispatching,
         )
         self._services = frozenset(self.endpoint.service_names)
-        dispatching.start(self._loop)
         self._thread.start()
 
     def serves(self, service: str) -> bool:
@@ -127,6 +126,7 @@ class Engine:
             await asyncio.wait(tuple(self._running), timeout=ANSWER_S)
         try:
             if wipe:
+                await self.endpoint.stop_pushing()
                 await self.endpoint.reset()
         finally:
             await self.endpoint.close()

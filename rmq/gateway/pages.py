@@ -21,9 +21,8 @@ import rmq
 from rmq.errors import RmqError
 from rmq.gateway.caller import Accounts
 from rmq.gateway.http import Request, Response
-from rmq.gateway.sns import certificate
+from rmq.gateway.sns import certificate, report
 from rmq.gateway.sns import peek as sns_peek
-from rmq.gateway.sns import report
 from rmq.gateway.sqs import peek as sqs_peek
 
 if TYPE_CHECKING:

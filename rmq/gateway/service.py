@@ -97,6 +97,8 @@ class Service:
     adopt: Callable[[str, Given, list[Problem]], None] | None = None
     """Take from the request's path what the parameters leave out."""
     overlay: Callable[[dict[str, Any]], None] | None = None
+    pushes: bool = False
+    """What it is asked for may leave something to a dispatcher."""
     error_detail: str = ""
     """What stands behind an error's message in XML."""
 

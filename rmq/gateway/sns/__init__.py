@@ -56,4 +56,5 @@ SERVICE = Service(
     refuse=errors.refuse,
     translate=errors.translate,
     overlay=overlay.apply,
+    pushes=True,
 )

@@ -141,7 +141,7 @@ def attributes_out(info: TopicInfo) -> dict[str, str]:
         if one.archive_retention is not None:
             days = max(one.archive_retention // timedelta(days=1), 1)
             found["ArchivePolicy"] = json_text({"MessageRetentionPeriod": str(days)})
-    return found | one.feedback
+    return {**found, **one.feedback}
 
 
 def boolean_out(value: bool) -> str:

@@ -1,5 +1,5 @@
-"""Peek: what users' tests ask of a well-known emulator: which messages would have gone to phones, and
-by which token a subscription is confirmed.
+"""Peek: what users' tests ask of a well-known emulator: which messages would have gone to phones,
+and by which token a subscription is confirmed.
 
     GET, DELETE  /_aws/sns/platform-endpoint-messages     endpointArn=.. for one endpoint's
     GET, DELETE  /_aws/sns/sms-messages                   phoneNumber=.. for one number's

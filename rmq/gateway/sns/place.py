@@ -1,9 +1,9 @@
 """Place: where a topic or a subscription is, by its ARN.
 
-    arn:aws:sns:<region>:<account>:<topic>
-    arn:aws:sns:<region>:<account>:<topic>:<id of a subscription>
-    arn:aws:sns:<region>:<account>:app/<platform>/<application>
-    arn:aws:sns:<region>:<account>:endpoint/<platform>/<application>/<id>
+arn:aws:sns:<region>:<account>:<topic>
+arn:aws:sns:<region>:<account>:<topic>:<id of a subscription>
+arn:aws:sns:<region>:<account>:app/<platform>/<application>
+arn:aws:sns:<region>:<account>:endpoint/<platform>/<application>/<id>
 """
 
 from __future__ import annotations

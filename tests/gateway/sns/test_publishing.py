@@ -132,13 +132,23 @@ async def test_a_group_reaches_standard_queues(sns, sqs, topic, queue, subscript
     assert message["Attributes"]["MessageGroupId"] == "tenant"
 
 
-async def test_a_queue_of_another_account_gets_it_after_it_confirmed(sns, topic, gateway, protocol):
-    """It is asked by a message, whose token confirms."""
+async def test_a_queue_of_another_account_gets_it_after_it_confirmed(
+    sns, topic, gateway, protocol, dispatcher
+):
+    """It is asked by a message, whose token confirms; and its policy has to let SNS send."""
     other = Sdk(protocol, gateway, account="1" * 12, service=SQS)
-    url = await other.queue("theirs")
+    allowed = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": "*",
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    url = await other.queue("theirs", Policy=json.dumps({"Statement": allowed}))
     found = await sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=await other.arn(url))
     assert found["SubscriptionArn"] == "pending confirmation"
     await sns.publish(TopicArn=topic, Message="too early")
+    await dispatcher.drain()
 
     (message,) = await _received(other, url)
     request = json.loads(message["Body"])
