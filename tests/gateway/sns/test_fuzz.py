@@ -117,18 +117,9 @@ def test_every_wrong_text_at_every_field_of_a_form(ask, topic, operation):
 
 
 operations = some.sampled_from(SNS.model.operation_names)
-texts = some.text(max_size=30) | some.sampled_from(
-    [
-        *map(str, REAL.values()),
-        "{}",
-        '{"default":"x"}',
-        "true",
-        "json",
-        "sms",
-        "sqs",
-        "+15550100123",
-    ]
-)
+WORDS = ("{}", '{"default":"x"}', "true", "json", "sms", "sqs", "+15550100123")
+texts = some.text(max_size=30) | some.sampled_from([*map(str, REAL.values()), *WORDS])
+LOOKED_FOR = ("accountId", "region", "endpointArn", "phoneNumber", "topicArn", "token")
 
 
 @settings(max_examples=200, deadline=None)
@@ -160,7 +151,9 @@ def test_any_parameters_of_the_right_types_are_answered(ask, operation, data):
     method=some.sampled_from(["GET", "POST"]),
 )
 def test_any_form_is_answered_signed_or_as_a_link(ask, operation, fields, method):
-    _sane("query", ask(_form({**fields, "Action": operation}, method)))
+    given = {**fields, "Action": operation, "Version": SNS.model.api_version}
+
+    _sane("query", ask(_form(given, method)))
 
 
 @settings(max_examples=200, deadline=None)
@@ -178,12 +171,7 @@ def test_any_attribute_is_answered(ask, text, name):
     tail=some.text(max_size=40)
     | some.sampled_from(["sms-messages", "platform-endpoint-messages", "subscription-tokens/"]),
     under=some.sampled_from(["/_aws/sns/", "/_rmq/topics", "/SimpleNotificationService-"]),
-    query=some.dictionaries(
-        some.sampled_from(
-            ["accountId", "region", "endpointArn", "phoneNumber", "topicArn", "token"]
-        ),
-        texts,
-    ).map(urlencode),
+    query=some.dictionaries(some.sampled_from(LOOKED_FOR), texts).map(urlencode),
     method=some.sampled_from(["GET", "POST", "DELETE"]),
 )
 def test_any_look_is_answered(ask, tail, under, query, method):
