@@ -123,13 +123,13 @@ class Desk:
 
     async def _claim(self, wait_ms: int) -> int:
         """Claim once, and begin with what was found. For how long there is nothing else (ms)."""
-        held = {line.claimed.work: line for line in self._lines.values()}
-        most = max(min(CLAIM_STEP, self.dispatcher.slots.count - len(held)), 1)
+        held = {work: line for work, line in self._lines.items() if not line.is_offered}
+        most = max(min(CLAIM_STEP, self.dispatcher.slots.count - len(self._lines)), 1)
         got = await self.executor.call(
             ready.claim(self.registry.push, most, wait_ms, [line.claimed for line in held.values()])
         )
         for work, line in held.items():
-            if line.claimed.until_ms < got.until_ms:
+            if line.claimed.until_ms < got.until_ms and not line.is_offered:
                 line.claimed = Claimed(work, got.until_ms)
         await self.subjects.look(one.work.topic for one in got.found if one.work.topic)
         for one in got.found:

@@ -43,6 +43,8 @@ log = logging.getLogger("rmq.push")
 
 EXTEND_S = LEASE.total_seconds() / 3
 """How often the lease of a message that is still being sent is renewed."""
+OFFER_MS = 1_000
+"""How soon others may take from an inner queue that keeps us as busy as it may."""
 TROUBLE_MS = 1_000
 """How soon a line goes on that met trouble with Redis."""
 BURY_AGAIN = timedelta(seconds=20)
@@ -79,6 +81,8 @@ class Line:
 
     def __init__(self, desk: Desk, claimed: Claimed) -> None:
         self.claimed = claimed
+        self.is_offered = False
+        """Whether the claim is up for others."""
         self._desk = desk
         self._registry = desk.registry
         self._work = claimed.work
@@ -93,7 +97,7 @@ class Line:
 
     def nudge(self, claimed: Claimed) -> None:
         """There is something new in it, and its claim is ours again."""
-        self.claimed = claimed
+        self.claimed, self.is_offered = claimed, False
         self._more.set()
 
     def wake(self) -> None:
@@ -136,6 +140,7 @@ class Line:
         while not desk.is_stopping:
             room = desk.dispatcher.room(self._work) - len(self._sending)
             if room <= 0:
+                await self._offer()
                 await self._until_news(None)
                 continue
             subject = await self._subject()
@@ -172,6 +177,16 @@ class Line:
                 return due_ms and max(due_ms, self._now_ms() + empty * TROUBLE_MS)
             empty = True
         return self._now_ms()
+
+    async def _offer(self) -> None:
+        """Let another dispatcher work on it too: we have our hands full. In a moment, whoever comes
+        first claims it; it may be us again."""
+        self._more.clear()
+        if self.is_offered:
+            return
+        at_ms = self._now_ms() + OFFER_MS
+        await self._desk.executor.call(ready.done(self._registry.push, self.claimed, at_ms))
+        self.claimed, self.is_offered = Claimed(self._work, at_ms), True
 
     async def _subject(self) -> Subject | None:
         if not self._work.topic:
