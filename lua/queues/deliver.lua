@@ -17,7 +17,8 @@
 -- ARGV[2] source       the lane; the topic, where it is a FIFO topic
 -- ARGV[3] incarnation  of a FIFO topic, and the number of the replay; '' for a lane
 -- ARGV[4] delay_ms     the queue's
--- ARGV[5..]        the topic's seq, packed, group ('' for none), ..
+-- ARGV[5] first        seq of the first message; when that is above the last one taken, all are new
+-- ARGV[6..]        packed, the topic's seq (a message's group behind it: '1700000000000000 eu'), ..
 -- ARGV[#] now_ms   '' in production; the clock of a test
 --
 -- Reply   how many were new
@@ -39,21 +40,25 @@ if not is_lane then
   known = known and string.sub(known, 1, #mark) == mark and string.sub(known, #mark + 1)
 end
 local last, now, delay_ms = tonumber(known or 0), now_us(ARGV[#ARGV]), tonumber(ARGV[4])
+local all_new = tonumber(ARGV[5]) > last
 local first = math.max(now, tonumber(s[2]) + 1)
 local seq, bytes, due = first - 1, 0, {}
 local moment = int(math.floor(now / 1000) + delay_ms)
 local index, fair_from = s[6] and fair_index(order, groups, loads), nil
 if index and index.over(state, log, s[2]) then index = nil end
-for i = 5, #ARGV - 3, 3 do
-  if tonumber(ARGV[i]) > last then
-    seq, last = seq + 1, tonumber(ARGV[i])
-    local id, group = int(seq), ARGV[i + 2]
-    if group == '' then call('XADD', log, id, 'm', ARGV[i + 1])
+for i = 6, #ARGV - 2, 2 do
+  local theirs, group = ARGV[i + 1], ''
+  local space = string.find(theirs, ' ', 1, true)
+  if space then theirs, group = string.sub(theirs, 1, space - 1), string.sub(theirs, space + 1) end
+  if all_new or tonumber(theirs) > last then
+    seq = seq + 1
+    local id = int(seq)
+    if group == '' then call('XADD', log, id, 'm', ARGV[i])
     else
-      call('XADD', log, id, 'm', ARGV[i + 1], 'g', group)
+      call('XADD', log, id, 'm', ARGV[i], 'g', group)
       if not index then index, fair_from = fair_index(order, groups, loads), id end
     end
-    bytes = bytes + #ARGV[i + 1]
+    bytes = bytes + #ARGV[i]
     if delay_ms > 0 then
       due[#due + 1] = moment
       due[#due + 1] = id
@@ -62,6 +67,7 @@ for i = 5, #ARGV - 3, 3 do
 end
 local taken = seq - first + 1
 if taken == 0 then return 0 end
+last = tonumber(string.match(ARGV[#ARGV - 1], '^%d+'))
 if index then index.flush() end
 if fair_from then call('HSET', state, 'fair_from', fair_from) end
 if #due > 0 then

@@ -1,14 +1,14 @@
 #!lua flags=no-writes
 -- topics.outbox_read: what publishers left in the outbox of a standard topic.
 --
--- KEYS[1] outbox   stream  seq -> packed message and its lane
--- KEYS[2] partial  hash    seq -> ids of the subscriptions that still wait for it
+-- KEYS[1] outbox   stream  first seq -> batch and its lane
+-- KEYS[2] partial  hash    first seq -> ids of the subscriptions that still wait for the batch
 -- ARGV[1] after    seq behind which to begin
 -- ARGV[2] age_ms   only what is older
 -- ARGV[3] max      how many, 1..100
 -- ARGV[4] now_ms   '' in production; the clock of a test
 --
--- Reply   per message seq, lane, packed, ids ('' for all that match)
+-- Reply   per batch its first seq, lane, batch, ids ('' for all that match)
 -- Errors  none
 -- Cost    O(max)
 --@include lib/base

@@ -1,18 +1,18 @@
 #!lua flags=allow-oom
--- topics.settle: take messages out of the outbox that all have who should, note who still waits for
+-- topics.settle: take batches out of the outbox that all have who should, note who still waits for
 -- the others, and count.
 --
--- KEYS[1] outbox   stream  seq -> packed message and its lane
--- KEYS[2] partial  hash    seq -> ids of the subscriptions that still wait for it
+-- KEYS[1] outbox   stream  first seq -> batch and its lane
+-- KEYS[2] partial  hash    first seq -> ids of the subscriptions that still wait for the batch
 -- KEYS[3] stats    hash    per subscription
 -- KEYS[4] state    hash
--- ARGV[1] n        how many seqs are done
+-- ARGV[1] n        how many batches are done
 -- ARGV[2] m        how many are not
 -- ARGV[3..]        n seqs, m times a seq and ids, then field and by how much it grows, ..
 --
 -- Reply   1
 -- Errors  none
--- Cost    O(messages + subscriptions)
+-- Cost    O(batches + subscriptions)
 
 local call = redis.call
 local outbox, partial, stats = KEYS[1], KEYS[2], KEYS[3]

@@ -473,6 +473,7 @@ class Line:
         """The signature of a message. Of what goes to many it is made once."""
 
         async def make() -> Signature:
+            await self._desk.dispatcher.signing_key()
             await self._desk.executor.run(signing.sign(self._registry, [(message, version)]))
             assert message.signature is not None
             return message.signature

@@ -6,7 +6,7 @@ which they come: a publisher's lane, or a FIFO topic. So what is delivered again
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +27,16 @@ class Line:
     """Of the FIFO topic, with the number of the replay: another one begins anew. '' for a lane."""
 
 
+Arriving = tuple[bytes, int | str]
+"""A message for a standard queue: packed, and the topic's seq, with the group behind it if it has
+one: `1700000000000000 eu`."""
+
+
 def deliver(
-    keys: QueueKeys, info: QueueInfo, line: Line, messages: Iterable[tuple[int, bytes, str]]
+    keys: QueueKeys, info: QueueInfo, line: Line, first: int, parts: Sequence[Any]
 ) -> Call[int]:
-    """Take in, on a standard queue: the topic's seq, packed, and group ('' for none) of each. The
-    result is how many were new."""
+    """Take in, on a standard queue. *parts* are those of Arriving, one behind the other, *first* is
+    the first seq. The result is how many were new."""
     return script.load("queues/deliver").call(
         info.name,
         int,
@@ -48,7 +53,8 @@ def deliver(
         source=line.source,
         incarnation=line.incarnation,
         delay_ms=info.delay_ms,
-        rest=_flat(messages),
+        first=first,
+        rest=parts,
     )
 
 
@@ -73,9 +79,5 @@ def deliver_fifo(
         incarnation=line.incarnation,
         window_ms=ms(info.attributes.deduplication_window),
         delay_ms=info.delay_ms,
-        rest=_flat(messages),
+        rest=[part for message in messages for part in message],
     )
-
-
-def _flat(messages: Iterable[tuple[Any, ...]]) -> list[Any]:
-    return [part for message in messages for part in message]

@@ -38,6 +38,9 @@ LONGEST_URL = 2_048
 LOOPBACK = "loopback"
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", re.ASCII)
+_HOST_AND_PORT = re.compile(
+    r"(\[[0-9a-f.]*:[0-9a-f:.]*(%[^\[\]]*)?\]|[^\[\]:]*)(:[0-9]*)?", re.ASCII | re.IGNORECASE
+)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -186,8 +189,11 @@ def parse(url: str) -> tuple[str, str, int]:
     try:
         parts = urlsplit(url)
         scheme, host, port = parts.scheme, parts.hostname or "", parts.port
+        is_url = _HOST_AND_PORT.fullmatch(parts.netloc.rpartition("@")[2]) is not None
     except ValueError:
-        raise InvalidParameter("endpoint", Words("something else"), "a URL") from None
+        is_url = False
+    if not is_url:
+        raise InvalidParameter("endpoint", Words("something else"), "a URL with host and port")
     if scheme not in _PORTS:
         shown = Words(f"of the scheme {brief(scheme)}" if scheme else "without a scheme")
         raise InvalidParameter("endpoint", shown, "a URL of http or https")

@@ -138,8 +138,8 @@ def guarded_client(
 ) -> httpx.AsyncClient:
     """A client for strangers' URLs.
 
-    It follows no redirect, which would be a second URL, and takes nothing from the environment: a
-    proxy would connect in our place, and .netrc would send our passwords along.
+    It follows no redirect, which would be a second URL, and takes no proxy from the environment,
+    which would connect in our place, to addresses that nobody checked.
     Requests raise AddressRefused and InvalidParameter beside httpx's errors.
     """
     return httpx.AsyncClient(

@@ -234,8 +234,7 @@ class AsyncTopic:
             listening.tune_in(self._registry, self.name, filter_policy, filter_policy_scope)
         )
         async for payload in self._executor.listen(hearing.channel, hearing.stay, hearing.stay_s):
-            message = hearing.hear(payload)
-            if message is not None:
+            for message in hearing.hear(payload):
                 yield message
 
     async def replay(self, id: str, start: datetime, end: datetime | None = None) -> Subscription:

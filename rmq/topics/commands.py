@@ -227,11 +227,13 @@ def publish(
     lane: str,
     seen: int,
     totals: tuple[int, int],
-    messages: Iterable[tuple[bytes, int]],
+    batch: bytes,
+    count: int,
+    matched: bool,
 ) -> Call[tuple[int, bool]]:
-    """Publish on a standard topic: packed, and 1 where somebody gets it. *totals*: how many are no
-    JSON object, how many have no attributes. The result is the first seq, and whether a sweep is
-    due."""
+    """Publish a batch of *count* messages on a standard topic. *totals*: how many are no JSON
+    object, how many have no attributes; *matched*: whether somebody gets one of them. The result is
+    the first seq, and whether a sweep is due."""
     return script.load("topics/publish").call(
         info.name,
         lambda reply: (int(reply[0]), int(reply[1]) == 1),
@@ -245,7 +247,9 @@ def publish(
         seen=seen,
         invalid=totals[0],
         bare=totals[1],
-        rest=[part for one in messages for part in one],
+        batch=batch,
+        count=count,
+        matched=int(matched),
     )
 
 
@@ -323,11 +327,12 @@ def settle(
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A message that a publisher left in the outbox."""
+    """A batch that a publisher left in the outbox."""
 
-    seq: int
+    first: int
+    """The seq of its first message; the others follow it one by one."""
     lane: str
-    packed: bytes
+    batch: bytes
     waiting: str
     """Ids of the subscriptions that still wait for it, with spaces between; '' for all."""
 

@@ -10,11 +10,11 @@ What met trouble is not waited for. It is said who still waits, and the caller s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rmq.core.codec import PLAIN, Header, MessageAttribute, attributes_size, pack
+from rmq.core.codec import PLAIN, PLAIN_ENVELOPE, Header, MessageAttribute, attributes_size, pack
 from rmq.core.place import Arn, read_arn
 from rmq.core.script import Call, Plan, Several
 from rmq.errors import (
@@ -56,7 +56,7 @@ class Delivery:
     """What one subscription gets, and what became of it."""
 
     subscription: Subscription
-    items: Sequence[Item]
+    items: list[Item]
     line: Line
     undelivered: list[tuple[Item, str]] = field(default_factory=list)
     """What can never be delivered, and why."""
@@ -80,6 +80,7 @@ def fan_out(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Deliv
         raise
     except RmqError:
         return
+    cache = _Cache()
     targets = [_target(registry, one.subscription) for one in deliveries]
     waiting = [
         place for place, one in enumerate(targets) if not registry.is_away(one.registry, one.name)
@@ -91,7 +92,7 @@ def fan_out(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Deliv
         calls: list[Call[int]] = []
         places: list[int] = []
         for place in waiting:
-            call = _call(registry, info, deliveries[place], targets[place])
+            call = _call(registry, info, deliveries[place], targets[place], cache)
             if call is not None:
                 calls.append(call)
                 places.append(place)
@@ -134,7 +135,8 @@ def counts_of(registry: TopicRegistry, deliveries: Sequence[Delivery]) -> dict[s
             counts[f"{id}:failed"] = failed
         if failed < len(one.items) and not one.subscription.is_pushed:
             counts[f"{id}:delivered"] = len(one.items) - failed
-            took = sum(max(now_ms - item.seq // 1000, 0) for item in one.items)
+            # What is delivered together was published together, or nearly so.
+            took = max(now_ms - one.items[0].seq // 1000, 0) * (len(one.items) - failed)
             if took:
                 counts[f"{id}:ms"] = took
     return counts
@@ -170,7 +172,7 @@ def _meet(targets: Sequence[_Target]) -> Plan[None]:
 
 
 def _call(
-    registry: TopicRegistry, info: TopicInfo, one: Delivery, target: _Target
+    registry: TopicRegistry, info: TopicInfo, one: Delivery, target: _Target, cache: _Cache
 ) -> Call[int] | None:
     """The call that delivers; None where nothing can be delivered. Without a description it is one
     that will tell why there is none."""
@@ -178,31 +180,95 @@ def _call(
     keys = target.registry.keys(target.name)
     if queue is None:
         return administration.describe(keys, target.name)  # type: ignore[return-value]
+    first = one.items[0].seq
     if one.subscription.is_pushed:
-        parts = [(item.seq, pushed(info, item), item.group) for item in one.items]
-        return arriving.deliver(keys, queue, one.line, parts)
+        parts = _flat(one.items, lambda item: pushed(info, item))
+        return arriving.deliver(keys, queue, one.line, first, parts)
     why = refused(registry, info, one.subscription.endpoint, queue)
     if why:
         _refuse(one, one.items, why)
         return None
-    plain: list[tuple[int, bytes, str]] = []
-    ordered: list[tuple[int, bytes, str, bytes]] = []
+    if not queue.is_fifo and one.subscription.attributes.raw_message_delivery:
+        # As they lie in the outbox: nothing to be made for each queue.
+        shared = cache.plain(one.items)
+        if shared is not None and shared.largest <= queue.attributes.maximum_message_size:
+            return arriving.deliver(keys, queue, one.line, first, shared.parts)
+    if not queue.is_fifo and not one.subscription.attributes.raw_message_delivery:
+        parts = _enveloped(registry, info, one, queue)
+        return arriving.deliver(keys, queue, one.line, first, parts) if parts else None
+    packed: dict[Item, bytes] = {}
     for item in one.items:
         try:
-            packed = for_queue(registry, info, one.subscription, item, queue)
+            packed[item] = for_queue(registry, info, one.subscription, item, queue)
         except Undeliverable as error:
             one.undelivered.append((item, str(error)))
-            continue
-        if queue.is_fifo:
-            ordered.append((item.seq, _key(queue, item), item.group, packed))
-        else:
-            plain.append((item.seq, packed, item.group))
-    if not plain and not ordered:
+    if not packed:
         one.is_done = True
         return None
     if queue.is_fifo:
+        ordered = [(item.seq, _key(queue, item), item.group, text) for item, text in packed.items()]
         return arriving.deliver_fifo(keys, queue, one.line, ordered)
-    return arriving.deliver(keys, queue, one.line, plain)
+    return arriving.deliver(keys, queue, one.line, first, _flat(packed, packed.__getitem__))
+
+
+def _enveloped(
+    registry: TopicRegistry, info: TopicInfo, one: Delivery, queue: QueueInfo
+) -> list[Any]:
+    """Messages in their envelopes, as a standard queue takes them in. Too large ones are noted."""
+    arn, most = one.subscription.arn, queue.attributes.maximum_message_size
+    parts: list[Any] = []
+    for item in one.items:
+        body = (item.rendered or rendered(registry, info, item)).envelope(arn)
+        if len(body) > most:
+            one.undelivered.append((item, _too_large(len(body), most)))
+        else:
+            parts += (
+                PLAIN_ENVELOPE + body,
+                f"{item.seq} {item.group}" if item.group else item.seq,
+            )
+    one.is_done = not parts
+    return parts
+
+
+def _too_large(size: int, most: int) -> str:
+    return f"{size} bytes are more than the queue's maximum_message_size, {most}"
+
+
+def _flat(items: Iterable[Item], packed: Callable[[Item], bytes]) -> list[Any]:
+    """Messages as a standard queue takes them in."""
+    parts: list[Any] = []
+    for item in items:
+        parts += (packed(item), f"{item.seq} {item.group}" if item.group else item.seq)
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """Messages that are nothing but a body, ready for any queue that takes them raw."""
+
+    parts: list[Any]
+    largest: int
+
+
+class _Cache:
+    """What was made for one queue and fits others that get the same messages."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, _Plain | None] = {}
+
+    def plain(self, items: Sequence[Item]) -> _Plain | None:
+        """None where one of them is more than a body."""
+        place = id(items)
+        if place not in self._found:
+            is_plain = all(item.header is PLAIN for item in items)
+            self._found[place] = (
+                _Plain(
+                    _flat(items, lambda item: item.packed), max(len(item.body) for item in items)
+                )
+                if is_plain
+                else None
+            )
+        return self._found[place]
 
 
 def _key(queue: QueueInfo, item: Item) -> bytes:
@@ -287,25 +353,17 @@ def for_queue(
     if not subscription.attributes.raw_message_delivery:
         body, attributes, size = rendered(registry, info, item).envelope(subscription.arn), {}, 0
     else:
-        if given is PLAIN:
-            body = item.body
-        elif given.by_protocol:
+        body = item.body
+        if given.by_protocol:
             body = rendered(registry, info, item).text.encode()
-        else:
-            body = item.body
         attributes = {
             name: pair for name, pair in given.attributes.items() if not RESERVED.fullmatch(name)
         }
         if len(attributes) > RAW_ATTRIBUTES:
             raise Undeliverable(f"more than {RAW_ATTRIBUTES} attributes can not be delivered raw")
         size = attributes_size({name: MessageAttribute(*pair) for name, pair in attributes.items()})
-        if given is PLAIN and len(body) <= queue.attributes.maximum_message_size:
-            return item.packed
     if len(body) + size > queue.attributes.maximum_message_size:
-        raise Undeliverable(
-            f"{len(body) + size} bytes are more than the queue's maximum_message_size, "
-            f"{queue.attributes.maximum_message_size}"
-        )
+        raise Undeliverable(_too_large(len(body) + size, queue.attributes.maximum_message_size))
     if not attributes and not queue.is_fifo:
         return pack(body)
     id = given.deduplication_id if queue.is_fifo else None
@@ -359,16 +417,16 @@ def _burial(
     queue: QueueInfo,
     line: Line,
 ) -> Call[int]:
-    plain: list[tuple[int, bytes, str]] = []
-    ordered: list[tuple[int, bytes, str, bytes]] = []
-    for item, why in one.undelivered:
-        packed = dead_letter(registry, info, one.subscription, item, why)
-        plain.append((item.seq, packed, ""))
-        ordered.append((item.seq, _key(queue, item), item.group or "dead", packed))
+    packed = {
+        item: dead_letter(registry, info, one.subscription, item, why)
+        for item, why in one.undelivered
+    }
     keys = target.registry.keys(target.name)
     if queue.is_fifo:
+        ordered = [(item.seq, _key(queue, item), item.group, text) for item, text in packed.items()]
         return arriving.deliver_fifo(keys, queue, line, ordered)
-    return arriving.deliver(keys, queue, line, plain)
+    first = one.undelivered[0][0].seq
+    return arriving.deliver(keys, queue, line, first, _flat(packed, packed.__getitem__))
 
 
 def dead_letter(

@@ -21,7 +21,7 @@ from rmq.topics import commands
 from rmq.topics.attributes import TopicInfo
 from rmq.topics.filters.grammar import parse
 from rmq.topics.filters.policy import FilterPolicy, FilterPolicyScope
-from rmq.topics.outgoing import Item, unpacked
+from rmq.topics.outgoing import Item, unpack_batch, unpacked
 from rmq.topics.registry import TopicRegistry, on_known
 from rmq.topics.subscribing import filter_limits
 
@@ -94,16 +94,22 @@ class Hearing:
     stay_s: float = KEEP_MS / 3000
     """How often."""
 
-    def hear(self, payload: bytes) -> Heard | None:
-        """A message from what came over the channel; None for one that the filter refuses."""
+    def hear(self, payload: bytes) -> list[Heard]:
+        """The messages in what came over the channel, but for those that the filter refuses."""
         seq, _, packed = payload.partition(b" ")
         try:
-            item = unpacked(int(seq), packed)
+            if self.info.is_fifo:
+                items = [unpacked(int(seq), packed)]
+            else:
+                items = unpack_batch(int(seq), packed)
         except (BrokenEnvelope, ValueError):
-            return None
-        if self.policy is not None and not self.policy.matches(item.view()):
-            return None
-        return Heard(self.info, item)
+            return []
+        policy = self.policy
+        return [
+            Heard(self.info, item)
+            for item in items
+            if policy is None or policy.matches(item.view())
+        ]
 
 
 def tune_in(

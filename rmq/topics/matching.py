@@ -76,11 +76,8 @@ class Audience:
                 self.put(one)
 
     def match(self, view: MessageView) -> list[Subscription]:
-        """Who gets a message: those without a filter first."""
-        if not self._policies:
-            return self.everyone
-        found = self._index.match(view).ids
-        return self.everyone + [self.all[id] for id in found] if found else self.everyone
+        """Who gets a message of those with a filter; everyone else does as well."""
+        return [self.all[id] for id in self._index.match(view).ids] if self._policies else []
 
     def wants(self, one: Subscription, view: MessageView) -> bool:
         """Whether one of them wants a message."""

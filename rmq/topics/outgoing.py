@@ -6,25 +6,27 @@ Source of the rules: Publish (Amazon SNS API Reference), Message attributes (Ama
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
-from rmq.core.codec import PLAIN, Header, MessageAttribute, pack, unpack
-from rmq.errors import InvalidParameter, MissingParameter, Words
+from rmq.core.codec import PLAIN, PLAIN_ENVELOPE, Header, MessageAttribute, pack, unpack
+from rmq.errors import BrokenEnvelope, InvalidParameter, MissingParameter, Words
 from rmq.queues.limits import Limits, text
 from rmq.queues.outgoing import check_id, checked_attributes, content_id, deduplication_key
 from rmq.topics.attributes import TopicInfo
 from rmq.topics.filters.view import MessageView
 from rmq.topics.message import Notification
 
-PLAIN_ENVELOPE = b"\x01"
 RESERVED = re.compile(r"AWS\.(SNS|MM)\.[A-Za-z0-9_.-]{1,240}")
 """Names of attributes by which SNS itself is told things (mobile push, SMS)."""
 STRING_ARRAY = "String.Array"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_encode_batch = msgspec.msgpack.Encoder().encode
+_decode_batch = msgspec.msgpack.Decoder(list[bytes]).decode
 _NO_COUNT = {"max_message_attributes": None}
 
 
@@ -58,6 +60,24 @@ class Item:
         return MessageView(self.attributes, body)
 
 
+def pack_batch(items: Sequence[Item]) -> bytes:
+    """Messages that are published together, as they lie in the outbox: MessagePack."""
+    return _encode_batch([item.packed for item in items])
+
+
+def unpack_batch(first: int, batch: bytes) -> list[Item]:
+    """Back from that; what is not a message of ours is left out. Raises BrokenEnvelope."""
+    try:
+        packed = _decode_batch(batch)
+    except msgspec.MsgspecError as error:
+        raise BrokenEnvelope(f"a batch of {len(batch)} bytes can not be read: {error}") from error
+    items = []
+    for number, one in enumerate(packed):
+        with suppress(BrokenEnvelope):
+            items.append(unpacked(first + number, one))
+    return items
+
+
 def unpacked(seq: int, packed: bytes, group: str = "") -> Item:
     """A message from the outbox. Raises BrokenEnvelope."""
     header, body = unpack(packed)
@@ -71,8 +91,14 @@ def prepare(
 
     Raises InvalidParameter.
     """
-    notification = given if isinstance(given, Notification) else Notification(given)
-    body = _body(notification.message)
+    if isinstance(given, Notification):
+        notification, body = given, _body(given.message)
+    else:
+        body = _body(given)
+        if not (signed or info.is_fifo) and len(body) <= info.attributes.largest_message:
+            # Nothing but a message: most are, and this is the whole of the check.
+            return Item(body, PLAIN, PLAIN_ENVELOPE + body)
+        notification = Notification(given)
     group, given_id = notification.message_group_id, notification.deduplication_id
     if group is not None:
         check_id("message_group_id", group, limits)
@@ -121,7 +147,7 @@ def _body(message: object) -> bytes:
     elif isinstance(message, (bytes, bytearray, memoryview)):
         raw = bytes(message)
         try:
-            raw.decode()
+            raw.isascii() or raw.decode()
         except UnicodeDecodeError:
             raise InvalidParameter("message", raw, "text in UTF-8") from None
     else:

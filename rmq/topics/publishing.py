@@ -4,7 +4,8 @@ Plans; docs/design/topics.md tells the steps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,7 +28,7 @@ from rmq.topics.commands import Left
 from rmq.topics.fanout import Delivery, counts_of, fan_out
 from rmq.topics.matching import Audience
 from rmq.topics.message import Notification, Published
-from rmq.topics.outgoing import Item, prepare, unpacked
+from rmq.topics.outgoing import Item, pack_batch, prepare, unpack_batch
 from rmq.topics.registry import TopicRegistry, audience, known, up_to_date
 from rmq.topics.subscription import Subscription
 
@@ -36,7 +37,7 @@ BATCH_BYTES = 1 << 20
 LEFT_MS = 5_000
 """What is in the outbox for so long was left there: its publisher died, or a queue was away."""
 LEFT_STEP = 100
-"""Messages that one step of finishing reads."""
+"""Batches that one step of finishing reads."""
 SWEEP_MS = 60_000
 """How soon a sweep is due again."""
 AGAIN_MS = 10_000
@@ -45,27 +46,43 @@ AGAIN_MS = 10_000
 
 @dataclass(slots=True)
 class _Matched:
-    """Messages, and who gets which."""
+    """A batch of messages, and who gets which."""
 
     items: list[Item] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     """Of each its place among what was given to publish."""
+    everyone: list[Subscription] = field(default_factory=list)
+    """Those that get all of them."""
+    some: dict[str, tuple[Subscription, list[Item]]] = field(default_factory=dict)
+    """Those that filter, and what they get."""
     counts: list[int] = field(default_factory=list)
-    """Of each, how many get it."""
-    by_subscription: dict[str, tuple[Subscription, list[Item]]] = field(default_factory=dict)
+    """Of each, how many get it; empty where that is everyone."""
     invalid: int = 0
     bare: int = 0
 
-    def add(self, item: Item, who: Sequence[Subscription]) -> None:
-        self.items.append(item)
-        self.counts.append(len(who))
-        wanted = self.by_subscription
-        for one in who:
-            found = wanted.get(one.id)
-            if found is None:
-                wanted[one.id] = one, [item]
+    def match(self, listeners: Audience, item: Item) -> None:
+        """Find who gets a message of those that filter."""
+        view = item.view()
+        found = listeners.match(view)
+        # Only who filters by the body needs to know; nobody else makes it be read.
+        self.invalid += listeners.filters_bodies and view.body is None
+        self.bare += view.attributes is None
+        self.counts.append(len(self.everyone) + len(found))
+        for one in found:
+            if one.id in self.some:
+                self.some[one.id][1].append(item)
             else:
-                found[1].append(item)
+                self.some[one.id] = one, [item]
+
+    def count(self, number: int) -> int:
+        """How many get the message of that number."""
+        return self.counts[number] if self.counts else len(self.everyone)
+
+    def deliveries(self, line: Line) -> list[Delivery]:
+        """Who gets what, on a line."""
+        found = [Delivery(one, self.items, line) for one in self.everyone]
+        found += [Delivery(one, items, line) for one, items in self.some.values()]
+        return found
 
 
 def publish(
@@ -125,6 +142,7 @@ def _cut(
     """Check and match what one call may carry; what is refused has its error in *results*."""
     signed = info.attributes.signature_version or int(registry.signs_queues)
     batch, end, size, most = _Matched(), start, 0, SCRIPT_MESSAGES[info.is_fifo]
+    batch.everyone = listeners.everyone
     while end < len(messages) and len(batch.items) < most:
         try:
             item = prepare(info, registry.limits, messages[end], signed)
@@ -136,15 +154,9 @@ def _cut(
         if batch.items and size > BATCH_BYTES:
             break
         if listeners.has_filters:
-            view = item.view()
-            who = listeners.match(view)
-            # Only who filters by the body needs to know; nobody else makes it be read.
-            batch.invalid += listeners.filters_bodies and view.body is None
-            batch.bare += view.attributes is None
-        else:
-            who = listeners.everyone
+            batch.match(listeners, item)
+        batch.items.append(item)
         batch.places.append(end)
-        batch.add(item, who)
         end += 1
     return batch, end
 
@@ -158,28 +170,29 @@ def _publish_standard(
 ) -> Plan[None]:
     name, keys = info.name, registry.keys(info.name)
     lane = registry.take_lane(name)
-    parts = [
-        (item.packed, int(count > 0)) for item, count in zip(batch.items, batch.counts, strict=True)
-    ]
+    deliveries = batch.deliveries(Line(lane.id))
     try:
         first, due = yield commands.publish(
-            keys, info, listeners.number, lane.id, lane.seen, (batch.invalid, batch.bare), parts
+            keys,
+            info,
+            listeners.number,
+            lane.id,
+            lane.seen,
+            (batch.invalid, batch.bare),
+            pack_batch(batch.items),
+            len(batch.items),
+            bool(deliveries),
         )
     except StaleConfig:
         registry.give_lane(name, lane)
         raise
     lane.seen = first
-    for number, (item, place, count) in enumerate(
-        zip(batch.items, batch.places, batch.counts, strict=True)
-    ):
-        item.seq = first + number
-        results[place] = Published(info, item.seq, count)
-    deliveries = [
-        Delivery(one, items, Line(lane.id)) for one, items in batch.by_subscription.values()
-    ]
+    for number, place in enumerate(batch.places):
+        batch.items[number].seq = first + number
+        results[place] = Published(info, first + number, batch.count(number))
     # It is published, whatever becomes of the rest: a sweep finishes it.
     with suppress(ServerError):
-        done = yield from _deliver(registry, info, deliveries, batch.items)
+        done = yield from _deliver(registry, info, deliveries, {first: deliveries})
         if done:
             registry.give_lane(name, lane)
         if due:
@@ -187,25 +200,28 @@ def _publish_standard(
 
 
 def _deliver(
-    registry: TopicRegistry, info: TopicInfo, deliveries: list[Delivery], items: Sequence[Item]
+    registry: TopicRegistry,
+    info: TopicInfo,
+    deliveries: list[Delivery],
+    batches: dict[int, list[Delivery]],
 ) -> Plan[bool]:
-    """Deliver what is in the outbox, and take out what all have. Whether that is everything."""
-    if not deliveries:
-        return True
-    yield from fan_out(registry, info, deliveries)
-    waiting: dict[int, list[str]] = {}
-    for one in deliveries:
-        if not one.is_done:
-            for item in one.items:
-                waiting.setdefault(item.seq, []).append(one.subscription.id)
-    done = [item.seq for item in items if item.seq not in waiting]
-    partial = {seq: " ".join(ids) for seq, ids in waiting.items()}
-    yield Aside(
-        commands.settle(
-            registry.keys(info.name), info.name, done, partial, counts_of(registry, deliveries)
-        )
-    )
-    return not waiting
+    """Deliver what is in the outbox, and take out the *batches* (by first seq) that all have who
+    should. Whether that is everything."""
+    if deliveries:
+        yield from fan_out(registry, info, deliveries)
+    done: list[int] = []
+    partial: dict[int, str] = {}
+    for first, parts in batches.items():
+        waiting = [one.subscription.id for one in parts if not one.is_done]
+        if waiting:
+            partial[first] = " ".join(waiting)
+        elif parts:
+            done.append(first)
+    if done or partial:
+        counts = counts_of(registry, deliveries)
+        keys = registry.keys(info.name)
+        yield Aside(commands.settle(keys, info.name, done, partial, counts))
+    return not partial
 
 
 def _publish_fifo(
@@ -216,8 +232,8 @@ def _publish_fifo(
     results: list[Published | RmqError | None],
 ) -> Plan[None]:
     parts = [
-        (item.key, item.group, item.packed, int(count > 0))
-        for item, count in zip(batch.items, batch.counts, strict=True)
+        (item.key, item.group, item.packed, int(batch.count(number) > 0))
+        for number, item in enumerate(batch.items)
     ]
     placed = yield commands.publish_fifo(
         registry.keys(info.name),
@@ -227,8 +243,8 @@ def _publish_fifo(
         (batch.invalid, batch.bare),
         parts,
     )
-    for place, count, (seq, again) in zip(batch.places, batch.counts, placed.seqs, strict=True):
-        results[place] = Published(info, seq, count, again)
+    for number, (place, (seq, again)) in enumerate(zip(batch.places, placed.seqs, strict=True)):
+        results[place] = Published(info, seq, batch.count(number), again)
     # It is published, whatever becomes of the rest: the next relayer finishes it.
     with suppress(ServerError):
         if placed.is_relayer:
@@ -270,14 +286,18 @@ def _finish(registry: TopicRegistry, name: str, age_ms: int, most: int | None = 
         left: list[Left] = yield commands.outbox_read(keys, name, after, age_ms, LEFT_STEP)
         if not left:
             break
-        after, looked = left[-1].seq, looked + len(left)
-        deliveries, items = _matched_again(listeners, left)
-        before = {one for one in deliveries if one.is_done}
-        done = yield from _deliver(registry, info, deliveries, items)
-        if not deliveries and items:
-            yield commands.settle(keys, name, [item.seq for item in items], {}, {})
-        total += sum(len(one.items) for one in deliveries if one.is_done and one not in before)
-        left_over = left_over or not done
+        after, looked = left[-1].first, looked + len(left)
+        batches = {one.first: _matched_again(listeners, one) for one in left}
+        nobodys = [first for first, parts in batches.items() if not parts]
+        if nobodys:
+            yield commands.settle(keys, name, nobodys, {}, {})
+        # One lane after the other would be slow, and all at once out of order.
+        for step in _in_order(left):
+            parts = {one.first: batches[one.first] for one in step}
+            deliveries = [one for some in parts.values() for one in some]
+            done = yield from _deliver(registry, info, deliveries, parts)
+            total += sum(len(one.items) for one in deliveries if one.is_done)
+            left_over = left_over or not done
         if len(left) < LEFT_STEP:
             break
     if left_over:
@@ -285,29 +305,30 @@ def _finish(registry: TopicRegistry, name: str, age_ms: int, most: int | None = 
     return total
 
 
-def _matched_again(listeners: Audience, left: Sequence[Left]) -> tuple[list[Delivery], list[Item]]:
-    """Who gets what was left: those who still wait for it, or all that match and were subscribed
-    when it was published. On each lane in order."""
-    items: list[Item] = []
-    wanted: dict[tuple[str, str], Delivery] = {}
+def _in_order(left: Sequence[Left]) -> Iterator[list[Left]]:
+    """Batches in steps, of each lane one in a step."""
+    lanes: dict[str, list[Left]] = {}
     for one in left:
-        try:
-            item = unpacked(one.seq, one.packed)
-        except BrokenEnvelope:
-            # Not a message of ours: nobody could read it.
-            item = Item(b"", unpacked(0, b"\x01").header, one.packed, seq=one.seq)
-            items.append(item)
-            continue
-        items.append(item)
-        if one.waiting:
-            who = [listeners.all[id] for id in one.waiting.split() if id in listeners.all]
-        else:
-            who = [some for some in listeners.match(item.view()) if some.mark.since < one.seq]
-        for some in who:
-            if not some.confirmed:
-                continue
-            place = some.id, one.lane
-            if place not in wanted:
-                wanted[place] = Delivery(some, [], Line(one.lane))
-            wanted[place].items.append(item)  # type: ignore[attr-defined]
-    return list(wanted.values()), items
+        lanes.setdefault(one.lane, []).append(one)
+    for step in itertools.zip_longest(*lanes.values()):
+        yield [one for one in step if one is not None]
+
+
+def _matched_again(listeners: Audience, left: Left) -> list[Delivery]:
+    """Who gets a batch that was left: those who still wait for it, or all that match and were
+    subscribed when it was published."""
+    try:
+        items = unpack_batch(left.first, left.batch)
+    except BrokenEnvelope:
+        # Not a batch of ours: nobody could read it.
+        return []
+    waiting = set(left.waiting.split())
+    found: dict[str, Delivery] = {}
+    for item in items:
+        view = item.view()
+        for one in [*listeners.everyone, *listeners.match(view)]:
+            if (one.id in waiting) if waiting else (one.mark.since < left.first):
+                if one.id not in found:
+                    found[one.id] = Delivery(one, [], Line(left.lane))
+                found[one.id].items.append(item)
+    return list(found.values())

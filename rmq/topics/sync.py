@@ -233,9 +233,7 @@ class Topic:
             listening.tune_in(self._registry, self.name, filter_policy, filter_policy_scope)
         )
         for payload in self._executor.listen(hearing.channel, hearing.stay, hearing.stay_s):
-            message = hearing.hear(payload)
-            if message is not None:
-                yield message
+            yield from hearing.hear(payload)
 
     def replay(self, id: str, start: datetime, end: datetime | None = None) -> Subscription:
         """Deliver archived messages from *start* to a subscription of a FIFO topic again; up to

@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 from rmq.security.policy import Decision, Request, parse
 from rmq.security.principal import Principal
+
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The first draw of a process loads tables for seconds; that says nothing of a test."""
 
 OWNER, OTHER = "111122223333", "444455556666"
 QUEUE = f"arn:aws:sqs:us-east-1:{OWNER}:orders"

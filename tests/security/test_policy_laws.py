@@ -11,7 +11,7 @@ from rmq.errors import InvalidPolicy
 from rmq.security import pattern
 from rmq.security.policy import Request, Verdict, decide, parse
 from rmq.security.principal import ANONYMOUS
-from tests.security.policies import BOB, OTHER, OWNER, QUEUE, ROOT, SESSION, SNS, TOPIC, text
+from tests.security.policies import BOB, CALM, OTHER, OWNER, QUEUE, ROOT, SESSION, SNS, TOPIC, text
 
 KEYS = ["aws:SourceArn", "aws:SecureTransport", "my:Text"]
 VALUES = ["true", "false", "a", "ab", TOPIC, QUEUE, "10.0.0.1", "5"]
@@ -30,8 +30,13 @@ actions = some.sampled_from(["sqs:SendMessage", "sqs:*", "*", "SQS:send*", "sqs:
 resources = some.sampled_from([QUEUE, "*", "arn:aws:sqs:*", TOPIC, "arn:*:order?"])
 conditions = some.dictionaries(
     some.sampled_from(
-        ["StringEquals", "StringNotLike", "StringLikeIfExists", "ForAnyValue:StringLike"]
-        + ["ForAllValues:StringNotEquals"]
+        [
+            "StringEquals",
+            "StringNotLike",
+            "StringLikeIfExists",
+            "ForAnyValue:StringLike",
+            "ForAllValues:StringNotEquals",
+        ]
     ),
     some.dictionaries(
         some.sampled_from(KEYS),
@@ -71,6 +76,7 @@ def verdict(found: list[dict[str, Any]], request: Request) -> Verdict:
     return parse(text(*found)).evaluate(request).verdict
 
 
+@CALM
 @given(documents, requests)
 def test_the_verdict_is_that_of_the_statements_one_by_one(found, request):
     """And so a Deny wins over every Allow."""
@@ -84,6 +90,7 @@ def test_the_verdict_is_that_of_the_statements_one_by_one(found, request):
     assert verdict(found, request) is expected
 
 
+@CALM
 @given(documents, requests, some.randoms())
 def test_the_order_of_statements_does_not_matter(found, request, random):
     shuffled = random.sample(found, len(found))
@@ -91,18 +98,21 @@ def test_the_order_of_statements_does_not_matter(found, request, random):
     assert verdict(found, request) is verdict(shuffled, request)
 
 
+@CALM
 @given(documents, statements(("Deny",)), requests)
 def test_a_deny_more_allows_nothing_more(found, deny, request):
     if not decide(parse(text(*found)), request, OWNER).is_allowed:
         assert not decide(parse(text(*found, deny)), request, OWNER).is_allowed
 
 
+@CALM
 @given(documents, statements(("Allow",)), requests)
 def test_an_allow_more_denies_nothing_more(found, allow, request):
     if verdict(found, request) is Verdict.ALLOW:
         assert verdict([*found, allow], request) is Verdict.ALLOW
 
 
+@CALM
 @given(documents, requests)
 def test_the_statement_that_decided_says_so_alone(found, request):
     decision = parse(text(*found)).evaluate(request)
@@ -118,6 +128,7 @@ def _swapped(value: Any) -> Any:
     return value.swapcase()
 
 
+@CALM
 @given(documents, requests)
 def test_the_case_of_keys_and_actions_does_not_matter(found, request):
     swapped = []
@@ -141,6 +152,7 @@ def test_the_case_of_keys_and_actions_does_not_matter(found, request):
     assert verdict(found, request) is verdict(swapped, other)
 
 
+@CALM
 @given(documents, requests)
 def test_a_list_of_one_is_that_one(found, request):
     listed = [
@@ -166,11 +178,13 @@ def naive(wanted: str, value: str) -> bool:
     return bool(value) and wanted[0] in ("?", value[0]) and naive(wanted[1:], value[1:])
 
 
+@CALM
 @given(some.text("ab*?.:", max_size=8), some.text("ab*.:\n", max_size=8))
 def test_a_glob_agrees_with_a_naive_one(wanted, value):
     assert pattern.glob(wanted, "field", variables=True)(value, {}) is naive(wanted, value)
 
 
+@CALM
 @given(
     some.lists(some.text("ab*?", max_size=4), min_size=6, max_size=8), some.text("ab:", max_size=14)
 )
@@ -182,17 +196,18 @@ def test_an_arn_is_globs_part_by_part(parts, value):
     assert pattern.arn(wanted, "field", variables=False)(value, {}) is expected
 
 
+@CALM
 @given(some.text("ab*?${},' :", max_size=12), some.text("ab*?$", max_size=6))
 def test_any_text_is_a_pattern_or_refused(wanted, value):
     try:
         matches = pattern.glob(wanted, "field", variables=True)
-    except InvalidPolicy as refused:
+    except InvalidPolicy:
         assert "${" in wanted
-        assert "field" in str(refused)
     else:
         assert matches(value, {"a": ("b",)}) in (True, False)
 
 
+@CALM
 @given(some.text(max_size=20), some.text(max_size=20))
 def test_what_a_variable_stands_for_is_that_text_and_no_other(mine, other):
     matches = pattern.glob("<${key}>", "field", variables=True)

@@ -81,7 +81,7 @@ def test_what_a_topics_policy_may_say(found):
         ([on_topic(Resource=TOPIC + "2")], "Statement[0].Resource", topic_policy._RESOURCE),
         ([on_topic(Resource=[TOPIC, QUEUE])], "Statement[0].Resource", topic_policy._RESOURCE),
         (
-            [on_topic(Resource=None, NotResource=QUEUE)],
+            [on_topic(Resource=None, NotResource=TOPIC)],
             "Statement[0].NotResource",
             topic_policy._RESOURCE,
         ),
