@@ -95,17 +95,17 @@ async def test_an_endpoint_that_hangs_holds_up_no_other(topic, dispatch, running
 async def test_dispatchers_share_the_work_and_nothing_is_sent_twice(
     connect, topic, dispatch, running, listener
 ):
-    for number in range(8):
+    for number in range(6):
         await confirmed(topic, dispatch(), listener, f"/{number}")
     both = [running(connect()), running(connect())]
-    for number in range(25):
+    for number in range(10):
         await topic.publish_many([Notification(f"{number}.{part}") for part in range(4)])
-    await listener.reached(800)
-    await until(lambda: sum(one.counters.delivered for one in both) == 800)
+    await listener.reached(240)
+    await until(lambda: sum(one.counters.delivered for one in both) == 240)
 
     got = Counter((one.path, one.json()["Message"]) for one in listener.requests)
     assert set(got.values()) == {1}
-    assert len(got) == 800
+    assert len(got) == 240
 
 
 async def test_a_message_published_while_its_queue_is_at_work_is_sent_at_once(
