@@ -141,7 +141,7 @@ class Line:
             room = desk.dispatcher.room(self._work) - len(self._sending)
             if room <= 0:
                 await self._offer()
-                await self._until_news(None)
+                await self._until_news()
                 continue
             subject = await self._subject()
             if self._work.topic and subject is None:
@@ -162,11 +162,15 @@ class Line:
             if messages or self._more.is_set():
                 empty = False
                 continue
-            if self._sending:
-                await self._until_news(pause_ms / 1000 if pause_ms else None)
-                continue
             if pause_ms:
-                return self._now_ms() + pause_ms
+                if not self._sending:
+                    return self._now_ms() + pause_ms
+                # Nothing that happens meanwhile makes the limit another one.
+                await asyncio.wait(set(self._sending), timeout=pause_ms / 1000)
+                continue
+            if self._sending:
+                await self._until_news()
+                continue
             if desk.is_stopping:
                 break
             due_ms = await desk.executor.call(
@@ -227,13 +231,11 @@ class Line:
         if not task.cancelled() and task.exception() is not None:
             log.error("a delivery ended by a bug", exc_info=task.exception())
 
-    async def _until_news(self, seconds: float | None) -> None:
-        """Until a message was sent, something new came, or so long."""
+    async def _until_news(self) -> None:
+        """Until a message was sent, or something new came."""
         news = asyncio.ensure_future(self._more.wait())
         try:
-            await asyncio.wait(
-                {*self._sending, news}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({*self._sending, news}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             news.cancel()
 
