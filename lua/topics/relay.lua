@@ -16,15 +16,15 @@
 --                   grows, ..
 -- ARGV[#] now_ms    '' in production; the clock of a test
 --
--- Reply   1, or 0 when the caller is not the relayer (any more); then for each of up to 10 different
---         cursors: the cursor, where it moves when all was given, number of ids, ids .., number of
+-- Reply   1, or 0 when the caller is not the relayer (any more); number of the last change of a
+--         subscription; then for each of up to 10 different cursors: the cursor, where it moves when all was given, number of ids, ids .., number of
 --         messages, seq, packed, group, ..
 -- Errors  RMQ_TOPIC_DOES_NOT_EXIST
 -- Cost    O(subscriptions + 10 * max)
 --@include lib/base
 
 local state, outbox, cursors, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local s = call('HMGET', state, 'version', 'seq', 'relayer', 'relay_until')
+local s = call('HMGET', state, 'version', 'seq', 'relayer', 'relay_until', 'number')
 if not s[1] then return redis.error_reply('RMQ_TOPIC_DOES_NOT_EXIST') end
 local now, most = now_us(ARGV[#ARGV]), tonumber(ARGV[4])
 local n, m = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -38,7 +38,7 @@ for i = 7 + n, last, 3 do
   if call('HGET', cursors, ARGV[i]) == ARGV[i + 1] then call('HSET', cursors, ARGV[i], ARGV[i + 2]) end
 end
 for i = last + 1, #ARGV - 2, 2 do call('HINCRBY', stats, ARGV[i], ARGV[i + 1]) end
-if s[3] and s[3] ~= ARGV[1] and now < tonumber(s[4]) then return { 0 } end
+if s[3] and s[3] ~= ARGV[1] and now < tonumber(s[4]) then return { 0, s[5] } end
 
 -- 2. Who is where.
 local all, least = call('HGETALL', cursors), tonumber(s[2])
@@ -64,7 +64,7 @@ if least >= 0 then
 end
 
 -- 4. Read on.
-local reply = { 0 }
+local reply = { 0, s[5] }
 for i = 1, math.min(#at, 10) do
   local cursor = at[i]
   local entries = call('XRANGE', outbox, '(' .. cursor, '+', 'COUNT', most)

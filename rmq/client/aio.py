@@ -228,6 +228,7 @@ class AsyncClient:
         # In this order: who looks again must not find in our memory what is gone.
         self._registry.clear()
         self._topics.clear()
+        self._site.signing_key = None
         await self._executor.end_waits(ours)
         return count
 

@@ -223,6 +223,7 @@ class Client:
         # In this order: who looks again must not find in our memory what is gone.
         self._registry.clear()
         self._topics.clear()
+        self._site.signing_key = None
         self._executor.end_waits(ours)
         return count
 

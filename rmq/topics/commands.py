@@ -370,6 +370,15 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """What a relayer has to do next."""
+
+    number: str
+    """Of the last change of a subscription."""
+    batches: list[Batch]
+
+
+@dataclass(frozen=True, slots=True)
 class Given:
     """What a subscription was given: all between two cursors."""
 
@@ -386,17 +395,17 @@ def relay(
     away: Sequence[str],
     given: Sequence[Given],
     counts: Counts,
-) -> Call[list[Batch] | None]:
+) -> Call[Turn | None]:
     """A relayer's turn. None when the caller is not the relayer (any more)."""
     keep = info.attributes.archive_retention
     rest: list[Any] = [*away]
     rest += [part for one in given for part in (one.id, one.cursor, one.to)]
     rest += [part for pair in counts.items() for part in pair]
 
-    def parse(reply: Sequence[Any]) -> list[Batch] | None:
+    def parse(reply: Sequence[Any]) -> Turn | None:
         if int(reply[0]) == 0:
             return None
-        parts, found = iter(reply[1:]), []
+        parts, found = iter(reply[2:]), []
         for cursor in parts:
             to = int(next(parts))
             ids = [text_of(next(parts)) for _ in range(int(next(parts)))]
@@ -405,7 +414,7 @@ def relay(
                 for _ in range(int(next(parts)))
             ]
             found.append(Batch(int(cursor), to, ids, messages))
-        return found
+        return Turn(text_of(reply[1]), found)
 
     return script.load("topics/relay").call(
         info.name,

@@ -13,11 +13,11 @@ from rmq.errors import BrokenEnvelope, TopicDoesNotExist
 from rmq.queues.arriving import Line
 from rmq.topics import commands
 from rmq.topics.attributes import TopicInfo
-from rmq.topics.commands import Batch, Given
+from rmq.topics.commands import Batch, Given, Turn
 from rmq.topics.fanout import Delivery, counts_of, fan_out
 from rmq.topics.matching import Audience
 from rmq.topics.outgoing import Item, unpacked
-from rmq.topics.registry import TopicRegistry, known, up_to_date
+from rmq.topics.registry import TopicRegistry, audience, known, up_to_date
 from rmq.topics.subscription import Subscription
 
 RELAY_STEP = 25
@@ -33,17 +33,19 @@ def relay(registry: TopicRegistry, name: str) -> Plan[int]:
     while True:
         info = yield from known(registry, name)
         try:
-            batches: list[Batch] | None = yield commands.relay(
+            turn: Turn | None = yield commands.relay(
                 keys, info, registry.relayer, RELAY_STEP, away, given, counts
             )
         except TopicDoesNotExist:
             registry.drop(name)
             return total
-        if batches is None:
+        if turn is None:
             return total
-        info, listeners = yield from up_to_date(registry, name)
+        info, listeners = yield from audience(registry, name)
+        if listeners.number != turn.number:
+            info, listeners = yield from up_to_date(registry, name)
         given, deliveries = [], []
-        for batch in batches:
+        for batch in turn.batches:
             for id in batch.ids:
                 one = listeners.all.get(id)
                 if one is None:
