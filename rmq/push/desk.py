@@ -20,7 +20,7 @@ from rmq.push.sweeping import sweep_some
 from rmq.queues import plans
 from rmq.topics import ready
 from rmq.topics.inner import PLACES
-from rmq.topics.ready import CLAIM_MS, Claimed, Work
+from rmq.topics.ready import CLAIM_MS, OFFERED, Claimed, Work
 
 if TYPE_CHECKING:
     from rmq.client.aio import AsyncClient
@@ -32,6 +32,8 @@ RENEW_MS = CLAIM_MS // 3
 """How often claims are renewed, at the least."""
 CLAIM_STEP = 100
 """Inner queues that one call claims."""
+OFFER_S = 0.05
+"""For how long others may take what a line of ours offers, once they were told."""
 TROUBLE_S = 1.0
 """How soon a desk goes on that met trouble with Redis."""
 
@@ -72,7 +74,11 @@ class Desk:
                 sleep_ms = await self._claim(RENEW_MS)
                 if self.is_stopping:
                     return
-                if sleep_ms:
+                if sleep_ms == OFFERED:
+                    # Another dispatcher has this long to take it. Then it is ours again.
+                    await self._rest(asyncio.sleep(OFFER_S))
+                    await self._claim(RENEW_MS, takes_all=True)
+                elif sleep_ms:
                     wait_ms = RENEW_MS if sleep_ms < 0 else min(sleep_ms, RENEW_MS)
                     await self._rest(self.executor.run(_block(self.registry.push.wake, wait_ms)))
                 elif len(self._lines) >= self.dispatcher.slots.count:
@@ -107,7 +113,7 @@ class Desk:
         """Drain all that is due now, to the end. How many inner queues that were."""
         begun = self._begun
         while True:
-            await self._claim(0)
+            await self._claim(0, takes_all=True)
             if not self._tasks:
                 return self._begun - begun
             await asyncio.wait(self._tasks)
@@ -121,15 +127,16 @@ class Desk:
         """Renew the leases of all that is being sent for long."""
         await asyncio.gather(*(line.extend() for line in tuple(self._lines.values())))
 
-    async def _claim(self, wait_ms: int) -> int:
-        """Claim once, and begin with what was found. For how long there is nothing else (ms)."""
-        held = {line.claimed.work: line for line in self._lines.values()}
-        most = max(min(CLAIM_STEP, self.dispatcher.slots.count - len(held)), 1)
+    async def _claim(self, wait_ms: int, *, takes_all: bool = False) -> int:
+        """Claim once, and begin with what was found. For how long there is nothing else (ms), or
+        OFFERED. What lines offer is left to others, unless it *takes_all*."""
+        held = {work: line for work, line in self._lines.items() if not line.is_offered}
+        most = max(min(CLAIM_STEP, self.dispatcher.slots.count - len(self._lines)), 1)
         got = await self.executor.call(
             ready.claim(self.registry.push, most, wait_ms, [line.claimed for line in held.values()])
         )
         for work, line in held.items():
-            if line.claimed.until_ms < got.until_ms:
+            if line.claimed.until_ms < got.until_ms and not line.is_offered:
                 line.claimed = Claimed(work, got.until_ms)
         await self.subjects.look(one.work.topic for one in got.found if one.work.topic)
         for one in got.found:

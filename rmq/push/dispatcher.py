@@ -28,8 +28,10 @@ from rmq.push.desk import Desk
 from rmq.push.job import Sender
 from rmq.push.once import Once
 from rmq.push.slots import Slots
+from rmq.security.signature import SigningKey
 from rmq.topics.envelope import Signature
 from rmq.topics.ready import Work
+from rmq.topics.signing import signing_key
 
 log = logging.getLogger("rmq.push")
 
@@ -77,6 +79,7 @@ class Dispatcher:
         self.slots = Slots(concurrency)
         self.breakers = Breakers()
         self.signatures: Once[Signature] = Once(SIGNATURES)
+        self._keys: Once[SigningKey] = Once(1)
         self._counters = Counters()
         self._per_endpoint = per_endpoint
         self._desks: dict[str, Desk] = {}
@@ -126,10 +129,13 @@ class Dispatcher:
                 desk.wake()
             if desks:
                 await asyncio.wait(desks.values(), timeout=deadline)
-            tasks = [stop, house, *desks.values()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            tasks = {stop, house, *desks.values()}
+            while tasks:
+                for task in tasks:
+                    task.cancel()
+                # asyncio.wait_for may lose a cancellation (CPython 86296), and redis-py writes by
+                # it before Python 3.12.
+                _, tasks = await asyncio.wait(tasks, timeout=0.1)
             await asyncio.gather(*(desk.end() for desk in self._desks.values()))
             await self.flush()
 
@@ -175,6 +181,14 @@ class Dispatcher:
     def patience(self) -> float | None:
         """Seconds that a delivery may still take."""
         return None if self._stopped is None else max(self._stopped - time.monotonic(), 0)
+
+    async def signing_key(self) -> SigningKey:
+        """The key of our namespace, got once however many ask."""
+        registry = self.client._topics
+        known = registry.site.signing_key
+        if known is not None:
+            return known
+        return await self._keys.get("key", lambda: self.client._executor.run(signing_key(registry)))
 
     async def find_places(self) -> None:
         """Learn which accounts beside ours have something to push."""

@@ -43,6 +43,8 @@ log = logging.getLogger("rmq.push")
 
 EXTEND_S = LEASE.total_seconds() / 3
 """How often the lease of a message that is still being sent is renewed."""
+OFFER_MS = 1_000
+"""How soon others may take from an inner queue that keeps us as busy as it may."""
 TROUBLE_MS = 1_000
 """How soon a line goes on that met trouble with Redis."""
 BURY_AGAIN = timedelta(seconds=20)
@@ -79,6 +81,8 @@ class Line:
 
     def __init__(self, desk: Desk, claimed: Claimed) -> None:
         self.claimed = claimed
+        self.is_offered = False
+        """Whether the claim is up for others."""
         self._desk = desk
         self._registry = desk.registry
         self._work = claimed.work
@@ -93,7 +97,7 @@ class Line:
 
     def nudge(self, claimed: Claimed) -> None:
         """There is something new in it, and its claim is ours again."""
-        self.claimed = claimed
+        self.claimed, self.is_offered = claimed, False
         self._more.set()
 
     def wake(self) -> None:
@@ -136,7 +140,8 @@ class Line:
         while not desk.is_stopping:
             room = desk.dispatcher.room(self._work) - len(self._sending)
             if room <= 0:
-                await self._until_news(None)
+                await self._offer()
+                await self._until_news()
                 continue
             subject = await self._subject()
             if self._work.topic and subject is None:
@@ -157,11 +162,15 @@ class Line:
             if messages or self._more.is_set():
                 empty = False
                 continue
-            if self._sending:
-                await self._until_news(pause_ms / 1000 if pause_ms else None)
-                continue
             if pause_ms:
-                return self._now_ms() + pause_ms
+                if not self._sending:
+                    return self._now_ms() + pause_ms
+                # Nothing that happens meanwhile makes the limit another one.
+                await asyncio.wait(set(self._sending), timeout=pause_ms / 1000)
+                continue
+            if self._sending:
+                await self._until_news()
+                continue
             if desk.is_stopping:
                 break
             due_ms = await desk.executor.call(
@@ -172,6 +181,16 @@ class Line:
                 return due_ms and max(due_ms, self._now_ms() + empty * TROUBLE_MS)
             empty = True
         return self._now_ms()
+
+    async def _offer(self) -> None:
+        """Let another dispatcher work on it too: we have our hands full. In a moment, whoever comes
+        first claims it; it may be us again."""
+        self._more.clear()
+        if self.is_offered:
+            return
+        at_ms = self._now_ms() + OFFER_MS
+        await self._desk.executor.call(ready.done(self._registry.push, self.claimed, at_ms))
+        self.claimed, self.is_offered = Claimed(self._work, at_ms), True
 
     async def _subject(self) -> Subject | None:
         if not self._work.topic:
@@ -212,13 +231,11 @@ class Line:
         if not task.cancelled() and task.exception() is not None:
             log.error("a delivery ended by a bug", exc_info=task.exception())
 
-    async def _until_news(self, seconds: float | None) -> None:
-        """Until a message was sent, something new came, or so long."""
+    async def _until_news(self) -> None:
+        """Until a message was sent, or something new came."""
         news = asyncio.ensure_future(self._more.wait())
         try:
-            await asyncio.wait(
-                {*self._sending, news}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({*self._sending, news}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             news.cancel()
 
@@ -458,6 +475,7 @@ class Line:
         """The signature of a message. Of what goes to many it is made once."""
 
         async def make() -> Signature:
+            await self._desk.dispatcher.signing_key()
             await self._desk.executor.run(signing.sign(self._registry, [(message, version)]))
             assert message.signature is not None
             return message.signature

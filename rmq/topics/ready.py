@@ -19,6 +19,8 @@ from rmq.core import script
 from rmq.core.keys import PushKeys
 from rmq.core.script import Call, text_of
 
+OFFERED = -2
+"""Instead of a time: nothing is due but what was to be left to others."""
 CLAIM_MS = 30_000
 """For how long a claim holds; a dispatcher at work renews it."""
 
@@ -52,7 +54,8 @@ class Claims:
     until_ms: int
     """When those end that were held, and were renewed."""
     sleep_ms: int
-    """For how long there is nothing else to look for; -1 for until something is marked."""
+    """For how long there is nothing else to look for; -1 for until something is marked, OFFERED
+    where what is left to others is due."""
 
 
 def mark(keys: PushKeys, works: Iterable[Work], due_ms: int = 0) -> Call[None]:
@@ -68,11 +71,18 @@ def mark(keys: PushKeys, works: Iterable[Work], due_ms: int = 0) -> Call[None]:
     )
 
 
-def claim(keys: PushKeys, most: int, wait_ms: int, held: Sequence[Claimed] = ()) -> Call[Claims]:
+def claim(
+    keys: PushKeys,
+    most: int,
+    wait_ms: int,
+    held: Sequence[Claimed] = (),
+    offered: Sequence[Work] = (),
+) -> Call[Claims]:
     """Claim up to *most* (1 to 1,000), and renew those *held*, but not those marked since: these
-    are found again, or are another dispatcher's by now. *wait_ms* is for how long the caller
-    will wait where it finds nothing."""
+    are found again, or are another dispatcher's by now. What is *offered* is left to others.
+    *wait_ms* is for how long the caller will wait where it finds nothing."""
     rest: list[Any] = [part for one in held for part in (one.work.member, one.until_ms)]
+    rest += [part for one in offered for part in (one.member, -1)]
 
     def parse(reply: Sequence[Any]) -> Claims:
         until_ms, sleep_ms = int(reply[0]), int(reply[1])

@@ -168,6 +168,12 @@ class Sdk:
         self.seen |= seen
         return value
 
+    async def look(self, path: str) -> Any:
+        """What a page of ours says in JSON."""
+        response = await self.carry(Request("GET", path, "", {}, b""))
+        assert response.status == 200, response.body
+        return json.loads(response.body)
+
     async def queue(self, name: str, **attributes: str) -> str:
         """Make a queue; its URL."""
         found = await self.create_queue(QueueName=name, Attributes=attributes)

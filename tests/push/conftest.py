@@ -13,6 +13,7 @@ import pytest
 from rmq.push.dispatcher import Dispatcher
 from rmq.push.senders import Handlers, chosen
 from rmq.push.settings import PushSettings
+from rmq.security.signature import SigningKey
 from tests.push.listener import Listener
 
 PLACES = ["async-memory", "async-valkey", "async-cluster", "async-redis"]
@@ -26,8 +27,14 @@ def backend(request: pytest.FixtureRequest, servers: Any) -> Any:
     return Backend(colour, place, servers.url(place))
 
 
+@pytest.fixture(scope="session")
+def key() -> SigningKey:
+    """A key takes some time to make, and tests need no new ones."""
+    return SigningKey.create()
+
+
 @pytest.fixture
-async def dispatch(client: Any) -> AsyncIterator[Callable[..., Dispatcher]]:
+async def dispatch(client: Any, key: SigningKey) -> AsyncIterator[Callable[..., Dispatcher]]:
     """Makes dispatchers that may call this machine, and whose retries are not spread."""
     made: list[Dispatcher] = []
 
@@ -35,6 +42,7 @@ async def dispatch(client: Any) -> AsyncIterator[Callable[..., Dispatcher]]:
         client_of: Any = None, *, handlers: Handlers | None = None, **options: Any
     ) -> Dispatcher:
         of = client_of or client
+        of._site.signing_key = key
         settings = options.pop("settings", None) or PushSettings(allow_addresses=("loopback",))
         senders = chosen(settings, of._executor, handlers=handlers)
         senders |= options.pop("senders", {})

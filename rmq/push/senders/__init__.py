@@ -25,7 +25,6 @@ def chosen(
     *,
     handlers: Handlers | None = None,
     book: PhoneBook | None = None,
-    max_connections: int = 1000,
 ) -> dict[str, Sender]:
     """Senders by protocol, as *settings* want them. What they do not say how to send is recorded.
 
@@ -46,7 +45,7 @@ def chosen(
     recorder: Sender = RedisRecorder(executor)
     if settings.record_folder is not None:
         recorder = FileRecorder(settings.record_folder, executor)
-    http = HttpSender(settings.allowed, max_connections=max_connections)
+    http = HttpSender(settings.allowed)
     mail = MailSender(settings) if settings.smtp_host else recorder
     mobile = recorder
     if settings.mobile == "send" and book is not None:

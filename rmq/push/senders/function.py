@@ -133,10 +133,11 @@ def imported(name: str, setting: str) -> Any:
         sys.path.insert(0, here)
     try:
         return importlib.import_module(name)
-    except ValueError:
+    except (ValueError, TypeError):
         raise ConfigurationError(f"{setting} {name!r} is no module; give module:name") from None
-    except ImportError as error:
-        raise ConfigurationError(f"{setting} {name!r} can not be imported: {error}") from error
+    except Exception as error:  # whatever it does while it is imported
+        why = f"{type(error).__name__}: {error}"
+        raise ConfigurationError(f"{setting} {name!r} can not be imported: {why}") from error
 
 
 def function_name(endpoint: str) -> str:

@@ -10,6 +10,7 @@ import asyncio
 import smtplib
 import ssl
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -33,7 +34,7 @@ class MailSender:
     async def send(self, job: Job) -> None:
         try:
             message = composed(job, self._settings.smtp_from)
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, MessageError) as error:
             raise Permanent(f"it can not be sent as e-mail: {error}") from error
         await asyncio.to_thread(self._send, message)
 
