@@ -156,6 +156,35 @@ def translate(error_: ours.RmqError, caller: Caller, given: Given) -> AwsError:
             return error("SubscriptionLimitExceededException", str(error_))
         case ours.TooManyFilterPolicies():
             return error("FilterPolicyLimitExceededException", str(error_))
+        case ours.PlatformApplicationDoesNotExist():
+            return not_found("PlatformApplication")
+        case ours.EndpointDoesNotExist():
+            return not_found("Endpoint")
+        case ours.PlatformApplicationExists():
+            which = "Platform application"
+            return invalid("Attributes", f"{which} already exists with different attributes")
+        case ours.EndpointExists():
+            return invalid(
+                "Token",
+                f"Endpoint {error_.endpoint} already exists with the same Token, but different "
+                "attributes.",
+            )
+        case ours.PlatformApplicationDisabled():
+            return error("PlatformApplicationDisabledException", "Platform application is disabled")
+        case ours.EndpointDisabled():
+            return error("EndpointDisabledException", "Endpoint is disabled")
+        case ours.OptedOut():
+            return error("OptedOutException", "The phone number is opted out of SMS")
+        case ours.OptedInRecently():
+            return invalid("phoneNumber", "It may be opted in once every 30 days")
+        case ours.SandboxNumberDoesNotExist():
+            return no_resource()
+        case ours.TooManySandboxNumbers():
+            return error("UserErrorException", str(error_))
+        case ours.TooManyPasswords():
+            return error("ThrottledException", str(error_))
+        case ours.VerificationFailed():
+            return error("VerificationException", "The one-time password is not valid")
         case ours.ArchiveActive():
             return error(
                 "InvalidStateException",
@@ -185,7 +214,7 @@ def _attribute(given: Given, what: str) -> AwsError:
 
 def _invalid_parameter(error_: ours.InvalidParameter, given: Given) -> AwsError:
     """A parameter that the library refused, by its name there."""
-    from rmq.gateway.sns import attributes, subscriptions
+    from rmq.gateway.sns import attributes, phones, sms, subscriptions
 
     field = error_.field
     make = _FIELDS.get(field)
@@ -193,12 +222,15 @@ def _invalid_parameter(error_: ours.InvalidParameter, given: Given) -> AwsError:
         return make(error_, given)
     if field.startswith("attributes["):
         return _message_attribute(error_)
+    if field.startswith("message."):
+        return invalid("Message", f"{field.removeprefix('message.')} {_said(error_)}")
     if field.startswith("tag"):
         return invalid("Tags", _said(error_))
     if field.startswith("feedback["):
         return _attribute(given, f"{field[10:-2]}: {_said(error_)}")
+    names = attributes.NAME_OF | subscriptions.NAME_OF | phones.NAME_OF | sms.NAME_OF
     # A part of a delivery policy is called by its way there: `a field of delivery_policy.http`.
-    for own, name in (attributes.NAME_OF | subscriptions.NAME_OF).items():
+    for own, name in names.items():
         if re.search(rf"\b{own}\b", field):
             return _attribute(given, f"{name}: {error_}")
     return invalid(str(error_))
@@ -222,6 +254,8 @@ def _endpoint(error_: ours.InvalidParameter, given: Given) -> AwsError:
             "Invalid parameter: Endpoint",
             "FIFO SQS Queues can not be subscribed to standard SNS topics",
         )
+    if "Protocol" not in given:
+        return invalid("TargetArn" if "TargetArn" in given else "EndpointArn")
     protocol = given.get("Protocol", "")
     return invalid(ENDPOINTS.get(protocol, "Endpoint must match the specified protocol"))
 
@@ -237,6 +271,15 @@ ENDPOINTS = {
 }
 """By protocol, what is said of an endpoint that is not one of its kind; of the others, that it does
 not match."""
+
+
+def _number(error_: ours.InvalidParameter, given: Given) -> AwsError:
+    number = str(given.get("PhoneNumber", ""))[:40]
+    if "Message" in given:
+        return invalid("PhoneNumber", f"{number} is not valid to publish to")
+    return invalid(
+        "PhoneNumber" if "PhoneNumber" in given else "phoneNumber", "input incorrectly formatted"
+    )
 
 
 def _protocol(error_: ours.InvalidParameter, given: Given) -> AwsError:
@@ -322,7 +365,12 @@ _FIELDS: dict[str, Callable[[Any, Given], AwsError]] = {
         given, "ReplayPolicy: the topic must be a FIFO topic with an ArchivePolicy"
     ),
     "tags": _too_many_tags,
+    "application": lambda error_, given: invalid("PlatformApplicationArn"),
+    "application name": lambda error_, given: invalid("Name"),
+    "custom_user_data": lambda error_, given: invalid("CustomUserData", _said(error_)),
+    "number": _number,
+    "platform": lambda error_, given: invalid("Platform", _said(error_)),
     "topic name": lambda error_, given: invalid("Topic Name"),
-    "token": lambda error_, given: invalid("Token" if "Token" in given else "NextToken"),
+    "token": lambda error_, given: invalid("NextToken" if "NextToken" in given else "Token"),
 }
 """By the library's names of parameters."""
