@@ -62,6 +62,11 @@ class Operation:
         return query.writer(self._model.output_shape) if self.has_output else None
 
     @cached_property
+    def as_json(self) -> Any:
+        """What makes JSON's answer of one; None where that is the answer itself."""
+        return json.with_seconds(self._model.output_shape) if self.has_output else None
+
+    @cached_property
     def wrapper(self) -> str | None:
         """The name of the result's element in XML; None where there is none."""
         own = (

@@ -25,6 +25,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -170,7 +171,8 @@ class Sdk:
 
     async def look(self, path: str) -> Any:
         """What a page of ours says in JSON."""
-        response = await self.carry(Request("GET", path, "", {}, b""))
+        path, _, query = path.partition("?")
+        response = await self.carry(Request("GET", path, query, {}, b""))
         assert response.status == 200, response.body
         return json.loads(response.body)
 
@@ -192,7 +194,7 @@ class Sdk:
                 "x-amz-target": f"{self.service.target}.{operation}",
                 "x-amzn-query-mode": "true",
             }
-            body = json.dumps(parameters, default=_base64).encode()
+            body = json.dumps(parameters, default=_plain).encode()
         else:
             headers["content-type"] = "application/x-www-form-urlencoded; charset=utf-8"
             body = urlencode(form(operation, parameters, self.service)).encode()
@@ -229,7 +231,10 @@ def new_account() -> str:
     return str(10**11 + secrets.randbelow(9 * 10**11))
 
 
-def _base64(value: bytes) -> str:
+def _plain(value: bytes | datetime) -> str | float:
+    """A value as JSON has it."""
+    if isinstance(value, datetime):
+        return value.timestamp()
     return base64.b64encode(value).decode()
 
 
@@ -281,7 +286,7 @@ def _query_answer(
     # A parser makes an empty list of what is not there; JSON's check is for what is.
     there = {one.tag.removeprefix(xmlns) for one in results[0]}
     value = {name: one for name, one in value.items() if one not in ([], {}) or name in there}
-    said = json.loads(json.dumps(value, default=_base64))
+    said = json.loads(json.dumps(value, default=_plain))
     required = {f"answer.{name} is required and not there" for name in shape.required_members}
     assert set(strict.faults(shape, said)) <= required
     return value, set(strict.members(shape, said))

@@ -17,6 +17,7 @@ import rmq
 import rmq.testing
 from rmq.testing import HeldClock, private_namespace
 from tests.colours import in_thread
+from tests.gateway.conftest import OWN_ACCOUNT
 from tests.gateway.sdk import REGION, SNS, new_account
 from tests.gateway.sns.drives import DRIVES
 
@@ -31,6 +32,9 @@ class Boto:
         self._url = url
         self._here = here
         self.asked: set[str] = set()
+        self.region = client.meta.region_name
+        keys = client._request_signer._credentials
+        self.account = keys.access_key if url is not None else OWN_ACCOUNT
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
@@ -51,8 +55,9 @@ class Boto:
         from rmq.gateway.http import Request
 
         engine = self._here._engine
+        path, _, query = path.partition("?")
         answer = await in_thread(
-            lambda: engine.run(engine.endpoint(Request("GET", path, "", {}, b""))).result()
+            lambda: engine.run(engine.endpoint(Request("GET", path, query, {}, b""))).result()
         )
         return json.loads(answer.body)
 

@@ -157,6 +157,65 @@ async def _(sns: Sdk) -> Refused:
     return await refusal(sns.list_origination_numbers(MaxResults=31))
 
 
+async def _application(sns: Sdk, **attributes: str) -> str:
+    given = {"PlatformCredential": "secret", **attributes}
+    found = await sns.create_platform_application(Name="app", Platform="GCM", Attributes=given)
+    return str(found["PlatformApplicationArn"])
+
+
+async def _endpoint(sns: Sdk, application: str, **attributes: str) -> str:
+    found = await sns.create_platform_endpoint(
+        PlatformApplicationArn=application, Token="token", Attributes=attributes
+    )
+    return str(found["EndpointArn"])
+
+
+@causes("EndpointDisabledException")
+async def _(sns: Sdk) -> Refused:
+    arn = await _endpoint(sns, await _application(sns), Enabled="false")
+    return await refusal(sns.publish(TargetArn=arn, Message="x"))
+
+
+@causes("PlatformApplicationDisabledException")
+async def _(sns: Sdk) -> Refused:
+    arn = await _endpoint(sns, await _application(sns, Enabled="false"))
+    return await refusal(sns.publish(TargetArn=arn, Message="x"))
+
+
+NUMBER = "+15550100123"
+
+
+@causes("OptedOutException")
+async def _(sns: Sdk) -> Refused:
+    assert isinstance(sns.carry, Endpoint)
+    await sns.carry.client.sms.opt_out(NUMBER)
+    return await refusal(sns.create_sms_sandbox_phone_number(PhoneNumber=NUMBER))
+
+
+@causes("UserErrorException")
+async def _(sns: Sdk) -> Refused:
+    """The sandbox has room for ten."""
+    for number in range(10):
+        await sns.create_sms_sandbox_phone_number(PhoneNumber=f"+1555010{number:04}")
+    return await refusal(sns.create_sms_sandbox_phone_number(PhoneNumber="+15550200000"))
+
+
+@causes("ThrottledException")
+async def _(sns: Sdk) -> Refused:
+    """A number gets five passwords a day."""
+    for _ in range(5):
+        await sns.create_sms_sandbox_phone_number(PhoneNumber=NUMBER)
+    return await refusal(sns.create_sms_sandbox_phone_number(PhoneNumber=NUMBER))
+
+
+@causes("VerificationException")
+async def _(sns: Sdk) -> Refused:
+    await sns.create_sms_sandbox_phone_number(PhoneNumber=NUMBER)
+    return await refusal(
+        sns.verify_sms_sandbox_phone_number(PhoneNumber=NUMBER, OneTimePassword="00000")
+    )
+
+
 BY_FAULT = {
     "ConcurrentAccessException",
     "InternalErrorException",
@@ -170,9 +229,7 @@ BY_FAULT = {
     "ReplayLimitExceededException",
     "StaleTagException",
     "TagPolicyException",
-    "ThrottledException",
     "TopicLimitExceededException",
-    "UserErrorException",
 }
 """Nothing here causes these: there are no keys, no tag policies, no rates and no quotas."""
 
@@ -223,9 +280,14 @@ EACH = [
 ]
 
 
+WITHIN = {"PhoneNumber": NUMBER, "OneTimePassword": "12345", "MaxResults": 1}
+"""Parameters that the model has bounds for."""
+
+
 @pytest.mark.parametrize("operation", SNS.model.operation_names)
 async def test_a_test_may_ask_for_every_error_that_an_operation_lists(sns, gateway, operation):
     parameters = example(SNS.model.operation_model(operation).input_shape)
+    parameters |= {name: one for name, one in WITHIN.items() if name in parameters}
     for shape in (shape for name, shape in EACH if name == operation):
         code, status = _modelled(shape)
         for asked in (shape, code):
