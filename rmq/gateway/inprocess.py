@@ -127,6 +127,7 @@ class Engine:
         try:
             if wipe:
                 await self.endpoint.stop_pushing()
+                await self.endpoint.client._executor.end_watches()
                 await self.endpoint.reset()
         finally:
             await self.endpoint.close()

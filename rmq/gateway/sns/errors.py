@@ -282,6 +282,13 @@ def _number(error_: ours.InvalidParameter, given: Given) -> AwsError:
     )
 
 
+def _platform(error_: ours.InvalidParameter, given: Given) -> AwsError:
+    for parameter in ("PlatformApplicationArn", "EndpointArn", "TargetArn"):
+        if parameter in given:
+            return invalid(parameter)
+    return invalid("Platform", _said(error_))
+
+
 def _protocol(error_: ours.InvalidParameter, given: Given) -> AwsError:
     if error_.limit.startswith("one of"):
         said = str(given.get("Protocol", ""))[:100]
@@ -369,7 +376,7 @@ _FIELDS: dict[str, Callable[[Any, Given], AwsError]] = {
     "application name": lambda error_, given: invalid("Name"),
     "custom_user_data": lambda error_, given: invalid("CustomUserData", _said(error_)),
     "number": _number,
-    "platform": lambda error_, given: invalid("Platform", _said(error_)),
+    "platform": _platform,
     "topic name": lambda error_, given: invalid("Topic Name"),
     "token": lambda error_, given: invalid("NextToken" if "NextToken" in given else "Token"),
 }
