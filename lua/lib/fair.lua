@@ -108,11 +108,10 @@ local function fair_index(order, groups, loads)
   end
 
   -- Whether the queue ran empty. It then is like one that never had groups, until the next one comes.
-  function index.over(state, log, last_seq)
+  function index.over(state, log)
     if call('XLEN', log) > 0 then return false end
     call('UNLINK', order, groups, loads)
     call('HDEL', state, 'fair_from')
-    call('HSET', state, 'cursor', last_seq)
     return true
   end
 

@@ -198,8 +198,7 @@ if start > cursor then call('HSET', state, 'cursor', int(start)) end
 -- Expired messages were cleared away: what stands behind them may have its turn.
 if index and #gone > 0 then reply[3] = reply[3] + MORE end
 if wait_ms > 0 then
-  local soonest = -1
-  local lease = call('ZRANGEBYSCORE', inflight, LEASED, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  local soonest, lease = -1, call('ZRANGE', inflight, 0, 0, 'WITHSCORES')[2]
   if lease and lease_due(lease) < FAR then soonest = lease_due(lease) end
   local ripe = delayed_to > 0 and call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
   if ripe and (soonest < 0 or tonumber(ripe) < soonest) then soonest = tonumber(ripe) end
