@@ -24,7 +24,7 @@ local function fair_index(order, groups, loads)
   local function change(group)
     local one = changes[group]
     if not one then
-      one = { shift = 0, left = {} }
+      one = { shift = 0 }
       changes[group], names[#names + 1] = one, group
     end
     return one
@@ -46,7 +46,9 @@ local function fair_index(order, groups, loads)
 
   -- A message may no longer be received, whether or not it could be before.
   function index.leave(group, seq)
-    change(group).left[tonumber(seq)] = true
+    local one = change(group)
+    one.left = one.left or {}
+    one.left[tonumber(seq)] = true
     left[#left + 1] = member(group, seq)
   end
 
@@ -152,7 +154,7 @@ local function fair_index(order, groups, loads)
       local group, one = names[i], changes[names[i]]
       local count, was = string.match(known[i] or '0 ', '^(%d+) (%d*)$')
       local head, first = was, tonumber(was)
-      if first and one.left[first] then
+      if first and one.left and one.left[first] then
         local member_ = members_of(order, group, 1)[1]
         head = member_ and string.sub(member_, -16) or ''
       elseif one.joined and (not first or one.joined < first) then

@@ -37,9 +37,9 @@
 local state, log, inflight, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local first, wake, outbox, order = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local groups, loads = KEYS[9], KEYS[10]
--- Where there are groups, each message costs more. So many that became visible by themselves does one
--- receive bring back to their groups, so many turns are there in one.
-local JOINING, TURNS = 25, 50
+-- Where there are groups, each message costs more: so many at most are brought back to their groups
+-- when they became visible by themselves, and so many are taken, in one script.
+local JOINING, TURNS = 25, 25
 local want, visibility_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local in_flight_limit, wait_ms = tonumber(ARGV[5]), tonumber(ARGV[9])
 local s = call('HMGET', state, 'version', 'seq', 'cursor', 'received', 'waiting', 'sweep',
