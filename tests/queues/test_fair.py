@@ -586,6 +586,14 @@ async def test_receives_that_go_out_together_share_the_turns(queue, index):
     await index()
 
 
+async def test_many_receives_that_go_out_together_each_get_a_message(queue, index):
+    """More than have their turn in one script."""
+    await queue.send_many([Outgoing(b"%d" % i, message_group_id=f"t{i % 50}") for i in range(90)])
+    got = await asyncio.gather(*(queue.receive() for _ in range(90)))
+    assert sorted(int(one.body) for part in got for one in part) == list(range(90))
+    await index()
+
+
 async def test_sends_that_go_out_together_keep_their_groups(queue, index):
     await asyncio.gather(
         *(queue.send(f"{group}{i}", message_group_id=group) for i in range(10) for group in "ab"),

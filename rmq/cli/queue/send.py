@@ -55,8 +55,8 @@ def send(
         str | None,
         typer.Option(
             metavar="ID",
-            help="Message group id: a FIFO queue keeps the order within it, a standard queue lets no "
-            "group wait for the backlog of another.",
+            help="Message group id: a FIFO queue keeps the order within it, on a standard queue no "
+            "group waits for the backlog of another.",
         ),
     ] = None,
     dedup_id: Annotated[
