@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import backlog, gateway, receiving, report, sending, waiting
+from benchmarks import backlog, filtering, gateway, receiving, report, sending, waiting
 from benchmarks.bench import Bench
 from benchmarks.figure import Figure
 from tests.servers import single_server
@@ -25,6 +25,7 @@ FIGURES: tuple[Figure, ...] = (
     *sending.FIGURES,
     *receiving.FIGURES,
     *backlog.FIGURES,
+    *filtering.FIGURES,
     *gateway.FIGURES,
 )
 OPEN_FILES = 4096
