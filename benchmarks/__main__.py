@@ -14,7 +14,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import backlog, fair, gateway, receiving, report, sending, topics, waiting
+from benchmarks import (
+    backlog,
+    fair,
+    filtering,
+    gateway,
+    receiving,
+    report,
+    sending,
+    topics,
+    waiting,
+)
 from benchmarks.bench import Bench
 from benchmarks.figure import Figure
 from tests.servers import single_server
@@ -27,6 +37,7 @@ FIGURES: tuple[Figure, ...] = (
     *fair.FIGURES,
     *backlog.FIGURES,
     *topics.FIGURES,
+    *filtering.FIGURES,
     *gateway.FIGURES,
 )
 OPEN_FILES = 4096
