@@ -331,7 +331,7 @@ class Line:
     async def _send(self, job: Job) -> None:
         if job.protocol == "sqs":
             try:
-                await self._desk.to_queue(job.endpoint, job.payload)
+                await self._desk.ask_queue(job.endpoint, job.message.topic_arn, job.payload)
             except CallerError as error:
                 raise Permanent(str(error)) from error
             return
