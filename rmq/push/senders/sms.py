@@ -1,0 +1,83 @@
+"""SMS: handed to a function of yours, which knows your provider.
+
+    def send(sms: Sms) -> None: ...         RMQ_SMS_SENDER=app.sms:send
+
+It may be a coroutine. Whatever it raises passes, unless it is Permanent (rmq.push.job).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rmq.errors import ConfigurationError
+from rmq.push.job import Job, Passing, Permanent
+from rmq.push.senders.function import imported
+from rmq.topics.envelope import Rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """One text message."""
+
+    number: str
+    """E.164: +4930123456."""
+    text: str
+    id: str
+    """The message id; the same for each try."""
+    sender_id: str | None
+    """AWS.SNS.SMS.SenderID."""
+    sms_type: str | None
+    """AWS.SNS.SMS.SMSType: Promotional or Transactional."""
+    max_price: str | None
+    """AWS.SNS.SMS.MaxPrice: US dollars."""
+    origination_number: str | None
+    """AWS.MM.SMS.OriginationNumber."""
+
+
+class SmsSender:
+    """Calls the function for each message, in a thread if it is no coroutine."""
+
+    def __init__(self, function: Callable[[Sms], Any]) -> None:
+        self._function = function
+
+    @classmethod
+    def named(cls, source: str) -> SmsSender:
+        """By `module:name`. Raises ConfigurationError."""
+        module, _, name = source.partition(":")
+        function = getattr(imported(module, "sms_sender"), name, None)
+        if not callable(function):
+            raise ConfigurationError(f"sms_sender {source!r} names no function; give module:name")
+        return cls(function)
+
+    async def send(self, job: Job) -> None:
+        assert isinstance(job.message, Rendered)
+        given = job.header.attributes
+
+        def attribute(name: str) -> str | None:
+            return str(given[name][1]) if name in given else None
+
+        sms = Sms(
+            job.endpoint,
+            job.message.text,
+            job.message.id,
+            attribute("AWS.SNS.SMS.SenderID"),
+            attribute("AWS.SNS.SMS.SMSType"),
+            attribute("AWS.SNS.SMS.MaxPrice"),
+            attribute("AWS.MM.SMS.OriginationNumber"),
+        )
+        try:
+            if inspect.iscoroutinefunction(self._function):
+                await self._function(sms)
+            else:
+                await asyncio.to_thread(self._function, sms)
+        except (Passing, Permanent):
+            raise
+        except Exception as error:
+            raise Passing(f"{type(error).__name__}: {error}") from error
+
+    async def close(self) -> None:
+        pass

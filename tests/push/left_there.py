@@ -1,0 +1,18 @@
+"""A dispatcher in a process of its own, for a test that kills it."""
+
+import asyncio
+import sys
+
+import rmq
+from rmq.push.dispatcher import Dispatcher
+from rmq.push.senders import chosen
+from rmq.push.settings import PushSettings
+
+
+async def main(url: str, namespace: str) -> None:
+    client = rmq.connect_async(url, namespace=namespace)
+    senders = chosen(PushSettings(allow_addresses=("loopback",)), client._executor)
+    await Dispatcher(client, senders, per_endpoint=2).run(asyncio.Event())
+
+
+asyncio.run(main(*sys.argv[1:]))
