@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 from rmq.core.codec import PLAIN, Header, pack
 from rmq.core.place import read_arn
 from rmq.core.script import Block, Plan
-from rmq.errors import ServerError
+from rmq.errors import CallerError, ServerError
 from rmq.push import commands
 from rmq.push.line import Line
 from rmq.push.subjects import Subjects
 from rmq.push.sweeping import sweep_some
 from rmq.queues import plans
+from rmq.queues.registry import described
 from rmq.topics import ready
+from rmq.topics.fanout import refused
 from rmq.topics.inner import PLACES
 from rmq.topics.ready import CLAIM_MS, OFFERED, Claimed, Work
+from rmq.topics.registry import known
 
 if TYPE_CHECKING:
     from rmq.client.aio import AsyncClient
@@ -175,6 +178,20 @@ class Desk:
         queues = self.registry.queues_of(self.registry.places.namespace_of(found.place))
         packed = pack(body, header) if header.attributes else pack(body)
         await self.executor.run(plans.send_packed(queues, found.resource, packed))
+
+    async def ask_queue(self, arn: str, topic_arn: str, body: bytes) -> None:
+        """Ask a queue of another account to confirm, if its policy lets the topic send there.
+
+        Raises CallerError, ServerError.
+        """
+        topic, found = read_arn("topic", topic_arn), read_arn("queue", arn)
+        queues = self.registry.queues_of(self.registry.places.namespace_of(found.place))
+        info = await self.executor.run(known(self.registry, topic.resource))
+        queue = await self.executor.run(described(queues, found.resource))
+        why = refused(self.registry, info, arn, queue)
+        if why:
+            raise CallerError(why)
+        await self.to_queue(arn, body)
 
     def count(self, work: Work, is_delivered: bool, latency_ms: int) -> None:
         """Note what became of a message."""

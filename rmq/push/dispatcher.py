@@ -42,6 +42,8 @@ PER_ENDPOINT = 20
 STOP_S = 20.0
 """How long deliveries that are under way may take when a dispatcher is stopped: longer than an
 endpoint may take to answer."""
+AWAY_S = 2.0
+"""When a dispatcher is stopped, it does not wait longer than this for a Redis that is away."""
 FLUSH_S = 1.0
 """How often counts are written down. Those of the last second are lost with a dispatcher."""
 SWEEP_S = 5.0
@@ -112,8 +114,6 @@ class Dispatcher:
         stop = asyncio.create_task(stopping.wait())
         house = asyncio.create_task(self._keep_house(), name="rmq-house")
         try:
-            with suppress(ServerError):  # it is looked for again every few seconds
-                await self.find_places()
             for namespace in self._desks:
                 self._start(namespace)
             while not stop.done():
@@ -128,7 +128,8 @@ class Dispatcher:
             for desk in self._desks.values():
                 desk.wake()
             if desks:
-                await asyncio.wait(desks.values(), timeout=deadline)
+                # A claim that is under way is answered in no time, or Redis is away.
+                await asyncio.wait(desks.values(), timeout=min(deadline, AWAY_S))
             tasks = {stop, house, *desks.values()}
             while tasks:
                 for task in tasks:
@@ -137,7 +138,9 @@ class Dispatcher:
                 # it before Python 3.12.
                 _, tasks = await asyncio.wait(tasks, timeout=0.1)
             await asyncio.gather(*(desk.end() for desk in self._desks.values()))
-            await self.flush()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(AWAY_S):
+                    await self.flush()
 
     async def drain(self) -> int:
         """Send all that is due now, to the end, and return how many tries that were. For tests and
@@ -213,7 +216,10 @@ class Dispatcher:
 
     async def _keep_house(self) -> None:
         """What has to be done now and then."""
-        swept = time.monotonic() - random.random() * SWEEP_S
+        # Others begin at the same moment.
+        swept = time.monotonic() - SWEEP_S * random.random()
+        with suppress(ServerError):  # they are looked for again below
+            await self.find_places()
         while True:
             await asyncio.sleep(FLUSH_S)
             try:

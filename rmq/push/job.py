@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from rmq.core.codec import Header
 from rmq.topics.delivery_policy import DeliveryPolicy
 from rmq.topics.envelope import Confirmation, Rendered
+from rmq.topics.registry import TopicRegistry
 
 
 class Passing(Exception):
@@ -36,8 +37,8 @@ class Permanent(Exception):
 class Job:
     """One delivery, as a sender gets it."""
 
-    namespace: str
-    """Of the topic."""
+    registry: TopicRegistry
+    """Whose message it is: the account and its namespace."""
     protocol: str
     endpoint: str
     """A URL, an address, a number, an ARN or the name of a function."""
@@ -85,3 +86,11 @@ class Sender(Protocol):
 
     async def close(self) -> None:
         """Give back connections. Nothing is sent afterwards."""
+
+
+@runtime_checkable
+class Told(Protocol):
+    """A sender that wants to know what was given up."""
+
+    async def given_up(self, job: Job, reason: str) -> None:
+        """A message will never be delivered."""

@@ -25,7 +25,7 @@ from rmq.core.codec import Header
 from rmq.core.events import Pushed
 from rmq.errors import BrokenEnvelope, CallerError, QueueDoesNotExist, RmqError, ServerError
 from rmq.push import commands
-from rmq.push.job import Job, Passing, Permanent
+from rmq.push.job import Job, Passing, Permanent, Told
 from rmq.push.subjects import Subject
 from rmq.queues import plans
 from rmq.queues.aio import AsyncQueue
@@ -321,13 +321,17 @@ class Line:
             job.attempt,
             why,
         )
-        if await self._bury(subject, message, job):
-            await self._end(subject, message, job, "failed")
+        if not await self._bury(subject, message, job):
+            return
+        await self._end(subject, message, job, "failed")
+        sender = dispatcher.senders.get(job.protocol)
+        if isinstance(sender, Told):
+            await self._quietly(sender.given_up(job, why))
 
     async def _send(self, job: Job) -> None:
         if job.protocol == "sqs":
             try:
-                await self._desk.to_queue(job.endpoint, job.payload)
+                await self._desk.ask_queue(job.endpoint, job.message.topic_arn, job.payload)
             except CallerError as error:
                 raise Permanent(str(error)) from error
             return
@@ -414,7 +418,7 @@ class Line:
         if version is not None:
             rendered.signature = await self._signature(rendered, version)
         return Job(
-            namespace=self._registry.namespace,
+            registry=self._registry,
             protocol=one.protocol,
             endpoint=one.endpoint,
             message=rendered,
@@ -449,7 +453,7 @@ class Line:
         if target.protocol in SIGNED:
             made.signature = await self._signature(made, target.signature_version)
         return Job(
-            namespace=self._registry.namespace,
+            registry=self._registry,
             protocol=target.protocol,
             endpoint=target.endpoint,
             message=made,

@@ -54,12 +54,9 @@ class Listener:
     async def start(cls, tls: ssl.SSLContext | None = None) -> Self:
         made = cls()
         made._server = await asyncio.start_server(made._serve, "127.0.0.1", 0, ssl=tls)
+        made.port = made._server.sockets[0].getsockname()[1]
         made._scheme = "https" if tls else "http"
         return made
-
-    @property
-    def port(self) -> int:
-        return self._server.sockets[0].getsockname()[1]
 
     def url(self, path: str = "/", *, user: str = "") -> str:
         return f"{self._scheme}://{user and user + '@'}127.0.0.1:{self.port}{path}"

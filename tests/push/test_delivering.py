@@ -1,8 +1,14 @@
 """Delivering over HTTP: the confirmation, what a subscriber gets, retries, and where it ends."""
 
+import io
+import json
+import urllib.request
 from datetime import timedelta
+from email.message import Message
+from urllib.response import addinfourl
 
 import pytest
+from aws_sns_verifier.validator import validate_sns_signature
 
 from rmq.security.signature import verify
 from rmq.topics.message import Notification
@@ -64,6 +70,102 @@ async def test_a_topic_says_how_it_is_signed(client, dispatcher, listener, versi
     key = await client._executor.run(signing_key(client._topics))
     assert envelope["SignatureVersion"] == str(version)
     assert verify(envelope, key.certificate)
+
+
+class _Web(urllib.request.BaseHandler):
+    """The web, of which there is one page."""
+
+    def __init__(self, url, page):
+        self._url, self._page = url, page
+
+    def https_open(self, request):
+        assert request.full_url == self._url
+        found = addinfourl(io.BytesIO(self._page.encode()), Message(), self._url, 200)
+        found.msg = "OK"
+        return found
+
+
+@pytest.fixture
+def web():
+    """Says what a URL leads to, for urllib."""
+
+    def web(url, page):
+        opener = urllib.request.OpenerDirector()
+        opener.add_handler(_Web(url, page))
+        urllib.request.install_opener(opener)
+
+    yield web
+    urllib.request.install_opener(None)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_validator_of_others_takes_what_arrives(connect, dispatch, listener, web, version):
+    """aws-sns-verifier, on the request to confirm and on a message."""
+    client = connect(endpoint_url="https://sns.us-east-1.amazonaws.com")
+    topic = await client.create_topic("orders", signature_version=version)
+    dispatcher = dispatch(client)
+    one = await topic.subscribe(listener.url())
+    await dispatcher.drain()
+    await topic.confirm_subscription(one.token)
+    await topic.publish('say "ü"\n', subject="greetings", attributes={"n": 7})
+    await dispatcher.drain()
+
+    key = await client._executor.run(signing_key(client._topics))
+    for request, kind in zip(
+        listener.requests, ("SubscriptionConfirmation", "Notification"), strict=True
+    ):
+        envelope = request.json()
+        assert envelope["Type"] == kind
+        web(envelope["SigningCertURL"], key.certificate)
+        validate_sns_signature(envelope, topic.arn, auto_confirm_subscription=False)
+        with pytest.raises(Exception, match="Invalid signature"):
+            validate_sns_signature(
+                envelope | {"Message": "another"}, topic.arn, auto_confirm_subscription=False
+            )
+
+
+async def test_a_queue_of_another_account_is_asked_as_well(client, topic, dispatcher):
+    other = client.in_account("111122223333", "us-east-1")
+    queue = await other.create_queue("theirs")
+    await queue.set_attributes(policy=json.dumps(LETS_ALL_IN))
+    one = await topic.subscribe("arn:aws:sqs:us-east-1:111122223333:theirs", "sqs")
+    assert not one.confirmed
+
+    assert await dispatcher.drain() == 1
+
+    (asked,) = await queue.receive()
+    assert asked.json()["Type"] == "SubscriptionConfirmation"
+    assert asked.json()["Token"] == one.token
+    assert asked.json()["Signature"]
+    await asked.delete()
+    await topic.confirm_subscription(one.token)
+    await topic.publish("hello")
+    (told,) = await queue.receive()
+    assert told.json()["Message"] == "hello"
+
+
+async def test_a_queue_that_does_not_let_the_topic_in_is_not_asked(client, topic, dispatcher):
+    other = client.in_account("111122223333", "us-east-1")
+    queue = await other.create_queue("theirs")
+    await topic.subscribe("arn:aws:sqs:us-east-1:111122223333:theirs", "sqs")
+
+    assert await dispatcher.drain() == 1
+
+    assert await queue.receive() == []
+    assert dispatcher.counters.failed == 1
+
+
+LETS_ALL_IN = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "sqs:SendMessage",
+            "Resource": "arn:aws:sqs:us-east-1:111122223333:theirs",
+        }
+    ],
+}
 
 
 async def test_raw_delivery_is_the_message_alone(topic, dispatcher, listener):

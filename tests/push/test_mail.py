@@ -37,7 +37,8 @@ async def mailbox():
 
     def login(server, session, envelope, mechanism, data):
         assert isinstance(data, LoginPassword)
-        return AuthResult(success=(data.login, data.password) == (b"me", b"secret"))
+        is_known = (data.login, data.password) == (b"me", b"secret")
+        return AuthResult(success=is_known, handled=is_known)
 
     def connection():
         return SMTP(box, authenticator=login, auth_require_tls=False)

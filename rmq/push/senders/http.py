@@ -49,12 +49,17 @@ class HttpSender:
     ) -> None:
         """*max_connections*: to one endpoint. *timeout*: of one delivery as a whole, seconds."""
         self._timeout = timeout
-        context = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify)
-        self._pools = Pools(
-            lambda: GuardedTransport(
-                allow, resolver=resolver, verify=context, max_connections=max_connections
+        self._verify = verify
+
+        def make() -> GuardedTransport:
+            # Read once: it takes as long as fifty deliveries.
+            if not isinstance(self._verify, ssl.SSLContext):
+                self._verify = httpx.create_ssl_context(self._verify)
+            return GuardedTransport(
+                allow, resolver=resolver, verify=self._verify, max_connections=max_connections
             )
-        )
+
+        self._pools = Pools(make)
         # Follows no redirect, and takes nothing from the environment: a proxy would connect in our
         # place.
         self._client = httpx.AsyncClient(

@@ -88,7 +88,7 @@ class RedisRecorder:
 
     async def send(self, job: Job) -> None:
         record = _encoder.encode(recorded_from(job, self._executor.clock.now_ms()))
-        key = recorded_key(PushKeys(job.namespace), KINDS[job.protocol])
+        key = recorded_key(job.registry.push, KINDS[job.protocol])
         await self._executor.call(write(key, record))
 
     async def close(self) -> None:

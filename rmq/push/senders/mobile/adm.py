@@ -7,7 +7,6 @@ Source: Request an access token, Send a message via Amazon Device Messaging (Ama
 
 from __future__ import annotations
 
-import time
 from typing import Any
 from urllib.parse import quote
 
@@ -15,9 +14,8 @@ import httpx
 import msgspec
 
 from rmq.push.job import Passing
-from rmq.push.senders.mobile.sender import Message, Phone, outcome
+from rmq.push.senders.mobile.sender import AccessTokens, Message, Phone, outcome
 
-EARLY_S = 300
 LONGEST_S = 2_678_400
 """ADM keeps a message for at most 31 days."""
 GONE = ("InvalidRegistrationId", "Unregistered")
@@ -32,8 +30,7 @@ class Adm:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
-        """By client id and secret: an access token, and when it ends by the monotonic clock."""
+        self._tokens = AccessTokens()
 
     async def push(self, client: httpx.AsyncClient, phone: Phone, message: Message) -> None:
         identity = (phone.principal, phone.credential)
@@ -54,29 +51,21 @@ class Adm:
             headers={"Authorization": f"Bearer {await self._access(client, identity)}", **KINDS},
         )
         if response.status_code == 401:
-            self._tokens.pop(identity, None)
+            self._tokens.drop(identity)
             raise Passing("ADM does not take our access token")
         said = _reason(response)
         outcome(response, said, gone=said in GONE)
 
     async def _access(self, client: httpx.AsyncClient, identity: tuple[str, str]) -> str:
-        token, ends = self._tokens.get(identity, ("", 0.0))
-        if time.monotonic() < ends:
-            return token
-        response = await client.post(
-            f"{self._url}/auth/o2/token",
-            data={
-                "grant_type": "client_credentials",
-                "scope": "messaging:push",
-                "client_id": identity[0],
-                "client_secret": identity[1],
-            },
+        asked = {
+            "grant_type": "client_credentials",
+            "scope": "messaging:push",
+            "client_id": identity[0],
+            "client_secret": identity[1],
+        }
+        return await self._tokens.get(
+            identity, lambda: client.post(f"{self._url}/auth/o2/token", data=asked)
         )
-        outcome(response, "to the request for an access token", gone=False)
-        found: dict[str, Any] = response.json()
-        token = str(found["access_token"])
-        self._tokens[identity] = token, time.monotonic() + int(found["expires_in"]) - EARLY_S
-        return token
 
 
 def _seconds(message: Message) -> int:

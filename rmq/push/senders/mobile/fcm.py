@@ -15,12 +15,10 @@ import jwt
 import msgspec
 
 from rmq.push.job import Passing, Permanent
-from rmq.push.senders.mobile.sender import Message, Phone, outcome
+from rmq.push.senders.mobile.sender import AccessTokens, Message, Phone, outcome
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-EARLY_S = 300
-"""So long before its end an access token is not used any more."""
 GONE = ("UNREGISTERED", "SENDER_ID_MISMATCH")
 """FCM: error codes that mean the token is of no use here."""
 
@@ -39,8 +37,7 @@ class Fcm:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        self._tokens: dict[str, tuple[str, float]] = {}
-        """By credential: an access token, and when it ends by the monotonic clock."""
+        self._tokens = AccessTokens()
 
     async def push(self, client: httpx.AsyncClient, phone: Phone, message: Message) -> None:
         try:
@@ -56,37 +53,30 @@ class Fcm:
             headers={"Authorization": f"Bearer {token}"},
         )
         if response.status_code == 401:
-            self._tokens.pop(phone.credential, None)
+            self._tokens.drop(phone.credential)
             raise Passing("FCM does not take our access token")
         said = _error_code(response)
         outcome(response, said, gone=said in GONE or _names_token(response, said))
 
     async def _access(self, client: httpx.AsyncClient, credential: str, account: _Account) -> str:
-        token, ends = self._tokens.get(credential, ("", 0.0))
-        if time.monotonic() < ends:
-            return token
-        now = int(time.time())
-        claims = {
-            "iss": account.client_email,
-            "scope": SCOPE,
-            "aud": account.token_uri,
-            "iat": now,
-            "exp": now + 3600,
-        }
-        try:
-            assertion = jwt.encode(claims, account.private_key, algorithm="RS256")
-        except (ValueError, TypeError, jwt.PyJWTError) as error:
-            raise Permanent(
-                f"the service account's private_key can not be used: {error}"
-            ) from error
-        response = await client.post(
-            account.token_uri, data={"grant_type": GRANT, "assertion": assertion}
-        )
-        outcome(response, "to the request for an access token", gone=False)
-        found: dict[str, Any] = response.json()
-        token = str(found["access_token"])
-        self._tokens[credential] = token, time.monotonic() + int(found["expires_in"]) - EARLY_S
-        return token
+        async def ask() -> httpx.Response:
+            now = int(time.time())
+            claims = {
+                "iss": account.client_email,
+                "scope": SCOPE,
+                "aud": account.token_uri,
+                "iat": now,
+                "exp": now + 3600,
+            }
+            try:
+                assertion = jwt.encode(claims, account.private_key, algorithm="RS256")
+            except (ValueError, TypeError, jwt.PyJWTError) as error:
+                why = f"the service account's private_key can not be used: {error}"
+                raise Permanent(why) from error
+            asked = {"grant_type": GRANT, "assertion": assertion}
+            return await client.post(account.token_uri, data=asked)
+
+        return await self._tokens.get(credential, ask)
 
 
 def request(message: Message, token: str) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
@@ -16,6 +18,8 @@ from rmq.push.settings import PushSettings
 from rmq.topics.envelope import for_protocol
 
 TIMEOUT_S = 15.0
+EARLY_S = 300
+"""So long before its end an access token is not used any more."""
 TIME_TO_LIVE = timedelta(weeks=4)
 """Unless the message says (Amazon SNS: Using the Amazon SNS time to live message attribute)."""
 
@@ -39,11 +43,14 @@ class Phone:
 class PhoneBook(Protocol):
     """Who knows the platform endpoints."""
 
-    async def find(self, namespace: str, arn: str) -> Phone | None:
-        """The phone of an endpoint; None where there is none any more."""
+    async def find(self, job: Job) -> Phone | None:
+        """The phone that a job is for; None where there is none any more."""
 
-    async def disable(self, namespace: str, arn: str, why: str) -> None:
+    async def disable(self, job: Job, phone: Phone) -> None:
         """Its token is of no use."""
+
+    async def given_up(self, job: Job, reason: str) -> None:
+        """A message for it will never be delivered."""
 
 
 class TokenRefused(Permanent):
@@ -81,6 +88,40 @@ class Message:
         return found
 
 
+class AccessTokens:
+    """Access tokens by whom they are for, each got once however many ask."""
+
+    def __init__(self) -> None:
+        self._found: dict[Hashable, tuple[str, float]] = {}
+        """A token, and when it ends by the monotonic clock."""
+        self._lock = asyncio.Lock()
+
+    async def get(self, owner: Hashable, ask: Callable[[], Awaitable[httpx.Response]]) -> str:
+        """The token that is good now; by *ask* if there is none (RFC 6749, section 5.1)."""
+        async with self._lock:
+            token, ends = self._found.get(owner, ("", 0.0))
+            if time.monotonic() < ends:
+                return token
+            response = await ask()
+            outcome(response, "to the request for an access token", gone=False)
+            try:
+                given = msgspec.json.decode(response.content, type=_Granted)
+            except msgspec.MsgspecError as error:
+                raise Passing(f"an access token that can not be read: {error}") from error
+            ends = time.monotonic() + given.expires_in - EARLY_S
+            self._found[owner] = given.access_token, ends
+            return given.access_token
+
+    def drop(self, owner: Hashable) -> None:
+        """It was not taken."""
+        self._found.pop(owner, None)
+
+
+class _Granted(msgspec.Struct):
+    access_token: str
+    expires_in: int
+
+
 class MobileSender:
     """Sends to platform endpoints."""
 
@@ -99,7 +140,7 @@ class MobileSender:
         }
 
     async def send(self, job: Job) -> None:
-        phone = await self._book.find(job.namespace, job.endpoint)
+        phone = await self._book.find(job)
         if phone is None:
             raise Permanent("the platform endpoint does not exist any more")
         if not phone.is_enabled:
@@ -109,11 +150,14 @@ class MobileSender:
             raise Permanent(f"platform {phone.platform} is not spoken any more")
         try:
             await plugin.push(self._client, phone, message_for(job.body, job.header, phone))
-        except TokenRefused as error:
-            await self._book.disable(job.namespace, job.endpoint, str(error))
+        except TokenRefused:
+            await self._book.disable(job, phone)
             raise
         except (httpx.HTTPError, OSError) as error:
             raise Passing(f"{type(error).__name__}: {error}") from error
+
+    async def given_up(self, job: Job, reason: str) -> None:
+        await self._book.given_up(job, reason)
 
     async def close(self) -> None:
         await self._client.aclose()
