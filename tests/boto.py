@@ -680,7 +680,8 @@ def _suspect(value: Any, shape: Any, path: str = "") -> str:
     """The path of the first value that is not of its type. AWS says that there is one, but not
     always which. Raises NotInAws for one that boto3 can not write, or writes as something else."""
     if shape.type_name not in MEMBERS_OF:
-        is_of_type = isinstance(value, _KINDS[shape.type_name]) and not isinstance(value, bool)
+        is_flag = isinstance(value, bool) == (shape.type_name == "boolean")
+        is_of_type = isinstance(value, _KINDS[shape.type_name]) and is_flag
         return path if not is_of_type or _is_lone(value) else ""
     if not isinstance(value, (list, tuple) if shape.type_name == "list" else Mapping):
         raise NotInAws(f"a value that boto3 can not write: {path}")
@@ -704,7 +705,7 @@ MEMBERS_OF: dict[str, Callable[[Any, Any], Any]] = {
     "map": lambda shape, name: shape.value,
     "list": lambda shape, name: shape.member,
 }
-_KINDS = {"string": str, "integer": int, "blob": bytes, "boolean": int}
+_KINDS = {"string": str, "integer": int, "blob": bytes, "boolean": bool}
 
 
 def _is_lone(value: Any) -> bool:

@@ -5,6 +5,7 @@ What the library says beyond AWS's answer is Untold, or NotInAws at once.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -84,8 +85,13 @@ class Topics:
             given["Attributes"] = made
         if tags is not None:
             given["Tags"] = _tags(tags)
-        found = await self.ask_sns("CreateTopic", name, Name=name, **given)
         topic = BotoTopic(self, name)
+        try:
+            found = await self.ask_sns("CreateTopic", name, Name=name, **given)
+        except ours.TopicExists as error:
+            if isinstance(error.attribute, str):
+                raise
+            raise await topic.differing(attributes) from error
         assert found["TopicArn"] == topic.arn
         return topic
 
@@ -114,8 +120,8 @@ class Topics:
             if token is None:
                 return
 
-    async def delete_topic(self, name: Any) -> None:
-        await self.topic(name).delete_topic()
+    async def delete_topic(self, name: Any) -> bool:
+        return await self.topic(name).delete_topic()
 
 
 class Names(list[str]):
@@ -147,7 +153,18 @@ class BotoTopic:
 
     async def publish(self, message: Any, **extras: Any) -> Published:
         entry = entry_of(Notification(message, **extras))
-        return _published_as(await self._ask("Publish", TopicArn=self.arn, **entry))
+        try:
+            return _published_as(await self._ask("Publish", TopicArn=self.arn, **entry))
+        except ours.InvalidParameter as error:
+            raise await self._named(error, entry) from error
+
+    async def _named(self, error: Any, entry: Mapping[str, Any]) -> Any:
+        """The same error, with the size and the limit, which SNS does not tell."""
+        if getattr(error, "field", "") != "message size":
+            return error
+        most = (await self.info()).attributes.largest_message
+        size = Words(f"{_size(entry)} bytes")
+        return ours.InvalidParameter(error.field, size, f"at most {most} bytes")
 
     async def publish_many(self, messages: Any) -> BatchResult[Any]:
         if not isinstance(messages, Iterable) or isinstance(messages, (str, bytes)):
@@ -171,7 +188,8 @@ class BotoTopic:
             results[int(one["Id"])] = _published_as(one)
         for one in answer["Failed"]:
             assert one["SenderFault"] is True
-            results[int(one["Id"])] = error_of(one["Code"], one["Message"], self.name)
+            error = error_of(one["Code"], one["Message"], self.name)
+            results[int(one["Id"])] = await self._named(error, entries[int(one["Id"])])
         assert all(one is not None for one in results), "an entry without an answer"
         return results
 
@@ -191,15 +209,34 @@ class BotoTopic:
             protocol = str(where).partition(":")[0]
             protocol = "sqs" if protocol == "arn" else protocol
         made = self._subscription_attributes(attributes)
-        found = await self._ask(
-            "Subscribe",
-            TopicArn=self.arn,
-            Protocol=protocol,
-            Endpoint=where,
-            ReturnSubscriptionArn=True,
-            **({"Attributes": made} if made else {}),
-        )
+        given = {"Attributes": made} if made else {}
+        try:
+            found = await self._ask(
+                "Subscribe",
+                TopicArn=self.arn,
+                Protocol=protocol,
+                Endpoint=where,
+                ReturnSubscriptionArn=True,
+                **given,
+            )
+        except ours.QueueDoesNotExist as error:
+            queue = str(where).rpartition(":")[2]
+            raise ours.QueueDoesNotExist(f"there is no queue {queue}", queue=queue) from error
+        except ours.SubscriptionExists as error:
+            raise await self._differing_subscription(str(where), attributes) from error
         return await self.subscription(found["SubscriptionArn"])
+
+    async def _differing_subscription(
+        self, endpoint: str, wanted: Mapping[str, Any]
+    ) -> ours.SubscriptionExists:
+        """The error that names the first attribute which is not as *wanted*."""
+        async for one in self.all_subscriptions():
+            if one.endpoint == endpoint:
+                has = one.attributes
+                names = (field for field, value in wanted.items() if getattr(has, field) != value)
+                said = f"{endpoint} is subscribed with another {(name := next(names, ''))}"
+                return ours.SubscriptionExists(said, topic=self.name, attribute=name)
+        raise NotInAws("what a subscription was told that waits for its confirmation")
 
     def _queue_arn(self, name: Any) -> str:
         return f"arn:aws:sqs:{REGION}:{self._client.account}:{name}"
@@ -235,8 +272,16 @@ class BotoTopic:
         return id if str(id).startswith("arn:") else f"{self.arn}:{id}"
 
     async def subscription(self, id: str) -> Subscription:
-        found = await self._ask("GetSubscriptionAttributes", SubscriptionArn=self._arn_of(id))
-        return subscription_out(found["Attributes"])
+        return subscription_out(await self._subscription(id))
+
+    async def _subscription(self, id: str) -> dict[str, str]:
+        try:
+            found = await self._ask("GetSubscriptionAttributes", SubscriptionArn=self._arn_of(id))
+        except ours.SubscriptionDoesNotExist as error:
+            raise ours.SubscriptionDoesNotExist(
+                f"{self.name} has no subscription {id}", topic=self.name, subscription=id
+            ) from error
+        return dict(found["Attributes"])
 
     async def subscriptions(self, *, limit: Any = PAGE, token: Any = None) -> Subscriptions:
         if limit != PAGE:
@@ -261,6 +306,7 @@ class BotoTopic:
                 return
 
     async def set_subscription(self, id: str, **attributes: Any) -> Subscription:
+        await self.subscription(id)
         made = self._subscription_attributes(attributes)
         if len(made) > 1:
             raise NotInAws("several attributes in one change")
@@ -276,14 +322,13 @@ class BotoTopic:
     async def unsubscribe(self, id: str, *, farewell: bool = False) -> Any:
         if farewell:
             raise NotInAws("an unsigned call by boto3")
-        arn = self._arn_of(id)
+        found = True
         try:
             await self.subscription(id)
-        except (ours.SubscriptionDoesNotExist, ours.TopicDoesNotExist):
-            await self._ask("Unsubscribe", SubscriptionArn=arn)
-            return False
-        await self._ask("Unsubscribe", SubscriptionArn=arn)
-        return True
+        except ours.SubscriptionDoesNotExist:
+            found = False
+        await self._ask("Unsubscribe", SubscriptionArn=self._arn_of(id))
+        return found
 
     # --- replaying, looking ---
 
@@ -307,8 +352,7 @@ class BotoTopic:
         )
 
     async def replay_status(self, id: str) -> Any:
-        found = await self._ask("GetSubscriptionAttributes", SubscriptionArn=self._arn_of(id))
-        return found["Attributes"].get("ReplayStatus")
+        return (await self._subscription(id)).get("ReplayStatus")
 
     async def info(self) -> TopicInfo:
         found = await self._ask("GetTopicAttributes", TopicArn=self.arn)
@@ -350,9 +394,22 @@ class BotoTopic:
         await self._ask("UntagResource", ResourceArn=self.arn, TagKeys=list(keys))
         return await self.tags()
 
-    async def delete_topic(self) -> Any:
+    async def delete_topic(self) -> bool:
+        found = True
+        try:
+            await self.info()
+        except ours.TopicDoesNotExist:
+            found = False
         await self._ask("DeleteTopic", TopicArn=self.arn)
-        return Untold("whether a delete removed a topic")
+        return found
+
+    async def differing(self, wanted: Mapping[str, Any]) -> ours.TopicExists:
+        """The error that names the first attribute which is not as *wanted*."""
+        has = (await self.info()).attributes
+        names = (one for one, value in wanted.items() if getattr(has, one, value) != value)
+        name = next(names, Untold("which attribute differs"))
+        said = f"topic {self.name} exists with another {name if isinstance(name, str) else ''}"
+        return ours.TopicExists(said, topic=self.name, attribute=name)
 
 
 # --- answers -------------------------------------------------------------------------------------
@@ -372,8 +429,8 @@ class Published:
     id: str
     sequence_number: str | None
     is_duplicate: bool
-    matched: Any = MATCHED
-    published_at: Any = PUBLISHED_AT
+    matched: Any = dataclasses.field(default_factory=lambda: MATCHED)
+    published_at: Any = dataclasses.field(default_factory=lambda: PUBLISHED_AT)
 
 
 def _published_as(found: Mapping[str, Any]) -> Published:
@@ -393,9 +450,9 @@ class TopicInfo:
     attributes: TopicAttributes
     confirmed: int
     pending: int
-    created_at: Any = CREATED_AT
-    modified_at: Any = MODIFIED_AT
-    version: Any = VERSION
+    created_at: Any = dataclasses.field(default_factory=lambda: CREATED_AT)
+    modified_at: Any = dataclasses.field(default_factory=lambda: MODIFIED_AT)
+    version: Any = dataclasses.field(default_factory=lambda: VERSION)
 
 
 def topic_out(given: Mapping[str, str]) -> TopicInfo:
@@ -495,7 +552,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        return json.dumps(value)
+        return json.dumps(value, separators=(",", ":"))
     if not isinstance(value, str):
         return str(value)
     return CHOICES.get(value, value)
@@ -539,10 +596,20 @@ def _attribute(value: Any) -> dict[str, Any]:
     if isinstance(value, str):
         return {"DataType": "String", "StringValue": value}
     if isinstance(value, list):
-        return {"DataType": "String.Array", "StringValue": json.dumps(value)}
+        return {"DataType": "String.Array", "StringValue": json.dumps(value, separators=(",", ":"))}
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return {"DataType": "Number", "StringValue": repr(value)}
     raise NotInAws("an attribute that is neither text nor a number nor bytes nor a list")
+
+
+def _size(entry: Mapping[str, Any]) -> int:
+    """Bytes of a message and its attributes."""
+    size = len(entry["Message"].encode())
+    for name, one in entry.get("MessageAttributes", {}).items():
+        value = one.get("StringValue", one.get("BinaryValue"))
+        size += len(name) + len(one["DataType"])
+        size += len(value if isinstance(value, bytes) else value.encode())
+    return size
 
 
 def _batches(entries: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
@@ -550,7 +617,7 @@ def _batches(entries: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     found: list[list[dict[str, Any]]] = []
     size = 0
     for one in entries:
-        its = len(json.dumps(one, default=lambda raw: raw.hex()))
+        its = _size(one)
         if not found or len(found[-1]) == BATCH or size + its > BATCH_BYTES:
             found.append([])
             size = 0
@@ -568,6 +635,7 @@ def _moment(at: datetime) -> str:
 _REASONS = (
     ("Invalid parameter: Message too long", "message size"),
     ("Invalid parameter: Empty message", "message"),
+    ("Invalid parameter: Message Structure - No default", "message.default"),
     ("Invalid parameter: Message Structure", "message"),
     ("Invalid parameter: Subject", "subject"),
     ("Invalid parameter: Topic Name", "topic name"),
@@ -577,6 +645,8 @@ _REASONS = (
     ("Invalid parameter: MessageGroupId", "message_group_id"),
     ("Invalid parameter: MessageDeduplicationId", "deduplication_id"),
     ("Invalid parameter: Amazon SNS does not support this protocol", "protocol"),
+    ("Invalid parameter: Protocol", "protocol"),
+    ("Invalid parameter: Invalid parameter: Endpoint", "endpoint"),
     ("Invalid parameter: Endpoint", "endpoint"),
     ("Invalid parameter: Email address", "endpoint"),
     ("Invalid parameter: Invalid SMS endpoint", "endpoint"),
@@ -639,7 +709,12 @@ def _invalid_parameter(message: str, said: str, topic: Any) -> RmqError:
     for start, field in _REASONS:
         if message.startswith(start):
             return _invalid(field, message)
-    return _invalid(_FIELDS.get(reason.partition(":")[0], ""), message)
+    name = _FIELDS.get(reason.partition(":")[0], "")
+    return (
+        ours.MissingParameter(name, message)
+        if " is missing;" in message
+        else _invalid(name, message)
+    )
 
 
 def _invalid(field: str, message: str) -> RmqError:

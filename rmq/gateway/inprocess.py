@@ -109,6 +109,13 @@ class Engine:
         try:
             self._loop.run_forever()
         finally:
+            # memory:// is one for all loops of a process: it would go on telling tasks of ours that
+            # wait there, in a loop that is closed.
+            left = asyncio.all_tasks(self._loop)
+            for task in left:
+                task.cancel()
+            if left:
+                self._loop.run_until_complete(asyncio.wait(left, timeout=ANSWER_S))
             self._loop.close()
 
     async def _answer(self, request: Request) -> Response:
