@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ from rmq.errors import ConfigurationError
 from rmq.push.job import Job, Passing, Permanent
 from rmq.push.senders.function import imported
 from rmq.topics.envelope import Rendered
+
+THREADS = 16
+"""Messages that are sent at the same time, by a function that is no coroutine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class SmsSender:
 
     def __init__(self, function: Callable[[Sms], Any]) -> None:
         self._function = function
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="rmq-sms")
 
     @classmethod
     def named(cls, source: str) -> SmsSender:
@@ -73,11 +78,12 @@ class SmsSender:
             if inspect.iscoroutinefunction(self._function):
                 await self._function(sms)
             else:
-                await asyncio.to_thread(self._function, sms)
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._threads, self._function, sms)
         except (Passing, Permanent):
             raise
         except Exception as error:
             raise Passing(f"{type(error).__name__}: {error}") from error
 
     async def close(self) -> None:
-        pass
+        self._threads.shutdown(wait=False, cancel_futures=True)
