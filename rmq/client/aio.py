@@ -21,7 +21,9 @@ from rmq.queues.limits import Limits
 from rmq.settings import Settings
 from rmq.topics import lifecycle as topic_lifecycle
 from rmq.topics.aio import AsyncTopic
+from rmq.topics.mobile.aio import AsyncMobile
 from rmq.topics.registry import Site, TopicRegistry
+from rmq.topics.sms.aio import AsyncSms
 
 
 class AsyncClient:
@@ -61,6 +63,10 @@ class AsyncClient:
         self._topics = TopicRegistry(
             self._site, places, self.settings.endpoint_url, signs_queues=signs_queues
         )
+        self.mobile = AsyncMobile(self._topics, self._executor)
+        """Platform applications and endpoints: messages to apps on phones."""
+        self.sms = AsyncSms(self._topics, self._executor)
+        """Text messages, and what the account has for them."""
 
     def __repr__(self) -> str:
         return f"<rmq client of namespace {self.namespace!r}>"

@@ -21,7 +21,9 @@ from rmq.queues.limits import Limits
 from rmq.queues.sync import Queue
 from rmq.settings import Settings
 from rmq.topics import lifecycle as topic_lifecycle
+from rmq.topics.mobile.sync import Mobile
 from rmq.topics.registry import Site, TopicRegistry
+from rmq.topics.sms.sync import Sms
 from rmq.topics.sync import Topic
 
 
@@ -62,6 +64,10 @@ class Client:
         self._topics = TopicRegistry(
             self._site, places, self.settings.endpoint_url, signs_queues=signs_queues
         )
+        self.mobile = Mobile(self._topics, self._executor)
+        """Platform applications and endpoints: messages to apps on phones."""
+        self.sms = Sms(self._topics, self._executor)
+        """Text messages, and what the account has for them."""
 
     def __repr__(self) -> str:
         return f"<rmq client of namespace {self.namespace!r}>"

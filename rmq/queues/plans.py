@@ -248,7 +248,8 @@ def receive(
                 yield from relay(registry, name)
         found += got.messages
         if found:
-            if len(found) < max_messages and len(got.messages) == step and visibility_ms > 0:
+            more = len(got.messages) == step or got.flags & commands.MORE
+            if len(found) < max_messages and more and visibility_ms > 0:
                 continue
             if registry.events:
                 registry.events.tell(Received(queue=name, count=len(found)))
