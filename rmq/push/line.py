@@ -289,17 +289,17 @@ class Line:
                 least = timedelta(milliseconds=breakers.wait_ms(key, now_ms))
                 raise Passing("its breaker is open")
             await self._send(job)
-        except Permanent as error:
-            # It answered, so it is well.
+        except (Permanent, CallerError) as error:
+            # It answered, or was never asked.
             breakers.succeeded(key)
             delay, why = None, str(error)
         except asyncio.CancelledError:
             breakers.left(key)
             raise
         except Exception as error:
-            if not isinstance(error, Passing):
+            if not isinstance(error, (Passing, ServerError)):
                 log.exception("a sender of %s failed", job.protocol)
-            elif error.retry_after is not None:
+            elif isinstance(error, Passing) and error.retry_after is not None:
                 least = error.retry_after
             if not is_refused:
                 breakers.failed(key, self._now_ms())
