@@ -35,7 +35,7 @@ class AccessLog:
         if int(now) != self._second:
             self._second = int(now)
             self._prefix = datetime.fromtimestamp(self._second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        at = f"{self._prefix}.{int(now % 1 * 1000):03d}Z"
+        at = f"{self._prefix}.{int((now - self._second) * 1000):03d}Z"
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
         self._lines.append(self._make(at, request, response, seconds * 1000))
