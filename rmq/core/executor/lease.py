@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rmq.core.executor.gathering import Errand
-from rmq.core.script import Block, Plan, Sleep, Step
+from rmq.core.script import Call, Joint, Plan, Step
 from rmq.errors import RmqError, ServerError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Lease(Generic[T]):
             raise
 
     async def _step(self, step: Step) -> Any:
-        if isinstance(step, (Block, Sleep)):
+        if not isinstance(step, (Call, Joint)):
             self._errand = None
             return await self._executor._step(step)
         self._errand = self._executor.gathering.start(step)

@@ -239,13 +239,14 @@ class AsyncExecutor(Executor):
         if connection is None:
             return replies
         try:
-            await connection.send_packed_command([pack_command(tuple(one)) for one in commands])
-            while len(replies) < len(commands):
-                try:
-                    replies.append(await connection.read_response())
-                except trouble.ResponseError as error:
-                    replies.append(error)
-        except TROUBLE as error:
+            async with asyncio.timeout(self._link.answer_s):
+                await connection.send_packed_command([pack_command(tuple(one)) for one in commands])
+                while len(replies) < len(commands):
+                    try:
+                        replies.append(await connection.read_response())
+                    except trouble.ResponseError as error:
+                        replies.append(error)
+        except (*TROUBLE, TimeoutError) as error:
             await self._discard(connection)
             replies += [error] * (len(commands) - len(replies))
         except BaseException:
