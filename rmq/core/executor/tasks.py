@@ -246,7 +246,7 @@ class AsyncExecutor(Executor):
                         replies.append(await connection.read_response())
                     except trouble.ResponseError as error:
                         replies.append(error)
-        except (*TROUBLE, TimeoutError) as error:
+        except TROUBLE as error:
             await self._discard(connection)
             replies += [error] * (len(commands) - len(replies))
         except BaseException:
