@@ -390,6 +390,25 @@ def test_three_keys_that_tell_little_are_enough_together(monkeypatch):
     assert_empty(index)
 
 
+def test_a_condition_given_twice_is_filed_once(monkeypatch):
+    """Who left is not asked any more, though two conditions led to them."""
+
+    def only(n):
+        return [{"numeric": [">=", n, "<", n + 1]}]
+
+    # Ranges tell less than texts, so all are filed under x, and there by one of their ranges.
+    index = FilterIndex(
+        (n, parse({"a": ["x", "x"], "b": only(n), "c": only(n)})) for n in range(100)
+    )
+    message = view(a="x", b=50, c=50)
+    assert asked(index, message, monkeypatch) == (1, [50])
+    for n in range(99):
+        index.remove(n)
+    assert asked(index, message, monkeypatch) == (0, [])
+    index.remove(99)
+    assert_empty(index)
+
+
 KINDS = {
     "text": (lambda n: f"{n}", "700"),
     "number": (lambda n: n, 700),
