@@ -23,6 +23,7 @@ from rmq.topics import lifecycle as topic_lifecycle
 from rmq.topics.aio import AsyncTopic
 from rmq.topics.mobile.aio import AsyncMobile
 from rmq.topics.registry import Site, TopicRegistry
+from rmq.topics.signing import signing_key
 from rmq.topics.sms.aio import AsyncSms
 
 
@@ -186,6 +187,12 @@ class AsyncClient:
         Raises ArchiveActive.
         """
         return await self.topic(name).delete_topic()
+
+    async def signing_certificate(self) -> tuple[str, str]:
+        """The certificate of the key that signs envelopes: the name of its file, in which their
+        SigningCertURL ends, and its PEM. Raises ConfigurationError without `cryptography`."""
+        key = await self._executor.run(signing_key(self._topics))
+        return key.certificate_name, key.certificate
 
     # --- the namespace ---
 

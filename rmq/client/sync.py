@@ -23,6 +23,7 @@ from rmq.settings import Settings
 from rmq.topics import lifecycle as topic_lifecycle
 from rmq.topics.mobile.sync import Mobile
 from rmq.topics.registry import Site, TopicRegistry
+from rmq.topics.signing import signing_key
 from rmq.topics.sms.sync import Sms
 from rmq.topics.sync import Topic
 
@@ -181,6 +182,12 @@ class Client:
         Raises ArchiveActive.
         """
         return self.topic(name).delete_topic()
+
+    def signing_certificate(self) -> tuple[str, str]:
+        """The certificate of the key that signs envelopes: the name of its file, in which their
+        SigningCertURL ends, and its PEM. Raises ConfigurationError without `cryptography`."""
+        key = self._executor.run(signing_key(self._topics))
+        return key.certificate_name, key.certificate
 
     # --- the namespace ---
 

@@ -131,6 +131,15 @@ class AsyncExecutor(Executor):
                 while _wake(line, False):
                     pass
 
+    async def end_watches(self) -> None:
+        """End the watches of lines in which nobody stands any more. Each gives back a token that it
+        may have popped, so who is about to remove every key ends them first."""
+        idle = [one.task for one in self._lines.values() if one.task and not one.waiting]
+        for task in idle:
+            task.cancel()
+        if idle:
+            await asyncio.wait(idle)
+
     async def listen(self, channel: str, stay: Call[None], every_s: float) -> AsyncIterator[bytes]:
         """What is published on a sharded channel, from now on; *stay* is said anew all the time.
 
