@@ -85,7 +85,13 @@ class PushKeys:
     """The keys by which dispatchers learn which subscriptions have something to push, and by which
     all that is pushed is signed."""
 
+    places: str
+    """A set of the namespaces that have inner queues; only beside the root's."""
     ready: str
+    recorded_email: str
+    recorded_firehose: str
+    recorded_mobile: str
+    recorded_sms: str
     signing_key: str
     wake: str
 

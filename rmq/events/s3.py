@@ -4,8 +4,8 @@
     await uploads.forward(body)
 
 A store posts a body with one or more records. Each becomes a message of its own, as S3 sends them:
-`{"Records": [..]}`. Records of stores that only speak S3 are made to look like S3's; S3's are passed
-on as they are.
+`{"Records": [..]}`. Records of stores that only speak S3 are made to look like S3's; S3's are
+passed on as they are.
 
 Source: Event message structure (Amazon S3 User Guide); MinIO's differences are listed in
 docs/events.md.
@@ -106,8 +106,8 @@ class Forwarder:
         """Send what a store posted. When this returns, Redis has it. How many messages that were;
         what the filters leave out is none.
 
-        Raises InvalidParameter (no S3 event), and whatever a publish or a send raises: what was sent
-        before that is sent again when the store posts again.
+        Raises InvalidParameter (no S3 event), and whatever a publish or a send raises: what was
+        sent before that is sent again when the store posts again.
         """
         found = [one for one in read(body, self.client.place.region) if self.passes(one)]
         await self._send([one.body for one in found])

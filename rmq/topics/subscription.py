@@ -110,7 +110,7 @@ class Subscription:
     """The topic's."""
     attributes: SubscriptionAttributes = field(default_factory=SubscriptionAttributes)
     confirmed: bool = True
-    token: str = ""
+    token: str = field(default="", repr=False)
     """What confirms it. Kept after that: a repeated confirmation is answered alike."""
     token_ms: int = 0
     """When the token was made."""
