@@ -297,5 +297,3 @@ async def test_another_account_has_applications_of_its_own(client, mobile, shop)
     assert made.arn == "arn:aws:sns:eu-west-1:111111111111:app/GCM/shop"
     with pytest.raises(InvalidParameter, match="in_account"):
         await mobile.application(made.arn)
-
-

@@ -313,6 +313,20 @@ async def test_to_remove_it_again_or_where_there_never_was_one_is_no_error(mobil
     assert await mobile.delete_endpoint(NOBODY.replace("shop", "none")) is False
 
 
+async def test_a_removal_that_meets_a_change_leaves_nothing_behind(
+    client, mobile, shop, phone, raw
+):
+    """The token to forget is the one that the endpoint has now."""
+    removal = ByHand(client, devices.delete(bare(client)._topics, phone.arn))
+    assert await removal.through("mobile.read_endpoint")
+    await mobile.set_endpoint(phone.arn, token="token-2")
+
+    assert await removal.finish() is True
+
+    left = {key.rpartition(b":")[2] for key in raw.scan_iter(match=f"{client.namespace}:{{m:*")}
+    assert left == {b"config"}
+
+
 async def test_removed_with_all_endpoints_an_application_leaves_only_itself(
     mobile, shop, phone, raw, client
 ):
