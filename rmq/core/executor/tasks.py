@@ -198,7 +198,7 @@ class AsyncExecutor(Executor):
         if isinstance(step, Several):
             return await self._several(step.calls)
         if isinstance(step, Aside):
-            return self._aside(step.call)
+            return self._aside(step.work)
         if isinstance(step, Offload):
             return await asyncio.to_thread(step.work)
         return await self._block(step)
@@ -284,7 +284,10 @@ class AsyncExecutor(Executor):
         except Exception as last:
             return self._as_ours(last, call)
 
-    def _aside(self, call: Call[Any]) -> None:
+    def _aside(self, call: Call[Any] | Plan[Any]) -> None:
+        if not isinstance(call, Call):
+            return self.start(call)
+
         async def work() -> None:
             with contextlib.suppress(RmqError):
                 await self.call(call)
@@ -292,6 +295,7 @@ class AsyncExecutor(Executor):
         task = asyncio.create_task(work(), name="rmq-aside")
         self.returning.add(task)
         task.add_done_callback(self.returning.discard)
+        return None
 
     async def _take(self) -> Any:
         """A connection for one command. Ours are kept at hand; the pool of a client that was
