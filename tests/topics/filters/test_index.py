@@ -358,14 +358,16 @@ def one_in(n, each):
 
 
 def test_one_telling_key_is_enough(monkeypatch):
-    """3 of 3,000 policies have this shop, and all have the rest."""
+    """3 of 3,000 policies have this shop, and the rest of all of them is met by the message. It is
+    the choice of the key that is looked at: nobody is filed a second time."""
+    monkeypatch.setattr(module, "FULL", 10_000)
     index = FilterIndex(
         (
             n,
             parse(
                 {
                     "event": ["placed"],
-                    "price": [{"numeric": [">=", 0]}],
+                    "price": [{"numeric": [">=", -n]}],
                     "shop": [f"{n % 1000}"],
                     "note": [{"anything-but": f"{n}"}],
                 }
