@@ -19,6 +19,7 @@ from benchmarks import (
     fair,
     filtering,
     gateway,
+    pushing,
     receiving,
     report,
     sending,
@@ -38,6 +39,7 @@ FIGURES: tuple[Figure, ...] = (
     *backlog.FIGURES,
     *topics.FIGURES,
     *filtering.FIGURES,
+    *pushing.FIGURES,
     *gateway.FIGURES,
 )
 OPEN_FILES = 4096

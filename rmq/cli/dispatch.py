@@ -123,16 +123,12 @@ async def _work(
     once: bool,
 ) -> int:
     from rmq.push.dispatcher import Dispatcher
-    from rmq.push.senders import chosen
 
     limits = Limits.none() if session.no_limits else None
     client = rmq.connect_async(session.url, namespace=session.namespace, limits=limits)
     async with client:
-        dispatcher = Dispatcher(
-            client,
-            chosen(settings, client._executor),
-            concurrency=concurrency,
-            per_endpoint=per_endpoint,
+        dispatcher = Dispatcher.of(
+            client, settings, concurrency=concurrency, per_endpoint=per_endpoint
         )
         try:
             if once:

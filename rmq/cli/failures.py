@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from rmq.errors import (
+    ArchiveActive,
     CallerError,
     ConfigurationError,
     ConnectionLost,
@@ -21,6 +22,12 @@ from rmq.errors import (
     RedriveRunning,
     RmqError,
     StaleReceipt,
+    SubscriptionDoesNotExist,
+    SubscriptionExists,
+    TooManyFilterPolicies,
+    TooManySubscriptions,
+    TopicDoesNotExist,
+    TopicExists,
 )
 
 DONE, REFUSED, USAGE, NOT_FOUND, SERVER, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -29,7 +36,7 @@ STATUSES = {
     DONE: "done",
     REFUSED: "something was refused, or some of many failed; rmq demo: a promise was broken",
     USAGE: "wrong usage, parameter or configuration",
-    NOT_FOUND: "no such queue, message or task",
+    NOT_FOUND: "no such queue, topic, subscription, message or task",
     SERVER: "Redis can not be reached, or refuses (out of memory)",
     INTERRUPTED: "interrupted (Ctrl-C)",
 }
@@ -37,12 +44,16 @@ STATUSES = {
 
 _STATUS_OF: tuple[tuple[type[RmqError], int], ...] = (
     (QueueDoesNotExist, NOT_FOUND),
+    (TopicDoesNotExist, NOT_FOUND),
+    (SubscriptionDoesNotExist, NOT_FOUND),
     (MessageDoesNotExist, NOT_FOUND),
     (RedriveNotFound, NOT_FOUND),
     (InvalidParameter, USAGE),
     (InvalidReceipt, USAGE),
     (ConfigurationError, USAGE),
     (QueueExists, USAGE),
+    (TopicExists, USAGE),
+    (SubscriptionExists, USAGE),
     (CallerError, REFUSED),
     (RmqError, SERVER),
 )
@@ -55,6 +66,10 @@ _NEXT_STEP: tuple[tuple[type[RmqError], str], ...] = (
     (RedriveRunning, "see rmq queue redrive NAME --list, and --cancel ID"),
     (RedriveEnded, "see rmq queue redrive NAME --list"),
     (RedriveNotFound, "see rmq queue redrive NAME --list"),
+    (SubscriptionExists, "see rmq topic set NAME --subscription ENDPOINT"),
+    (ArchiveActive, "rmq topic set NAME --no-archive does it"),
+    (TooManySubscriptions, "see rmq topic subscriptions NAME"),
+    (TooManyFilterPolicies, "see rmq topic subscriptions NAME"),
 )
 
 _CREDENTIALS = re.compile(r"//[^/@\s']*@")

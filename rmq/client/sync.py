@@ -213,8 +213,10 @@ class Client:
         """A client of another account or region, on this one's connections: the namespace
         `<namespace>.<account>.<region>`, beside that of the own account in its own region. As for
         in_namespace, make it once and keep it.
+
+        Raises InvalidParameter for what is not 12 digits, and 1 to 24 of a-z 0-9 -.
         """
-        return self._derived(self._places.beside(Place(account, region)))
+        return self._derived(self._places.beside(Place.checked(account, region)))
 
     def _derived(self, places: Places) -> Client:
         other = copy(self)

@@ -35,22 +35,26 @@ Page = Callable[["Endpoint", Request], Awaitable[Response]]
 Look = Callable[[Accounts, Request], Awaitable[Response]]
 
 
-async def step(
+def step(
     endpoint: Endpoint, request: Request, then: Callable[[Request], Awaitable[Response]]
-) -> Response:
+) -> Awaitable[Response]:
     """Answer what is a page, and let the rest go on."""
     path = request.path
     if path == "/":
         if request.method in ("GET", "HEAD") and not request.query:
-            return _json(200, {"service": "rmq", "version": rmq.__version__})
-        return await then(request)
+            return _name(endpoint, request)
+        return then(request)
     page = _PAGES.get(path)
     if page is not None:
-        return await page(endpoint, request)
+        return page(endpoint, request)
     for pattern, look in _LOOKS:
         if pattern.match(path):
-            return await look(endpoint.accounts, request)
-    return await then(request)
+            return look(endpoint.accounts, request)
+    return then(request)
+
+
+async def _name(endpoint: Endpoint, request: Request) -> Response:
+    return _json(200, {"service": "rmq", "version": rmq.__version__})
 
 
 async def _health(endpoint: Endpoint, request: Request) -> Response:

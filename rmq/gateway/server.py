@@ -8,6 +8,7 @@ then.
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -130,7 +131,10 @@ class Door:
         endpoint = self._endpoint
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stopping)
-        _end_with_parent(loop)
+        end_with_parent(loop)
+        # What is there now, the models above all, stays: no collection need look at it again.
+        gc.collect()
+        gc.freeze()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._endpoint is not None:
@@ -152,7 +156,7 @@ class Door:
             await _unless_taken(proto, request.unread)
 
 
-def _end_with_parent(loop: asyncio.AbstractEventLoop) -> None:
+def end_with_parent(loop: asyncio.AbstractEventLoop) -> None:
     """The first process takes care of the others. Where it was killed, nobody would ever end them,
     and they would hold the port against the next `rmq serve`."""
     parent = multiprocessing.parent_process()
@@ -252,7 +256,7 @@ def check(serving: Serving) -> None:
         dispatching.check(serving.push)
     if serving.certificate is not None and serving.key is not None:
         _check_certificate(serving.certificate, serving.key)
-    _check_port(serving)
+    check_port(serving.host, serving.port)
 
 
 def _check_certificate(certificate: Path, key: Path) -> None:
@@ -275,15 +279,16 @@ def _check_certificate(certificate: Path, key: Path) -> None:
         ) from error
 
 
-def _check_port(serving: Serving) -> None:
-    family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
+def check_port(host: str, port: int) -> None:
+    """Raise ConfigurationError where nothing can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((serving.host, serving.port))
+            probe.bind((host, port))
         except OSError as error:
             raise ConfigurationError(
-                f"can not listen on {serving.host}:{serving.port}: {error.strerror}; choose "
+                f"can not listen on {host}:{port}: {error.strerror}; choose "
                 "another --port or --host"
             ) from error
 

@@ -16,6 +16,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from rmq.client.aio import AsyncClient
 from rmq.core.keys import PushKeys
@@ -27,6 +28,8 @@ from rmq.push.counters import Counters
 from rmq.push.desk import Desk
 from rmq.push.job import Sender
 from rmq.push.once import Once
+from rmq.push.senders import Handlers, chosen
+from rmq.push.settings import PushSettings, push_settings
 from rmq.push.slots import Slots
 from rmq.security.signature import SigningKey
 from rmq.topics.envelope import Signature
@@ -90,6 +93,23 @@ class Dispatcher:
         """When it has to be over, by the monotonic clock, once it is stopping."""
         self._open(client)
 
+    @classmethod
+    def of(
+        cls,
+        client: AsyncClient,
+        settings: PushSettings | None = None,
+        *,
+        handlers: Handlers | None = None,
+        **options: Any,
+    ) -> Dispatcher:
+        """One with senders as *settings* want them, by default those of the environment.
+        *handlers* are functions of lambda subscriptions, beside those of the settings.
+
+        Raises ConfigurationError, InvalidParameter.
+        """
+        found = push_settings() if settings is None else settings
+        return cls(client, chosen(found, client._executor, handlers=handlers), **options)
+
     @property
     def counters(self) -> Counters:
         """What it has done so far, and what is under way."""
@@ -146,13 +166,17 @@ class Dispatcher:
         """Send all that is due now, to the end, and return how many tries that were. For tests and
         for jobs that run now and then; not while it runs."""
         before = self._counters.tries
-        while True:
-            await self.find_places()
-            worked = 0
-            for desk in tuple(self._desks.values()):
-                worked += await desk.drain()
-            if not worked:
-                break
+        leases = asyncio.create_task(self._keep_leases(), name="rmq-leases")
+        try:
+            while True:
+                await self.find_places()
+                worked = 0
+                for desk in tuple(self._desks.values()):
+                    worked += await desk.drain()
+                if not worked:
+                    break
+        finally:
+            leases.cancel()
         await self.flush()
         return self._counters.tries - before
 
@@ -213,6 +237,13 @@ class Dispatcher:
         if namespace not in self._running:
             desk = self._desks[namespace]
             self._running[namespace] = asyncio.create_task(desk.run(), name="rmq-desk")
+
+    async def _keep_leases(self) -> None:
+        """Renew the leases of what is being sent for long."""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            for desk in tuple(self._desks.values()):
+                await desk.extend()
 
     async def _keep_house(self) -> None:
         """What has to be done now and then."""

@@ -289,17 +289,17 @@ class Line:
                 least = timedelta(milliseconds=breakers.wait_ms(key, now_ms))
                 raise Passing("its breaker is open")
             await self._send(job)
-        except Permanent as error:
-            # It answered, so it is well.
+        except (Permanent, CallerError) as error:
+            # It answered, or was never asked.
             breakers.succeeded(key)
             delay, why = None, str(error)
         except asyncio.CancelledError:
             breakers.left(key)
             raise
         except Exception as error:
-            if not isinstance(error, Passing):
+            if not isinstance(error, (Passing, ServerError)):
                 log.exception("a sender of %s failed", job.protocol)
-            elif error.retry_after is not None:
+            elif isinstance(error, Passing) and error.retry_after is not None:
                 least = error.retry_after
             if not is_refused:
                 breakers.failed(key, self._now_ms())
@@ -416,7 +416,7 @@ class Line:
         elif one.protocol != "lambda":
             version = None
         if version is not None:
-            rendered.signature = await self._signature(rendered, version)
+            rendered.signature = await self._signature(rendered, version, one.protocol)
         return Job(
             registry=self._registry,
             protocol=one.protocol,
@@ -451,7 +451,7 @@ class Line:
                 self._registry.endpoint_url,
             )
         if target.protocol in SIGNED:
-            made.signature = await self._signature(made, target.signature_version)
+            made.signature = await self._signature(made, target.signature_version, target.protocol)
         return Job(
             registry=self._registry,
             protocol=target.protocol,
@@ -475,8 +475,11 @@ class Line:
             self._registry.endpoint_url,
         )
 
-    async def _signature(self, message: Rendered | Confirmation, version: int) -> Signature:
-        """The signature of a message. Of what goes to many it is made once."""
+    async def _signature(
+        self, message: Rendered | Confirmation, version: int, protocol: str
+    ) -> Signature:
+        """The signature of a message. Of what goes to many it is made once; its text may be
+        another one for each protocol."""
 
         async def make() -> Signature:
             await self._desk.dispatcher.signing_key()
@@ -484,5 +487,5 @@ class Line:
             assert message.signature is not None
             return message.signature
 
-        key = (message.id, message.kind, message.topic_arn, version, message.text)
+        key = (message.id, message.kind, message.topic_arn, version, protocol)
         return await self._desk.dispatcher.signatures.get(key, make)

@@ -24,6 +24,11 @@ NO_EXTRAS = (None, None, False, None, None)
 """A publish of nothing but a message."""
 
 
+def _name_of(given: Any) -> Any:
+    """A queue's name, or what is no queue as it is."""
+    return getattr(given, "name", given)
+
+
 class AsyncTopic:
     """One topic. Get it from `client.topic(name)`, `get_topic` or `create_topic`.
 
@@ -137,13 +142,13 @@ class AsyncTopic:
             subscribing.subscribe(
                 self._registry,
                 self.name,
-                endpoint if isinstance(endpoint, str) else endpoint.name,
+                _name_of(endpoint),
                 protocol,
                 {
                     "raw_message_delivery": raw_message_delivery,
                     "filter_policy": filter_policy,
                     "filter_policy_scope": filter_policy_scope,
-                    "dead_letter_queue": getattr(dead_letter_queue, "name", dead_letter_queue),
+                    "dead_letter_queue": _name_of(dead_letter_queue),
                     "delivery_policy": delivery_policy,
                     "subscription_role_arn": subscription_role_arn,
                 },

@@ -5,14 +5,13 @@ import sys
 
 import rmq
 from rmq.push.dispatcher import Dispatcher
-from rmq.push.senders import chosen
 from rmq.push.settings import PushSettings
 
 
 async def main(url: str, namespace: str) -> None:
     client = rmq.connect_async(url, namespace=namespace)
-    senders = chosen(PushSettings(allow_addresses=("loopback",)), client._executor)
-    await Dispatcher(client, senders, per_endpoint=2).run(asyncio.Event())
+    settings = PushSettings(allow_addresses=("loopback",))
+    await Dispatcher.of(client, settings, per_endpoint=2).run(asyncio.Event())
 
 
 asyncio.run(main(*sys.argv[1:]))

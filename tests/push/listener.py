@@ -65,9 +65,9 @@ class Listener:
     def bodies(self) -> list[bytes]:
         return [one.body for one in self.requests]
 
-    async def reached(self, count: int) -> None:
+    async def reached(self, count: int, patience: float = PATIENCE) -> None:
         """Wait until so many requests have come."""
-        async with asyncio.timeout(PATIENCE), self._came:
+        async with asyncio.timeout(patience), self._came:
             await self._came.wait_for(lambda: len(self.requests) >= count)
 
     async def close(self) -> None:

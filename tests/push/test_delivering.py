@@ -1,7 +1,9 @@
 """Delivering over HTTP: the confirmation, what a subscriber gets, retries, and where it ends."""
 
+import asyncio
 import io
 import json
+import threading
 import urllib.request
 from datetime import timedelta
 from email.message import Message
@@ -10,9 +12,11 @@ from urllib.response import addinfourl
 import pytest
 from aws_sns_verifier.validator import validate_sns_signature
 
+from rmq.push.senders.http import Resolver
 from rmq.security.signature import verify
 from rmq.topics.message import Notification
 from rmq.topics.signing import signing_key
+from tests.colours import PATIENCE, until
 from tests.push.listener import Answer
 from tests.push.subscribing import confirmed
 
@@ -360,10 +364,12 @@ async def test_private_addresses_are_refused_unless_they_are_allowed(
 
 async def test_a_long_answer_is_cut_off(topic, dispatcher, listener):
     listener.answer = lambda request: Answer(200, (), b"x" * 10_000_000)
-    await topic.subscribe(listener.url())
+    await confirmed(topic, dispatcher, listener)
+    await topic.publish("hello")
 
     assert await dispatcher.drain() == 1
-    assert dispatcher.counters.delivered == 1
+    assert dispatcher.counters.delivered == 2
+    assert listener.connections == 2  # the first was closed in the middle
 
 
 async def test_unsubscribing_ends_what_waits(clock, topic, dispatcher, listener):
@@ -437,3 +443,29 @@ async def test_a_subscriber_of_another_account_is_served_too(client, dispatcher,
     assert await dispatcher.drain() == 1
 
     assert listener.requests[0].json()["TopicArn"] == topic.arn
+
+
+async def test_each_host_is_asked_for_once_at_a_time(monkeypatch):
+    """Name servers that do not answer hold up nobody but those who ask for their host."""
+    asked, answer = [], threading.Event()
+
+    def slow(host, port):
+        asked.append(host)
+        answer.wait(PATIENCE)
+        if host == "gone":
+            raise OSError("no such host")
+        return ["192.0.2.1"]
+
+    monkeypatch.setattr("rmq.push.senders.http.resolve", slow)
+    resolver = Resolver()
+    waiting = [asyncio.create_task(resolver("away", 80)) for _ in range(50)]
+    gone = asyncio.create_task(resolver("gone", 80))
+    await until(lambda: len(asked) == 2)
+    waiting[0].cancel()
+    answer.set()
+
+    assert await asyncio.gather(*waiting[1:]) == [["192.0.2.1"]] * 49
+    with pytest.raises(OSError, match="no such host"):
+        await gone
+    assert sorted(asked) == ["away", "gone"]
+    resolver.close()

@@ -4,11 +4,13 @@ The platforms are listeners of this machine; their answers are as their document
 """
 
 import json
+import ssl
 from dataclasses import replace
 from datetime import timedelta
 
 import jwt
 import pytest
+import trustme
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -23,6 +25,7 @@ from rmq.push.senders.mobile import MobileSender, Phone
 from rmq.push.senders.mobile.sender import TokenRefused, message_for
 from rmq.push.settings import PushSettings
 from rmq.topics.inner import MOBILE, Target, send_direct
+from tests.push.http2 import Http2
 from tests.push.listener import Answer, Listener
 
 ENDPOINT = (
@@ -417,3 +420,29 @@ def test_a_message_lives_as_long_as_it_says():
 def test_a_token_that_is_refused_is_not_tried_again():
     assert issubclass(TokenRefused, Permanent)
     assert not issubclass(TokenRefused, Passing)
+
+
+async def test_apns_is_spoken_to_over_http_2(client, dispatch):
+    """Apple's servers speak nothing else. All messages share one connection."""
+    authority = trustme.CA()
+    apple = Http2(authority)
+    await apple.start()
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    settings = PushSettings(apns_url=f"https://localhost:{apple.port}")
+    sender = MobileSender(Book(apple_phone()), settings, verify=trusting)
+    dispatcher = dispatch(senders={"application": sender})
+    target = Target(protocol="application", endpoint=ENDPOINT)
+    for number in range(10):
+        body = f"{number}".encode()
+        await client._executor.run(send_direct(client._topics, MOBILE, body, Header(), target))
+    await dispatcher.drain()
+
+    assert dispatcher.counters.delivered == 10
+    assert apple.connections == 1
+    headers, _ = apple.requests[0]
+    assert headers[":path"] == f"/3/device/{'ab' * 32}"
+    assert headers["apns-topic"] == "org.example.shop"
+    told = {json.loads(body)["aps"]["alert"] for _, body in apple.requests}
+    assert told == {f"{number}" for number in range(10)}
+    apple.close()

@@ -213,7 +213,7 @@ async def test_a_dispatcher_that_is_killed_loses_nothing(
         *(sys.executable, str(LEFT_THERE), backend.url, namespace),
         cwd=Path(__file__).parent.parent.parent,
     )
-    await listener.reached(40)
+    await listener.reached(40, patience=60)  # a process takes a while to start
     listener.hanging = asyncio.Event()
     await until(lambda: listener._at_once >= 2)
     process.send_signal(signal.SIGKILL)

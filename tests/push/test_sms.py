@@ -7,7 +7,8 @@ import pytest
 from rmq.core.codec import Header
 from rmq.errors import ConfigurationError
 from rmq.push.job import Permanent
-from rmq.push.senders.sms import Sms, SmsSender
+from rmq.push.senders.record import recorded
+from rmq.push.senders.sms import PermittedSms, Sms, SmsSender
 from rmq.topics.inner import SMS, Target, send_direct
 
 NUMBER = "+4930123456"
@@ -68,3 +69,51 @@ def test_the_function_is_named(tmp_path, monkeypatch):
         with pytest.raises(ConfigurationError):
             SmsSender.named(wrong)
     sys.modules.pop("sms_of_this_test", None)
+
+
+async def test_a_number_that_opted_out_gets_nothing(client, topic, dispatch):
+    sent = []
+    dispatcher = dispatch(senders={"sms": PermittedSms(client._executor, SmsSender(sent.append))})
+    one = await topic.subscribe(NUMBER, "sms")
+    await client.sms.opt_out(NUMBER)
+    await topic.publish("hello")
+    await dispatcher.drain()
+
+    assert sent == []
+    assert (await topic.subscription_stats(one.id)).failed == 1
+
+
+async def test_in_the_sandbox_only_verified_numbers_get_something(client, topic, dispatcher):
+    await client.sms.set_in_sandbox(True)
+    await topic.subscribe(NUMBER, "sms")
+    await topic.publish("hello")
+    await dispatcher.drain()
+    assert dispatcher.counters.failed == 1
+
+    await client.sms.set_in_sandbox(False)
+    await topic.publish("hello")
+    await dispatcher.drain()
+    assert [one.text for one in await recorded(client, "sms")] == ["hello"]
+
+
+async def test_what_a_message_does_not_say_the_account_does(client, topic, dispatch):
+    sent = []
+    dispatcher = dispatch(senders={"sms": PermittedSms(client._executor, SmsSender(sent.append))})
+    await client.sms.set_attributes(default_sender_id="shop", default_sms_type="Transactional")
+    await topic.subscribe(NUMBER, "sms")
+    await topic.publish("hello")
+    await topic.publish("hello", attributes={"AWS.SNS.SMS.SenderID": "other"})
+    await dispatcher.drain()
+
+    assert {(one.sender_id, one.sms_type) for one in sent} == {
+        ("shop", "Transactional"),
+        ("other", "Transactional"),
+    }
+
+
+async def test_an_sms_for_one_number_goes_all_the_way(client, dispatcher):
+    published = await client.sms.publish(NUMBER, "hello")
+    await dispatcher.drain()
+
+    (record,) = await recorded(client, "sms")
+    assert (record.endpoint, record.text, record.id) == (NUMBER, "hello", published.id)

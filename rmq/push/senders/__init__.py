@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rmq.core.executor import AsyncExecutor
 from rmq.errors import ConfigurationError
 from rmq.push.job import Sender
 from rmq.push.senders.function import FunctionSender, Handlers
 from rmq.push.senders.mail import MailSender
 from rmq.push.senders.record import FileRecorder, RedisRecorder
-from rmq.push.senders.sms import SmsSender
+from rmq.push.senders.sms import PermittedSms, SmsSender
 from rmq.push.settings import PushSettings
 
-if TYPE_CHECKING:
-    from rmq.push.senders.mobile import PhoneBook
-
-__all__ = ["FunctionSender", "Handlers", "MailSender", "SmsSender", "chosen"]
+__all__ = ["FunctionSender", "Handlers", "MailSender", "PermittedSms", "SmsSender", "chosen"]
 
 
 def chosen(
@@ -24,7 +19,6 @@ def chosen(
     executor: AsyncExecutor,
     *,
     handlers: Handlers | None = None,
-    book: PhoneBook | None = None,
 ) -> dict[str, Sender]:
     """Senders by protocol, as *settings* want them. What they do not say how to send is recorded.
 
@@ -32,7 +26,7 @@ def chosen(
     """
     try:
         from rmq.push.senders.http import HttpSender
-        from rmq.push.senders.mobile import MobileSender
+        from rmq.push.senders.mobile import KnownPhones, MobileSender, RedisPhoneBook
     except ImportError as error:
         if (error.name or "").startswith("rmq"):
             raise  # a bug of ours, and nothing that an install could mend
@@ -47,8 +41,10 @@ def chosen(
         recorder = FileRecorder(settings.record_folder, executor)
     http = HttpSender(settings.allowed)
     mail = MailSender(settings) if settings.smtp_host else recorder
-    mobile = recorder
-    if settings.mobile == "send" and book is not None:
+    sms = SmsSender.named(settings.sms_sender) if settings.sms_sender else recorder
+    book = RedisPhoneBook(executor)
+    mobile: Sender = KnownPhones(book, recorder)
+    if settings.mobile == "send":
         mobile = MobileSender(book, settings)
     return {
         "http": http,
@@ -56,7 +52,7 @@ def chosen(
         "lambda": FunctionSender(functions),
         "email": mail,
         "email-json": mail,
-        "sms": SmsSender.named(settings.sms_sender) if settings.sms_sender else recorder,
+        "sms": PermittedSms(executor, sms),
         "application": mobile,
         "firehose": recorder,
     }

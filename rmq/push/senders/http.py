@@ -14,6 +14,7 @@ import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import unquote
@@ -22,13 +23,15 @@ import httpx
 
 from rmq.errors import AddressRefused, CallerError
 from rmq.push.job import Job, Passing, Permanent
-from rmq.security.address import NOTHING, AllowList, AsyncResolver, resolve_async
+from rmq.security.address import NOTHING, AllowList, AsyncResolver, resolve
 from rmq.security.transport import KEPT_OPEN_S, TIMEOUT_S, GuardedTransport
 from rmq.topics.envelope import headers
 
 IDLE_S = 2 * KEPT_OPEN_S + TIMEOUT_S
 """An endpoint that nothing was sent to for so long has no connection that could be used again, and
 no answer that is still being read."""
+RESOLVING = 64
+"""Hosts whose addresses are asked for at the same time."""
 READ_BYTES = 65_536
 """Of an answer so much is read, so that its connection can be used again; what is longer is cut
 off with its connection."""
@@ -44,19 +47,21 @@ class HttpSender:
         *,
         max_connections: int = 100,
         timeout: float = TIMEOUT_S,
-        resolver: AsyncResolver = resolve_async,
+        resolver: AsyncResolver | None = None,
         verify: ssl.SSLContext | bool = True,
     ) -> None:
         """*max_connections*: to one endpoint. *timeout*: of one delivery as a whole, seconds."""
         self._timeout = timeout
         self._verify = verify
+        self._resolver = Resolver()
+        ask = self._resolver if resolver is None else resolver
 
         def make() -> GuardedTransport:
             # Read once: it takes as long as fifty deliveries.
             if not isinstance(self._verify, ssl.SSLContext):
                 self._verify = httpx.create_ssl_context(self._verify)
             return GuardedTransport(
-                allow, resolver=resolver, verify=self._verify, max_connections=max_connections
+                allow, resolver=ask, verify=self._verify, max_connections=max_connections
             )
 
         self._pools = Pools(make)
@@ -90,6 +95,7 @@ class HttpSender:
 
     async def close(self) -> None:
         await self._client.aclose()
+        self._resolver.close()
 
     async def _post(self, job: Job) -> httpx.Response:
         url = httpx.URL(job.endpoint)
@@ -128,6 +134,28 @@ class HttpSender:
         finally:
             await response.aclose()
         return response
+
+
+class Resolver:
+    """Asks for the addresses of hosts, in threads of its own, and for each host once at a time: one
+    whose name servers do not answer would otherwise keep all others waiting for a thread."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(RESOLVING, thread_name_prefix="rmq-resolve")
+        self._asked: dict[tuple[str, int], asyncio.Future[list[str]]] = {}
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        """Raises OSError."""
+        key = host, port
+        asked = self._asked.get(key)
+        if asked is None:
+            loop = asyncio.get_running_loop()
+            asked = self._asked[key] = loop.run_in_executor(self._threads, resolve, host, port)
+            asked.add_done_callback(lambda _: self._asked.pop(key, None))
+        return await asyncio.shield(asked)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class Pools(httpx.AsyncBaseTransport):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -20,6 +21,8 @@ from rmq.push.settings import PushSettings
 from rmq.topics.envelope import DEFAULT_SUBJECT, Confirmation
 
 TIMEOUT_S = 15.0
+THREADS = 16
+"""Messages that are sent at the same time."""
 
 
 class MailSender:
@@ -27,6 +30,8 @@ class MailSender:
 
     def __init__(self, settings: PushSettings) -> None:
         self._settings = settings
+        # Threads of its own: a server that hangs would hold up all else that is done in threads.
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="rmq-mail")
         self._tls = ssl.create_default_context(
             cafile=None if settings.smtp_ca_file is None else str(settings.smtp_ca_file)
         )
@@ -36,10 +41,10 @@ class MailSender:
             message = composed(job, self._settings.smtp_from)
         except (ValueError, IndexError, MessageError) as error:
             raise Permanent(f"it can not be sent as e-mail: {error}") from error
-        await asyncio.to_thread(self._send, message)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._send, message)
 
     async def close(self) -> None:
-        pass
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _send(self, message: EmailMessage) -> None:
         try:

@@ -358,14 +358,16 @@ def one_in(n, each):
 
 
 def test_one_telling_key_is_enough(monkeypatch):
-    """3 of 3,000 policies have this shop, and all have the rest."""
+    """3 of 3,000 policies have this shop, and the rest of all of them is met by the message. It is
+    the choice of the key that is looked at: nobody is filed a second time."""
+    monkeypatch.setattr(module, "FULL", 10_000)
     index = FilterIndex(
         (
             n,
             parse(
                 {
                     "event": ["placed"],
-                    "price": [{"numeric": [">=", 0]}],
+                    "price": [{"numeric": [">=", -n]}],
                     "shop": [f"{n % 1000}"],
                     "note": [{"anything-but": f"{n}"}],
                 }
@@ -390,6 +392,25 @@ def test_three_keys_that_tell_little_are_enough_together(monkeypatch):
     assert_empty(index)
 
 
+def test_a_condition_given_twice_is_filed_once(monkeypatch):
+    """Who left is not asked any more, though two conditions led to them."""
+
+    def only(n):
+        return [{"numeric": [">=", n, "<", n + 1]}]
+
+    # Ranges tell less than texts, so all are filed under x, and there by one of their ranges.
+    index = FilterIndex(
+        (n, parse({"a": ["x", "x"], "b": only(n), "c": only(n)})) for n in range(100)
+    )
+    message = view(a="x", b=50, c=50)
+    assert asked(index, message, monkeypatch) == (1, [50])
+    for n in range(99):
+        index.remove(n)
+    assert asked(index, message, monkeypatch) == (0, [])
+    index.remove(99)
+    assert_empty(index)
+
+
 KINDS = {
     "text": (lambda n: f"{n}", "700"),
     "number": (lambda n: n, 700),
@@ -410,9 +431,20 @@ def test_each_kind_of_condition_tells_policies_apart(kind, monkeypatch):
     index = FilterIndex(
         (n, parse({"k": [made(n)], "rest": [{"exists": True}]})) for n in range(1000)
     )
-    count, ids = asked(index, view(k=value, rest="x"), monkeypatch)
+    message = view(k=value, rest="x")
+    count, ids = asked(index, message, monkeypatch)
     assert ids == [700]
     assert count <= 12
+
+    for n in range(1000):
+        if n != 7:
+            index.remove(n)
+    assert asked(index, message, monkeypatch) == (0, [])
+    [table] = index._scopes[ATTRIBUTES]._level._root.children["k"].tables.values()
+    assert len(table.slots) == table.filed == 1
+    assert sum(getattr(table, "sizes", {None: 1}).values()) == 1
+    index.remove(7)
+    assert_empty(index)
 
 
 def test_ranges_without_an_end_cost_what_they_match(monkeypatch):

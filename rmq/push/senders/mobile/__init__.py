@@ -6,6 +6,7 @@ A token that the platform does not know any more disables its endpoint, as SNS d
 the app registers it again.
 """
 
+from rmq.push.senders.mobile.book import KnownPhones, RedisPhoneBook
 from rmq.push.senders.mobile.sender import MobileSender, Phone, PhoneBook
 
-__all__ = ["MobileSender", "Phone", "PhoneBook"]
+__all__ = ["KnownPhones", "MobileSender", "Phone", "PhoneBook", "RedisPhoneBook"]

@@ -140,11 +140,7 @@ class MobileSender:
         }
 
     async def send(self, job: Job) -> None:
-        phone = await self._book.find(job)
-        if phone is None:
-            raise Permanent("the platform endpoint does not exist any more")
-        if not phone.is_enabled:
-            raise Permanent("the platform endpoint is disabled")
+        phone = reachable(await self._book.find(job))
         plugin = self._plugins.get(phone.platform)
         if plugin is None:
             raise Permanent(f"platform {phone.platform} is not spoken any more")
@@ -161,6 +157,15 @@ class MobileSender:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def reachable(phone: Phone | None) -> Phone:
+    """A phone that may be sent to. Raises Permanent."""
+    if phone is None:
+        raise Permanent("the platform endpoint does not exist any more")
+    if not phone.is_enabled:
+        raise Permanent("the platform endpoint is disabled")
+    return phone
 
 
 def message_for(body: bytes, header: Header, phone: Phone) -> Message:
