@@ -395,7 +395,12 @@ async def test_a_redis_that_is_gone_is_the_receivers_fault_for_now(protocol, nam
         topic = await _topic(sns)
         server.kill()
 
-        found = await refusal(sns.publish(TopicArn=topic, Message="x"))
-
-        assert (found.status, found.code, found.side) == (503, "ServiceUnavailable", "Receiver")
+        entries = [{"Id": id, "Message": "x"} for id in "ab"]
+        for call in (
+            sns.publish(TopicArn=topic, Message="x"),
+            sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries),
+        ):
+            found = await refusal(call)
+            assert (found.status, found.code) == (503, "ServiceUnavailable")
+            assert found.side == "Receiver"
         await client.close()
