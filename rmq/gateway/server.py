@@ -50,6 +50,10 @@ MAX_HEADERS = 1024 * 1024
 """Bytes of one request's headers. Beyond that the connection is closed with status 431."""
 
 
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
+"""Hosts that stand for every address of the machine, and one at which a link can be followed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Serving:
     """What `rmq serve` was told."""
@@ -80,7 +84,10 @@ class Serving:
     def __post_init__(self) -> None:
         """Links lead here unless the settings say where else; tests' subscribers are near."""
         if "endpoint_url" not in self.settings.model_fields_set:
-            settings = self.settings.model_copy(update={"endpoint_url": self.url})
+            url = self.url
+            for every, own in EVERYWHERE.items():
+                url = url.replace(f"//{every}:", f"//{own}:")
+            settings = self.settings.model_copy(update={"endpoint_url": url})
             object.__setattr__(self, "settings", settings)
         if self.testing:
             near = (*self.push.allow_addresses, "loopback")

@@ -14,8 +14,11 @@ import pytest
 
 import rmq.testing
 from rmq.gateway.http import Request, Response
+from rmq.gateway.server import Serving
 from rmq.gateway.sns.peek import SMS
+from rmq.queues.limits import Limits
 from rmq.security.signature import verify
+from rmq.settings import Settings
 from tests.colours import in_thread, until
 from tests.gateway.sdk import REGION
 from tests.gateway.serving import serving
@@ -214,6 +217,22 @@ async def test_links_begin_with_what_the_endpoint_is_told(listener):
 
         assert listener.requests[0].json()["SubscribeURL"].startswith(f"{outside}/?Action=")
         sns.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://127.0.0.1:4566"),
+        ({"host": "10.0.0.5", "port": 80}, "http://10.0.0.5:80"),
+        ({"host": "0.0.0.0"}, "http://127.0.0.1:4566"),
+        ({"host": "::"}, "http://[::1]:4566"),
+        ({"settings": Settings(endpoint_url="https://out.example")}, "https://out.example"),
+    ],
+)
+def test_links_lead_to_where_the_endpoint_listens_unless_it_is_told(given, url):
+    serving = Serving(**{"settings": Settings(), "limits": Limits.aws(), **given})
+
+    assert serving.settings.endpoint_url == url
 
 
 async def test_in_process_it_pushes_too():
