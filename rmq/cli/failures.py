@@ -11,16 +11,22 @@ from rmq.errors import (
     CallerError,
     ConfigurationError,
     ConnectionLost,
+    EndpointDoesNotExist,
+    EndpointExists,
     InvalidParameter,
     InvalidReceipt,
     MessageDoesNotExist,
+    PlatformApplicationDoesNotExist,
+    PlatformApplicationExists,
     QueueDoesNotExist,
     QueueExists,
     RedriveEnded,
     RedriveNotFound,
     RedriveRunning,
     RmqError,
+    SandboxNumberDoesNotExist,
     StaleReceipt,
+    TopicDoesNotExist,
 )
 
 DONE, REFUSED, USAGE, NOT_FOUND, SERVER, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -37,12 +43,18 @@ STATUSES = {
 
 _STATUS_OF: tuple[tuple[type[RmqError], int], ...] = (
     (QueueDoesNotExist, NOT_FOUND),
+    (TopicDoesNotExist, NOT_FOUND),
+    (PlatformApplicationDoesNotExist, NOT_FOUND),
+    (EndpointDoesNotExist, NOT_FOUND),
+    (SandboxNumberDoesNotExist, NOT_FOUND),
     (MessageDoesNotExist, NOT_FOUND),
     (RedriveNotFound, NOT_FOUND),
     (InvalidParameter, USAGE),
     (InvalidReceipt, USAGE),
     (ConfigurationError, USAGE),
     (QueueExists, USAGE),
+    (PlatformApplicationExists, USAGE),
+    (EndpointExists, USAGE),
     (CallerError, REFUSED),
     (RmqError, SERVER),
 )
