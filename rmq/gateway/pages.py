@@ -28,21 +28,25 @@ READY_S = 2.0
 Page = Callable[["Endpoint", Request], Awaitable[Response]]
 
 
-async def step(
+def step(
     endpoint: Endpoint, request: Request, then: Callable[[Request], Awaitable[Response]]
-) -> Response:
+) -> Awaitable[Response]:
     """Answer what is a page, and let the rest go on."""
     path = request.path
     if path == "/":
         if request.method in ("GET", "HEAD") and not request.query:
-            return _json(200, {"service": "rmq", "version": rmq.__version__})
-        return await then(request)
+            return _name(endpoint, request)
+        return then(request)
     page = _PAGES.get(path)
     if page is not None:
-        return await page(endpoint, request)
+        return page(endpoint, request)
     if path == PEEK or path.startswith(f"{PEEK}/"):
-        return await peek(endpoint.accounts, request)
-    return await then(request)
+        return peek(endpoint.accounts, request)
+    return then(request)
+
+
+async def _name(endpoint: Endpoint, request: Request) -> Response:
+    return _json(200, {"service": "rmq", "version": rmq.__version__})
 
 
 async def _health(endpoint: Endpoint, request: Request) -> Response:

@@ -8,6 +8,7 @@ then.
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -107,6 +108,9 @@ class Door:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stopping)
         _end_with_parent(loop)
+        # What is there now, the models above all, stays: no collection need look at it again.
+        gc.collect()
+        gc.freeze()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._endpoint is not None:
