@@ -35,6 +35,8 @@ _TWINS: dict[type, type] = {
     rmq.Queue: rmq.AsyncQueue,
     rmq.Message: rmq.AsyncMessage,
     rmq.Topic: rmq.AsyncTopic,
+    rmq.Mobile: rmq.AsyncMobile,
+    rmq.Sms: rmq.AsyncSms,
 }
 
 
@@ -67,7 +69,7 @@ class Threaded:
             return lambda *args, **kwargs: _context(found(*args, **kwargs))
         if callable(found):
             return lambda *args, **kwargs: faced(found(*bare(args), **bare(kwargs)))
-        return found
+        return faced(found)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return _each(iter(self.inner))
@@ -88,8 +90,12 @@ def _awaited(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
 
 
 async def _each(iterator: Iterator[Any]) -> AsyncIterator[Any]:
-    while (item := await in_thread(next, iterator, _END)) is not _END:
-        yield faced(item)
+    try:
+        while (item := await in_thread(next, iterator, _END)) is not _END:
+            yield faced(item)
+    finally:
+        if inspect.isgenerator(iterator):
+            await in_thread(iterator.close)
 
 
 @asynccontextmanager

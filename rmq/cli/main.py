@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 import rmq
 from rmq.cli import demo, failures
+from rmq.cli import dispatch as dispatching
 from rmq.cli import serve as serving
 from rmq.cli.output import Output
 from rmq.cli.queue import app as queue_app
@@ -141,6 +142,7 @@ app.add_typer(queue_app, name="queue")
 app.add_typer(topic_app, name="topic")
 app.command("demo")(demo.demo)
 app.command("serve")(serving.serve)
+app.command("dispatch")(dispatching.dispatch)
 
 
 def _version(asked: bool) -> None:

@@ -8,6 +8,7 @@ then.
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -15,7 +16,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,10 @@ from rmq.errors import ConfigurationError
 from rmq.gateway import logs
 from rmq.gateway.app import MAX_BODY, Endpoint
 from rmq.gateway.controls import Controls
+from rmq.gateway.dispatching import Dispatching
 from rmq.gateway.errors import too_large
 from rmq.gateway.http import Request, Response
+from rmq.push.settings import PushSettings, push_settings
 from rmq.queues.limits import Limits
 from rmq.settings import Settings
 
@@ -57,6 +60,10 @@ class Serving:
     port: int = 4566
     workers: int = 1
     testing: bool = False
+    dispatch: bool = True
+    """Push from here what waits for HTTP, mail, mobile and SMS subscribers."""
+    push: PushSettings = field(default_factory=push_settings)
+    """To whom, and by what."""
     origins: tuple[str, ...] = ()
     certificate: Path | None = None
     key: Path | None = None
@@ -69,6 +76,16 @@ class Serving:
         scheme = "https" if self.certificate else "http"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
+
+    def __post_init__(self) -> None:
+        """Links lead here unless the settings say where else; tests' subscribers are near."""
+        if "endpoint_url" not in self.settings.model_fields_set:
+            settings = self.settings.model_copy(update={"endpoint_url": self.url})
+            object.__setattr__(self, "settings", settings)
+        if self.testing:
+            near = (*self.push.allow_addresses, "loopback")
+            push = self.push.model_copy(update={"allow_addresses": near})
+            object.__setattr__(self, "push", push)
 
 
 class Door:
@@ -87,8 +104,15 @@ class Door:
             clock.release()
             controls = Controls(clock)
         client = AsyncClient(
-            serving.settings.url, settings=serving.settings, limits=serving.limits, clock=clock
+            serving.settings.url,
+            settings=serving.settings,
+            limits=serving.limits,
+            clock=clock,
+            signs_queues=True,
         )
+        dispatching = Dispatching(client, serving.push) if serving.dispatch else None
+        if dispatching is not None:
+            dispatching.start(loop)
         self._endpoint = Endpoint(
             client,
             account=serving.settings.aws_account_id,
@@ -96,6 +120,7 @@ class Door:
             controls=controls,
             access=logs.AccessLog(serving.log_format) if serving.access_log else None,
             origins=serving.origins,
+            dispatching=dispatching,
         )
 
         def stopping(*_: Any) -> None:
@@ -106,7 +131,10 @@ class Door:
         endpoint = self._endpoint
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stopping)
-        _end_with_parent(loop)
+        end_with_parent(loop)
+        # What is there now, the models above all, stays: no collection need look at it again.
+        gc.collect()
+        gc.freeze()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._endpoint is not None:
@@ -128,7 +156,7 @@ class Door:
             await _unless_taken(proto, request.unread)
 
 
-def _end_with_parent(loop: asyncio.AbstractEventLoop) -> None:
+def end_with_parent(loop: asyncio.AbstractEventLoop) -> None:
     """The first process takes care of the others. Where it was killed, nobody would ever end them,
     and they would hold the port against the next `rmq serve`."""
     parent = multiprocessing.parent_process()
@@ -226,7 +254,7 @@ def check(serving: Serving) -> None:
         )
     if serving.certificate is not None and serving.key is not None:
         _check_certificate(serving.certificate, serving.key)
-    _check_port(serving)
+    check_port(serving.host, serving.port)
 
 
 def _check_certificate(certificate: Path, key: Path) -> None:
@@ -249,15 +277,16 @@ def _check_certificate(certificate: Path, key: Path) -> None:
         ) from error
 
 
-def _check_port(serving: Serving) -> None:
-    family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
+def check_port(host: str, port: int) -> None:
+    """Raise ConfigurationError where nothing can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((serving.host, serving.port))
+            probe.bind((host, port))
         except OSError as error:
             raise ConfigurationError(
-                f"can not listen on {serving.host}:{serving.port}: {error.strerror}; choose "
+                f"can not listen on {host}:{port}: {error.strerror}; choose "
                 "another --port or --host"
             ) from error
 

@@ -34,11 +34,7 @@ EXAMPLES = [
     QueueDoesNotExist("queue 'a' does not exist", queue="a"),
     QueueExists("queue 'a' exists", queue="a", attribute="delay"),
     *(kind("what happened") for kind in everyone() if not issubclass(kind, InvalidParameter)),
-    *(
-        kind._refused("orders", "detail")
-        for kind in everyone()[1:]
-        if kind not in OURS
-    ),
+    *(kind._refused("orders", "detail") for kind in everyone()[1:] if kind not in OURS),
 ]
 
 

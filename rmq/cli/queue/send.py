@@ -35,7 +35,9 @@ def send(
     group: Annotated[
         str | None,
         typer.Option(
-            metavar="ID", help="Message group id: a FIFO queue keeps the order within it."
+            metavar="ID",
+            help="Message group id: a FIFO queue keeps the order within it, on a standard queue no "
+            "group waits for the backlog of another.",
         ),
     ] = None,
     dedup_id: Annotated[

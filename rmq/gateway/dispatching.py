@@ -1,0 +1,53 @@
+"""Dispatching: a dispatcher inside the endpoint, so that HTTP, mail, SMS and mobile subscribers are
+reached without a second process. With memory:// there is no other way.
+
+It is one dispatcher among others: `rmq topic dispatch`, and every worker's, share the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from rmq.client.aio import AsyncClient
+from rmq.errors import ConfigurationError
+from rmq.push.dispatcher import STOP_S, Dispatcher
+from rmq.push.senders import chosen
+from rmq.push.settings import PushSettings
+
+log = logging.getLogger("rmq.gateway")
+
+
+class Dispatching:
+    """A dispatcher that runs until it is stopped."""
+
+    def __init__(
+        self, client: AsyncClient, settings: PushSettings, *, deadline: float = STOP_S
+    ) -> None:
+        """*deadline*: seconds that deliveries under way may still take. Raises ConfigurationError,
+        InvalidParameter."""
+        self._dispatcher = Dispatcher(client, chosen(settings, client._executor))
+        self._deadline = deadline
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Begin, in the running loop or as soon as *loop* runs. Once begun it goes on."""
+        if self._task is None and not self._stopping.is_set():
+            loop = loop or asyncio.get_running_loop()
+            self._task = loop.create_task(self._run(), name="rmq-dispatch")
+
+    async def stop(self) -> None:
+        """End, and give back what had no time to end."""
+        self._stopping.set()
+        if self._task is not None:
+            await asyncio.wait((self._task,))
+        await self._dispatcher.close()
+
+    async def _run(self) -> None:
+        try:
+            await self._dispatcher.run(self._stopping, deadline=self._deadline)
+        except ConfigurationError as error:
+            log.error("nothing is pushed from here: %s", error)
+        except Exception:
+            log.exception("nothing is pushed from here any more")
