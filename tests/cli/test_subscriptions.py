@@ -194,6 +194,9 @@ def test_unsubscribe_asks_on_a_terminal_and_does_as_told(on_server):
 
 def test_a_farewell_keeps_the_way_back_open(placed):
     placed("topic", "subscribe", "placed", "https://example.com/hook")
+    with library.connect(placed.url) as client:
+        [one] = client.topic("placed").all_subscriptions()
+        client.topic("placed").confirm_subscription(one.token)
 
     placed("topic", "unsubscribe", "placed", "https://example.com/hook", "--farewell")
 
