@@ -1,7 +1,7 @@
 """Dispatching: a dispatcher inside the endpoint, so that HTTP, mail, SMS and mobile subscribers are
 reached without a second process. With memory:// there is no other way.
 
-It is one dispatcher among others: `rmq topic dispatch`, and every worker's, share the work.
+It is one dispatcher among others: those of `rmq dispatch` and of every worker share the work.
 """
 
 from __future__ import annotations
