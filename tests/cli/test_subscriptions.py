@@ -193,10 +193,17 @@ def test_unsubscribe_asks_on_a_terminal_and_does_as_told(on_server):
 
 
 def test_a_farewell_keeps_the_way_back_open(placed):
+<<<<<<< HEAD
     placed("topic", "subscribe", "placed", "https://example.com/hook")
     with library.connect(placed.url) as client:
         [one] = client.topic("placed").all_subscriptions()
         client.topic("placed").confirm_subscription(one.token)
+=======
+    one = placed.json("topic", "subscribe", "placed", "https://example.com/hook")
+    with library.connect(placed.url) as client:
+        token = client.topic("placed").subscription(one["id"]).token
+    assert placed.json("topic", "confirm", "placed", token)["confirmed"] is True
+>>>>>>> cli
 
     placed("topic", "unsubscribe", "placed", "https://example.com/hook", "--farewell")
 
@@ -255,3 +262,13 @@ def test_a_start_before_the_archive_is_refused_and_names_its_beginning(archived)
 
     assert ran.status == 2
     assert "the archive begins" in ran.err
+
+
+def test_a_start_in_the_future_is_refused(archived):
+    """Up to then the subscription would get nothing."""
+    ran = archived("topic", "replay", "positions.fifo", "map.fifo", "--from=2999-01-01")
+
+    assert ran.status == 2
+    assert "a moment of the past" in ran.err
+    archived("topic", "publish", "positions.fifo", "c", "--group=truck-1")
+    assert [one["body"] for one in archived.lines("queue", "peek", "map.fifo")] == ["a", "b", "c"]
