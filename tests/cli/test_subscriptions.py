@@ -193,17 +193,10 @@ def test_unsubscribe_asks_on_a_terminal_and_does_as_told(on_server):
 
 
 def test_a_farewell_keeps_the_way_back_open(placed):
-<<<<<<< HEAD
-    placed("topic", "subscribe", "placed", "https://example.com/hook")
-    with library.connect(placed.url) as client:
-        [one] = client.topic("placed").all_subscriptions()
-        client.topic("placed").confirm_subscription(one.token)
-=======
     one = placed.json("topic", "subscribe", "placed", "https://example.com/hook")
     with library.connect(placed.url) as client:
         token = client.topic("placed").subscription(one["id"]).token
     assert placed.json("topic", "confirm", "placed", token)["confirmed"] is True
->>>>>>> cli
 
     placed("topic", "unsubscribe", "placed", "https://example.com/hook", "--farewell")
 
