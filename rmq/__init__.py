@@ -98,7 +98,8 @@ def boto3_session(
     region_name: str | None = None,
     **settings: Any,
 ) -> Any:
-    """A boto3 Session whose SQS client and resource work on our queues, in this process, no HTTP.
+    """A boto3 Session whose SQS and SNS clients and resources work on our queues and topics, in
+    this process, without HTTP.
 
     Where Redis is and the namespace go as in connect. *region_name* is the session's region,
     default us-east-1, whose queues are those of the library; credentials are made up where the

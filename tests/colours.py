@@ -90,8 +90,12 @@ def _awaited(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
 
 
 async def _each(iterator: Iterator[Any]) -> AsyncIterator[Any]:
-    while (item := await in_thread(next, iterator, _END)) is not _END:
-        yield faced(item)
+    try:
+        while (item := await in_thread(next, iterator, _END)) is not _END:
+            yield faced(item)
+    finally:
+        if inspect.isgenerator(iterator):
+            await in_thread(iterator.close)
 
 
 @asynccontextmanager

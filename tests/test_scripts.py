@@ -21,10 +21,23 @@ CALL = re.compile(
 WRITES = re.compile(
     r"APPEND|COPY|DECR.*|DEL|.*EXPIRE.*|GETDEL|GETSET|H(DEL|INCR.*|MSET|SET.*)|INCR.*|L(INSERT|POP|"
     r"PUSH.*|REM|SET|TRIM)|MSET.*|PERSIST|RENAME.*|RPOP.*|RPUSH.*|S(ADD|ET.*|POP|REM|.*STORE)|UNLINK|"
-    r"X(ACK|ADD|AUTOCLAIM|CLAIM|DEL|GROUP|READGROUP|TRIM)|Z(ADD|INCRBY|POP.*|REM.*|.*STORE)"
+    r"S?PUBLISH|X(ACK|ADD|AUTOCLAIM|CLAIM|DEL|GROUP|READGROUP|TRIM)|Z(ADD|INCRBY|POP.*|REM.*|.*STORE)"
 )
-FREES_MEMORY = ("receive", "delete", "purge", "sweep", "change_visibility", "outbox_settle")
+FREES_MEMORY = (
+    "receive",
+    "delete",
+    "purge",
+    "sweep",
+    "change_visibility",
+    "outbox_settle",
+    "settle",
+    "relay",
+    "ready_claim",
+    "ready_done",
+)
 """What must work when Redis is full begins with one of these."""
+STORES = ("send", "publish", "deliver", "accept")
+"""What must be refused then, before anything is done of it, begins with one of these."""
 
 
 @pytest.fixture(params=SCRIPTS)
@@ -53,7 +66,8 @@ def header(text):
 
 def test_there_are_scripts():
     assert "queues/send" in SCRIPTS
-    assert len(SCRIPTS) >= 25
+    assert "topics/publish" in SCRIPTS
+    assert len(SCRIPTS) >= 45
 
 
 def test_the_header_begins_with_the_name_and_what_it_does(name, text):
@@ -91,6 +105,8 @@ def test_every_error_of_the_code_is_in_the_header_and_back(name, body):
     said = set(re.findall(r"RMQ_[A-Z_]+", body))
     if re.search(r"\brefuse\(", body):
         said |= {"RMQ_QUEUE_DOES_NOT_EXIST", "RMQ_STALE_CONFIG"}
+    if re.search(r"\brefuse_topic\(", body):
+        said |= {"RMQ_TOPIC_DOES_NOT_EXIST", "RMQ_STALE_CONFIG"}
     assert said == set(load(name).errors)
 
 
@@ -135,7 +151,7 @@ def test_a_script_that_says_it_does_not_write_does_not(name, text, body):
     written = [
         found["command"] for found in CALL.finditer(body) if WRITES.fullmatch(found["command"])
     ]
-    written += re.findall(r"\b(wake_one|settle)\(", body)
+    written += re.findall(r"\b(wake_one|settle|expire)\(", body)
     if "no-writes" in flags:
         assert written == []
     else:
@@ -145,7 +161,7 @@ def test_a_script_that_says_it_does_not_write_does_not(name, text, body):
 def test_what_frees_memory_works_when_redis_is_full(name, text):
     if name.split("/")[1].startswith(FREES_MEMORY):
         assert "allow-oom" in text.partition("\n")[0]
-    if name.split("/")[1].startswith("send"):
+    if name.split("/")[1].startswith(STORES):
         assert "allow-oom" not in text.partition("\n")[0]
 
 

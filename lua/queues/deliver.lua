@@ -2,7 +2,8 @@
 -- queues.deliver: take in what a topic has for this standard queue, each message once.
 --
 -- Publishers of a standard topic work on lanes, and a FIFO topic has one order: on either, seqs only
--- grow and none is left out, so whatever is not above the last one taken was taken before.
+-- grow and none is left out, so whatever is not above the last one taken was taken before. See
+-- lib/arriving.
 --
 -- KEYS[1] state    hash
 -- KEYS[2] log      stream  seq -> packed message (and group)
@@ -12,13 +13,14 @@
 -- KEYS[6] order    zset    see lib/fair
 -- KEYS[7] groups   zset
 -- KEYS[8] loads    hash
--- KEYS[9] relayed  hash    source -> incarnation and last seq taken from it
+-- KEYS[9] relayed  hash    source -> incarnation, line, last seq taken from it
 -- ARGV[1] version
 -- ARGV[2] source       the lane; the topic, where it is a FIFO topic
--- ARGV[3] incarnation  of a FIFO topic, and the number of the replay; '' for a lane
--- ARGV[4] delay_ms     the queue's
--- ARGV[5] first        seq of the first message; when that is above the last one taken, all are new
--- ARGV[6..]        packed, the topic's seq (a message's group behind it: '1700000000000000 eu'), ..
+-- ARGV[3] incarnation  of a FIFO topic; '' for a lane
+-- ARGV[4] line         of a FIFO topic's messages to this queue
+-- ARGV[5] delay_ms     the queue's
+-- ARGV[6] first        seq of the first message; when that is above the last one taken, all are new
+-- ARGV[7..]        packed, the topic's seq (a message's group behind it: '1700000000000000 eu'), ..
 -- ARGV[#] now_ms   '' in production; the clock of a test
 --
 -- Reply   how many were new
@@ -26,27 +28,24 @@
 -- Cost    O(messages); with groups O(messages * log N)
 --@include lib/base
 --@include lib/fair
+--@include lib/arriving
 
 local state, log, delayed, wake, lanes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local order, groups, loads, relayed = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local is_lane, mark, lane = ARGV[3] == '', ARGV[3] .. ' ', 'lane:' .. ARGV[2]
+local is_lane, lane = ARGV[3] == '', 'lane:' .. ARGV[2]
 local s = call('HMGET', state, 'version', 'seq', 'sent', 'bytes', 'waiting', 'fair_from', lane)
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
-local known = is_lane and s[7]
-if not is_lane then
-  known = call('HGET', relayed, ARGV[2])
-  known = known and string.sub(known, 1, #mark) == mark and string.sub(known, #mark + 1)
-end
-local last, now, delay_ms = tonumber(known or 0), now_us(ARGV[#ARGV]), tonumber(ARGV[4])
-local all_new = tonumber(ARGV[5]) > last
+local last, now, delay_ms = tonumber(s[7] or 0), now_us(ARGV[#ARGV]), tonumber(ARGV[5])
+if not is_lane then last = taken_from(relayed, ARGV[2], ARGV[3], ARGV[4]) end
+local all_new = tonumber(ARGV[6]) > last
 local first = math.max(now, tonumber(s[2]) + 1)
 local seq, bytes, due = first - 1, 0, {}
 local moment = int(math.floor(now / 1000) + delay_ms)
 local index, fair_from = s[6] and fair_index(order, groups, loads), nil
 if index and index.over(state, log, s[2]) then index = nil end
-for i = 6, #ARGV - 2, 2 do
+for i = 7, #ARGV - 2, 2 do
   local theirs, group = ARGV[i + 1], ''
   local space = string.find(theirs, ' ', 1, true)
   if space then theirs, group = string.sub(theirs, 1, space - 1), string.sub(theirs, space + 1) end
@@ -78,7 +77,7 @@ if is_lane then
   if not s[7] then call('ZADD', lanes, int(now), ARGV[2]) end
   call('HSET', state, lane, int(last))
 else
-  call('HSET', relayed, ARGV[2], mark .. int(last))
+  call('HSET', relayed, ARGV[2], ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. int(last))
 end
 call('HSET', state, 'seq', int(seq), 'sent', int(tonumber(s[3]) + taken),
   'bytes', int(tonumber(s[4]) + bytes))

@@ -1,9 +1,6 @@
 #!lua
 -- queues.deliver_fifo: take in what a FIFO topic has for this FIFO queue, each message once, and each
--- deduplication id once in its window.
---
--- A topic has one order, in which seqs only grow and none is left out: whatever is not above the
--- last one taken was taken before.
+-- deduplication id once in its window. See lib/arriving.
 --
 -- KEYS[1] state    hash
 -- KEYS[2] log      stream  seq -> packed message, group
@@ -12,21 +9,22 @@
 -- KEYS[5] dedup    zset    deduplication key -> seq of the first send
 -- KEYS[6] delayed  zset    seq -> seq, only while the queue has a delay; for the counts
 -- KEYS[7] wake     list
--- KEYS[8] relayed  hash    source -> incarnation and last seq taken from it
+-- KEYS[8] relayed  hash    source -> incarnation, line, last seq taken from it
 -- ARGV[1] version
 -- ARGV[2] source       the topic
--- ARGV[3] incarnation  of the topic, and the number of the replay
--- ARGV[4] window_ms    how long a deduplication id is remembered
--- ARGV[5] delay_ms     the queue's
--- ARGV[6..]        the topic's seq, deduplication key, group, packed, ..
+-- ARGV[3] incarnation  of the topic
+-- ARGV[4] line         of the topic's messages to this queue
+-- ARGV[5] window_ms    how long a deduplication id is remembered
+-- ARGV[6] delay_ms     the queue's
+-- ARGV[7..]        the topic's seq, deduplication key, group, packed, ..
 -- ARGV[#] now_ms   '' in production; the clock of a test
 --
 -- Reply   how many were new
 -- Errors  RMQ_QUEUE_DOES_NOT_EXIST RMQ_STALE_CONFIG
 -- Cost    O(messages * log N)
 --@include lib/base
---@include lib/lease
 --@include lib/order
+--@include lib/arriving
 
 local state, log, order, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local dedup, delayed, wake, relayed = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
@@ -34,15 +32,12 @@ local s = call('HMGET', state, 'version', 'seq', 'sent', 'bytes', 'waiting')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
-local mark, last = ARGV[3] .. ' ', 0
-local known = call('HGET', relayed, ARGV[2])
-if known and string.sub(known, 1, #mark) == mark then last = tonumber(string.sub(known, #mark + 1)) end
-
-local now, delay_ms = now_us(ARGV[#ARGV]), tonumber(ARGV[5])
-local oldest, looked = now - tonumber(ARGV[4]) * 1000, 0
+local last = taken_from(relayed, ARGV[2], ARGV[3], ARGV[4])
+local now, delay_ms = now_us(ARGV[#ARGV]), tonumber(ARGV[6])
+local oldest, looked = now - tonumber(ARGV[5]) * 1000, 0
 local seq, taken, bytes = math.max(now, tonumber(s[2]) + 1) - 1, 0, 0
 local moment = int(math.floor(now / 1000) + delay_ms)
-for i = 6, #ARGV - 4, 4 do
+for i = 7, #ARGV - 4, 4 do
   if tonumber(ARGV[i]) > last then
     last, looked = tonumber(ARGV[i]), looked + 1
     local key, group, packed = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
@@ -59,7 +54,7 @@ for i = 6, #ARGV - 4, 4 do
   end
 end
 if looked == 0 then return 0 end
-call('HSET', relayed, ARGV[2], mark .. int(last))
+call('HSET', relayed, ARGV[2], ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. int(last))
 if taken > 0 then
   call('HSET', state, 'seq', int(seq), 'sent', int(tonumber(s[3]) + taken),
     'bytes', int(tonumber(s[4]) + bytes))

@@ -22,7 +22,8 @@ if not known then
   return reply
 end
 local entries = call('XRANGE', KEYS[3], '(' .. ARGV[1], '+', 'COUNT', 1000)
-if #entries < tonumber(s[2]) - known then
+-- Known is more than there is where the topic was made anew.
+if #entries == 0 or #entries < tonumber(s[2]) - known then
   reply[3] = '1'
   return reply
 end

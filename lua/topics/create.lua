@@ -15,6 +15,7 @@
 --@include lib/base
 
 local state, config, tags = KEYS[1], KEYS[2], KEYS[3]
+local SWEEP_MS = 60000
 if call('EXISTS', state) == 1 then return call('HGETALL', tags) end
 
 local now = int(math.floor(now_us(ARGV[#ARGV]) / 1000))
@@ -24,5 +25,6 @@ for i = 3, last do pairs_[#pairs_ + 1] = ARGV[i] end
 call('HSET', config, unpack(pairs_))
 if #ARGV - 1 > last then call('HSET', tags, unpack(ARGV, last + 1, #ARGV - 1)) end
 call('HSET', state, 'version', ARGV[1], 'schema', '1', 'seq', '0', 'number', '0', 'published', '0',
-  'bytes', '0', 'invalid', '0', 'bare', '0', 'policies', '0', 'sweep', '0', 'listened', '0')
+  'bytes', '0', 'left', '0', 'invalid', '0', 'bare', '0', 'policies', '0', 'listened', '0',
+  'sweep', int((tonumber(now) + SWEEP_MS) * 1000))
 return 1

@@ -2,7 +2,8 @@
 -- topics.publish_fifo: publish messages on a FIFO topic, each deduplication id once in its window.
 -- Whoever finds no relayer at work becomes it.
 --
--- A lost answer needs no lane here: the repeat is a duplicate, and is answered like the first.
+-- A lost answer needs no lane here: the repeat is a duplicate, and is answered like the first, also
+-- when that made the caller the relayer.
 --
 -- KEYS[1] state    hash
 -- KEYS[2] outbox   stream   seq -> packed message and its group
@@ -11,7 +12,7 @@
 -- ARGV[1] version
 -- ARGV[2] number     of the last change of a subscription that the caller knows
 -- ARGV[3] window_ms  how long a deduplication id is remembered
--- ARGV[4] relayer    the caller's name as a relayer
+-- ARGV[4] relayer    the caller's name as a relayer, used once
 -- ARGV[5] lease_ms   for how long it would be
 -- ARGV[6] keep       1 where an archive keeps what nobody gets as well
 -- ARGV[7] invalid    how many of them are no JSON object
@@ -53,7 +54,7 @@ for n = 1, #keys_ do
       call('XADD', outbox, id, 'm', packed, 'g', group)
       placed = placed + 1
     end
-    if heard then call('SPUBLISH', live, id .. ' ' .. packed) end
+    if heard then call('SPUBLISH', live, id .. ' ' .. group .. ' ' .. packed) end
     here[key] = id
     remember[#remember + 1] = id
     remember[#remember + 1] = key
@@ -70,7 +71,7 @@ if new > 0 then
     'invalid', int(tonumber(s[6]) + math.floor(tonumber(ARGV[7]) * share + 0.5)),
     'bare', int(tonumber(s[7]) + math.floor(tonumber(ARGV[8]) * share + 0.5)))
 end
-if placed > 0 and (not s[10] or s[10] == ARGV[4] or now >= tonumber(s[11])) then
+if s[10] == ARGV[4] or (placed > 0 and (not s[10] or now >= tonumber(s[11]))) then
   call('HSET', state, 'relayer', ARGV[4], 'relay_until', int(now + tonumber(ARGV[5]) * 1000))
   reply[1] = '1'
 end

@@ -17,8 +17,8 @@
 -- ARGV[#] now_ms    '' in production; the clock of a test
 --
 -- Reply   1, or 0 when the caller is not the relayer (any more); number of the last change of a
---         subscription; then for each of up to 10 different cursors: the cursor, where it moves when all was given, number of ids, ids .., number of
---         messages, seq, packed, group, ..
+--         subscription; then for each of up to 10 different cursors: the cursor, where it moves when
+--         all was given, number of ids, ids .., number of messages, seq, packed, group, ..
 -- Errors  RMQ_TOPIC_DOES_NOT_EXIST
 -- Cost    O(subscriptions + 10 * max)
 --@include lib/base
@@ -56,23 +56,26 @@ for i = 1, #all, 2 do
 end
 
 -- 3. Forget.
+local more = false
 if ARGV[3] ~= '' then least = math.min(least, now - tonumber(ARGV[3]) * 1000) end
 if least >= 0 then
   local old, seqs = call('XRANGE', outbox, '-', int(least), 'COUNT', 200), {}
   for i = 1, #old do seqs[i] = old[i][1] end
   if #seqs > 0 then call('XDEL', outbox, unpack(seqs)) end
+  more = #seqs == 200
 end
 
 -- 4. Read on.
-local reply = { 0, s[5] }
-for i = 1, math.min(#at, 10) do
+local reply, found = { more and 1 or 0, s[5] }, 0
+for i = 1, #at do
+  if found == 10 then break end
   local cursor = at[i]
   local entries = call('XRANGE', outbox, '(' .. cursor, '+', 'COUNT', most)
   local to = #entries < most and s[2] or string.sub(entries[#entries][1], 1, -3)
   if #entries == 0 then
     for _, id in ipairs(by[cursor]) do call('HSET', cursors, id, to) end
   else
-    reply[1] = 1
+    reply[1], found = 1, found + 1
     reply[#reply + 1] = cursor
     reply[#reply + 1] = to
     reply[#reply + 1] = #by[cursor]

@@ -8,7 +8,6 @@
 -- KEYS[5] pending        zset
 -- KEYS[6] lanes          zset
 -- KEYS[7] dedup          zset
--- KEYS[8] cursors        hash
 -- ARGV[1] window_ms      deduplication window
 -- ARGV[2] again_ms       when to look again
 -- ARGV[3] now_ms         '' in production; the clock of a test
@@ -17,9 +16,10 @@
 -- Errors  RMQ_TOPIC_DOES_NOT_EXIST
 -- Cost    O(log N), 100 of each at most
 --@include lib/base
+--@include lib/pending
 
 local state, subscriptions, endpoints, changes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local pending, lanes, dedup, cursors = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local pending, lanes, dedup = KEYS[5], KEYS[6], KEYS[7]
 local LANE_US = 3600 * 1000000
 if call('EXISTS', state) == 0 then return redis.error_reply('RMQ_TOPIC_DOES_NOT_EXIST') end
 local now = now_us(ARGV[3])
@@ -28,12 +28,8 @@ local now = now_us(ARGV[3])
 local late = call('ZRANGEBYSCORE', pending, '-inf', int(math.floor(now / 1000)), 'LIMIT', 0, 100)
 for i = 1, #late do
   local id, endpoint = string.match(late[i], '^(%S+) (.*)$')
-  call('XADD', changes, 'MAXLEN', 1000, int(call('HINCRBY', state, 'number', 1)), 'i', id)
-  call('HDEL', subscriptions, id)
-  call('HDEL', cursors, id)
-  if call('HGET', endpoints, endpoint) == id then call('HDEL', endpoints, endpoint) end
+  expire(state, subscriptions, endpoints, changes, pending, id, endpoint)
 end
-if #late > 0 then call('ZREM', pending, unpack(late)) end
 local more = #late == 100
 
 -- 2. Lanes of publishers that are gone.

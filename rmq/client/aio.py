@@ -23,6 +23,7 @@ from rmq.topics import lifecycle as topic_lifecycle
 from rmq.topics.aio import AsyncTopic
 from rmq.topics.mobile.aio import AsyncMobile
 from rmq.topics.registry import Site, TopicRegistry
+from rmq.topics.signing import signing_key
 from rmq.topics.sms.aio import AsyncSms
 
 
@@ -187,6 +188,12 @@ class AsyncClient:
         """
         return await self.topic(name).delete_topic()
 
+    async def signing_certificate(self) -> tuple[str, str]:
+        """The certificate of the key that signs envelopes: the name of its file, in which their
+        SigningCertURL ends, and its PEM. Raises ConfigurationError without `cryptography`."""
+        key = await self._executor.run(signing_key(self._topics))
+        return key.certificate_name, key.certificate
+
     # --- the namespace ---
 
     @property
@@ -211,8 +218,10 @@ class AsyncClient:
         """A client of another account or region, on this one's connections: the namespace
         `<namespace>.<account>.<region>`, beside that of the own account in its own region. As for
         in_namespace, make it once and keep it.
+
+        Raises InvalidParameter for what is not 12 digits, and 1 to 24 of a-z 0-9 -.
         """
-        return self._derived(self._places.beside(Place(account, region)))
+        return self._derived(self._places.beside(Place.checked(account, region)))
 
     def _derived(self, places: Places) -> AsyncClient:
         other = copy(self)

@@ -23,6 +23,7 @@ from rmq.settings import Settings
 from rmq.topics import lifecycle as topic_lifecycle
 from rmq.topics.mobile.sync import Mobile
 from rmq.topics.registry import Site, TopicRegistry
+from rmq.topics.signing import signing_key
 from rmq.topics.sms.sync import Sms
 from rmq.topics.sync import Topic
 
@@ -182,6 +183,12 @@ class Client:
         """
         return self.topic(name).delete_topic()
 
+    def signing_certificate(self) -> tuple[str, str]:
+        """The certificate of the key that signs envelopes: the name of its file, in which their
+        SigningCertURL ends, and its PEM. Raises ConfigurationError without `cryptography`."""
+        key = self._executor.run(signing_key(self._topics))
+        return key.certificate_name, key.certificate
+
     # --- the namespace ---
 
     @property
@@ -206,8 +213,10 @@ class Client:
         """A client of another account or region, on this one's connections: the namespace
         `<namespace>.<account>.<region>`, beside that of the own account in its own region. As for
         in_namespace, make it once and keep it.
+
+        Raises InvalidParameter for what is not 12 digits, and 1 to 24 of a-z 0-9 -.
         """
-        return self._derived(self._places.beside(Place(account, region)))
+        return self._derived(self._places.beside(Place.checked(account, region)))
 
     def _derived(self, places: Places) -> Client:
         other = copy(self)

@@ -25,6 +25,14 @@ class Place(NamedTuple):
     """12 digits."""
     region: str
 
+    @classmethod
+    def checked(cls, account: str, region: str) -> Place:
+        """One that is given from outside. Raises InvalidParameter."""
+        check_account(account)
+        if not isinstance(region, str) or not _REGION.fullmatch(region):
+            raise InvalidParameter("region", region, "1 to 24 of a-z 0-9 -")
+        return cls(account, region)
+
     def arn(self, service: str, resource: str) -> str:
         """The ARN of something that is here."""
         return f"arn:{partition(self.region)}:{service}:{self.region}:{self.account}:{resource}"
@@ -36,6 +44,12 @@ class Arn(NamedTuple):
     service: str
     place: Place
     resource: str
+
+
+def check_account(account: str) -> None:
+    """Raises InvalidParameter."""
+    if not isinstance(account, str) or not _ACCOUNT.fullmatch(account):
+        raise InvalidParameter("account", account, "12 digits")
 
 
 def partition(region: str) -> str:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 _ENTRY = re.compile(r"^-- (KEYS|ARGV)\[(\d+\.\.|\d+|#)\](?: +(\w+))?", re.MULTILINE)
 _INCLUDE = re.compile(r"^--@include (\S+)\n", re.MULTILINE)
-_ERRORS = re.compile(r"^-- Errors +(.+)$", re.MULTILINE)
+_ERRORS = re.compile(r"^-- Errors +(.+(?:\n-- +RMQ_.+)*)$", re.MULTILINE)
 
 
 Picker = Callable[[dict[str, Any]], Iterable[Any]]
@@ -151,12 +151,13 @@ class Several:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """A call whose answer a plan does not need: asyncio carries it out while the plan goes on.
+    """What a plan need not wait for: it goes on meanwhile. Where there are threads, a call is
+    carried out at once all the same, and a plan by a thread of its own.
 
-    Only for what somebody else does later if it fails.
+    Only for what somebody else does later if it fails, or ends with the client.
     """
 
-    call: Call[Any]
+    work: Call[Any] | Plan[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ def load(name: str) -> Script:
     source = _without_comments(_with_includes(text))
     bare = source.partition("\n")[2]
     found = _ERRORS.search(text)
-    errors = () if not found or found[1] == "none" else tuple(found[1].split())
+    errors = () if not found or found[1] == "none" else tuple(found[1].replace("--", "").split())
     return Script(
         name=name.replace("/", "."),
         source=source,

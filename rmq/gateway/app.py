@@ -23,10 +23,11 @@ from typing import Any
 
 from rmq.client.aio import AsyncClient
 from rmq.errors import InvalidParameter, RmqError
-from rmq.gateway import pages, sqs
+from rmq.gateway import pages, sns, sqs
 from rmq.gateway.caller import Accounts, caller_of
 from rmq.gateway.controls import Controls
 from rmq.gateway.credential import Credential, credential_of
+from rmq.gateway.dispatching import Dispatching
 from rmq.gateway.errors import AwsError, internal, malformed, too_large
 from rmq.gateway.http import Request, Response
 from rmq.gateway.logs import AccessLog
@@ -70,7 +71,8 @@ class Endpoint:
         controls: Controls | None = None,
         access: AccessLog | None = None,
         origins: Iterable[str] = (),
-        services: Iterable[Service] = (sqs.SERVICE,),
+        dispatching: Dispatching | None = None,
+        services: Iterable[Service] = (sqs.SERVICE, sns.SERVICE),
     ) -> None:
         self.client = client
         self.accounts = Accounts(client, account, region)
@@ -81,6 +83,7 @@ class Endpoint:
         self._origins = frozenset(origins)
         self._controls = controls
         self._access = access
+        self._dispatching = dispatching
         self._ids = _ids()
         steps: list[Step] = [self._protect, self._browse]
         steps.append(partial(pages.step, self))
@@ -97,20 +100,28 @@ class Endpoint:
     def service_names(self) -> tuple[str, ...]:
         return tuple(one.name for one in self._services)
 
-    def knows(self, operation: str) -> bool:
-        """Whether any service has an operation of that name; * stands for all."""
-        return operation == "*" or any(operation in one.table for one in self._services)
+    def knows(self, operation: str, service: str = "") -> bool:
+        """Whether a service, or any, has an operation of that name; * stands for all."""
+        having = (one for one in self._services if service in (one.name, ""))
+        return any(operation == "*" or operation in one.table for one in having)
 
     async def reset(self) -> int:
-        """Remove all queues of all accounts, from Redis and from here. How many keys there were."""
+        """Remove all queues and topics of all accounts, from Redis and from here. How many keys
+        there were."""
         waiting, self.stopping = self.stopping, asyncio.Event()
         waiting.set()
         self.accounts.forget()
         return await self.client.wipe(nested=True)
 
+    async def stop_pushing(self) -> None:
+        """Let what is being pushed arrive, and begin no more."""
+        if self._dispatching is not None:
+            await self._dispatching.stop()
+
     async def close(self) -> None:
-        """Answer those who wait, and give back the connections."""
+        """Answer those who wait, let what is pushed arrive, and give back the connections."""
         self.stopping.set()
+        await self.stop_pushing()
         await self.client.close()
         if self._access is not None:
             self._access.flush()
@@ -188,6 +199,8 @@ class Endpoint:
         assert service is not None
         assert operation is not None
         request.note = f"{service.name}.{operation.name}"
+        if service.pushes and self._dispatching is not None:
+            self._dispatching.start()  # who uses nothing of it need not have one that waits
         caller = caller_of(request, credential, self.accounts, self.stopping)
         problems: list[Problem] = []
         given = asked.wire.read(operation, problems)

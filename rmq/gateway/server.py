@@ -16,7 +16,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,13 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from rmq.client.aio import AsyncClient
 from rmq.core.clock import Clock, HeldClock
 from rmq.errors import ConfigurationError
-from rmq.gateway import logs
+from rmq.gateway import dispatching, logs
 from rmq.gateway.app import MAX_BODY, Endpoint
 from rmq.gateway.controls import Controls
+from rmq.gateway.dispatching import Dispatching
 from rmq.gateway.errors import too_large
 from rmq.gateway.http import Request, Response
+from rmq.push.settings import PushSettings, push_settings
 from rmq.queues.limits import Limits
 from rmq.settings import Settings
 
@@ -58,6 +60,10 @@ class Serving:
     port: int = 4566
     workers: int = 1
     testing: bool = False
+    dispatch: bool = True
+    """Push from here what waits for HTTP, mail, mobile and SMS subscribers."""
+    push: PushSettings = field(default_factory=push_settings)
+    """To whom, and by what."""
     origins: tuple[str, ...] = ()
     certificate: Path | None = None
     key: Path | None = None
@@ -70,6 +76,16 @@ class Serving:
         scheme = "https" if self.certificate else "http"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
+
+    def __post_init__(self) -> None:
+        """Links lead here unless the settings say where else; tests' subscribers are near."""
+        if "endpoint_url" not in self.settings.model_fields_set:
+            settings = self.settings.model_copy(update={"endpoint_url": self.url})
+            object.__setattr__(self, "settings", settings)
+        if self.testing:
+            near = (*self.push.allow_addresses, "loopback")
+            push = self.push.model_copy(update={"allow_addresses": near})
+            object.__setattr__(self, "push", push)
 
 
 class Door:
@@ -88,8 +104,15 @@ class Door:
             clock.release()
             controls = Controls(clock)
         client = AsyncClient(
-            serving.settings.url, settings=serving.settings, limits=serving.limits, clock=clock
+            serving.settings.url,
+            settings=serving.settings,
+            limits=serving.limits,
+            clock=clock,
+            signs_queues=True,
         )
+        pushing = Dispatching(client, serving.push) if serving.dispatch else None
+        if pushing is not None:
+            pushing.start(loop)
         self._endpoint = Endpoint(
             client,
             account=serving.settings.aws_account_id,
@@ -97,6 +120,7 @@ class Door:
             controls=controls,
             access=logs.AccessLog(serving.log_format) if serving.access_log else None,
             origins=serving.origins,
+            dispatching=pushing,
         )
 
         def stopping(*_: Any) -> None:
@@ -228,6 +252,8 @@ def check(serving: Serving) -> None:
             f"namespace is {serving.settings.namespace!r}; the endpoint adds account and region to "
             "it, so it must be at most 26 characters long"
         )
+    if serving.dispatch:
+        dispatching.check(serving.push)
     if serving.certificate is not None and serving.key is not None:
         _check_certificate(serving.certificate, serving.key)
     check_port(serving.host, serving.port)

@@ -30,6 +30,8 @@ class JsonWire:
         return json.read(operation.read_json, self._request.body, problems)
 
     def answer(self, operation: Operation, output: Answer) -> Response:
+        if operation.as_json is not None and output is not None:
+            output = operation.as_json(output)
         return Response(200, json.write(output), self._type)
 
     def refuse(self, error: AwsError) -> Response:

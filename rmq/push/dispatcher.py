@@ -150,10 +150,13 @@ class Dispatcher:
             if desks:
                 # A claim that is under way is answered in no time, or Redis is away.
                 await asyncio.wait(desks.values(), timeout=min(deadline, AWAY_S))
-            tasks = [stop, house, *desks.values()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            tasks = {stop, house, *desks.values()}
+            while tasks:
+                for task in tasks:
+                    task.cancel()
+                # asyncio.wait_for may lose a cancellation (CPython 86296), and redis-py writes by
+                # it before Python 3.12.
+                _, tasks = await asyncio.wait(tasks, timeout=0.1)
             await asyncio.gather(*(desk.end() for desk in self._desks.values()))
             with suppress(TimeoutError):
                 async with asyncio.timeout(AWAY_S):

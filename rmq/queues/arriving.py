@@ -24,7 +24,9 @@ class Line:
     source: str
     """A lane, or a FIFO topic."""
     incarnation: str = ""
-    """Of the FIFO topic, with the number of the replay: another one begins anew. '' for a lane."""
+    """Of the FIFO topic; '' for a lane."""
+    number: int = 0
+    """Grows each time a FIFO topic begins anew with this queue: a replay, another subscription."""
 
 
 Arriving = tuple[bytes, int | str]
@@ -52,6 +54,7 @@ def deliver(
         version=info.version,
         source=line.source,
         incarnation=line.incarnation,
+        line=line.number,
         delay_ms=info.delay_ms,
         first=first,
         rest=parts,
@@ -77,6 +80,7 @@ def deliver_fifo(
         version=info.version,
         source=line.source,
         incarnation=line.incarnation,
+        line=line.number,
         window_ms=ms(info.attributes.deduplication_window),
         delay_ms=info.delay_ms,
         rest=[part for message in messages for part in message],

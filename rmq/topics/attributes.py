@@ -24,6 +24,10 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 FIFO_NAME = re.compile(r"(?=.{1,256}\Z)[A-Za-z0-9_-]+\.fifo")
 DEFAULT_MESSAGE_SIZE = 262_144
 """Bytes of a message where a topic does not say (Amazon SNS: Publish)."""
+LARGE = 262_144
+"""Messages of more bytes than this go to few, and only to those that can take them (Amazon SNS:
+MaximumMessageSize)."""
+TAKES_LARGE = ("sqs", "firehose", "lambda")
 DISPLAY_NAME_CHARACTERS = 100
 DATA_PROTECTION_CHARACTERS = 30_720
 ARCHIVE = (timedelta(days=1), timedelta(days=365))

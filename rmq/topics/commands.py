@@ -106,7 +106,8 @@ class Put:
     after: Subscription | None
     """None removes it."""
     expires_ms: int | None = None
-    recount: bool = False
+    recount: str = "0"
+    """1 when its filter changes, 2 when it begins now."""
     policies: int = 0
     max_all: int | None = None
     max_pending: int | None = None
@@ -121,11 +122,13 @@ def put_subscription(
     another one, where the endpoint is subscribed already."""
 
     def parse(reply: Any) -> tuple[str, bytes]:
+        if reply is None:  # the answer that it was removed was lost
+            return id, b""
         if isinstance(reply, (bytes, str)):
             return id, _bytes(reply)
         return text_of(reply[0]), _bytes(reply[1])
 
-    return script.load("topics/put_subscription").call(
+    call = script.load("topics/put_subscription").call(
         info.name,
         parse,
         state=keys.state,
@@ -141,13 +144,16 @@ def put_subscription(
         record=b"" if put.after is None else pack_subscription(put.after),
         endpoint=endpoint,
         expires_ms=_or_none(put.expires_ms),
-        recount=int(put.recount),
+        recount=put.recount,
         policies=put.policies,
         max_all=_or_none(put.max_all),
         max_pending=_or_none(put.max_pending),
         max_policies=_or_none(put.max_policies),
         cursor=put.cursor,
     )
+    if put.after is None:
+        call.repeated = "RMQ_SUBSCRIPTION_DOES_NOT_EXIST"
+    return call
 
 
 def read_subscription(keys: TopicKeys, name: str, id: str) -> Call[bytes | None]:
@@ -306,10 +312,11 @@ Counts = dict[str, int]
 
 
 def settle(
-    keys: TopicKeys, name: str, done: Sequence[int], partial: dict[int, str], counts: Counts
+    keys: TopicKeys, name: str, done: dict[int, int], partial: dict[int, str], counts: Counts
 ) -> Call[None]:
-    """Take from the outbox what all have who should, and note who still waits for the rest."""
-    rest: list[Any] = [*done]
+    """Take from the outbox the batches that all have who should (*done*: by first seq how many
+    messages each has), and note who still waits for the rest."""
+    rest: list[Any] = [part for pair in done.items() for part in pair]
     rest += [part for pair in partial.items() for part in pair]
     rest += [part for pair in counts.items() for part in pair]
     return script.load("topics/settle").call(
@@ -332,18 +339,26 @@ class Left:
     first: int
     """The seq of its first message; the others follow it one by one."""
     lane: str
+    count: int
+    """How many messages it has."""
     batch: bytes
     waiting: str
     """Ids of the subscriptions that still wait for it, with spaces between; '' for all."""
 
 
 def outbox_read(keys: TopicKeys, name: str, after: int, age_ms: int, most: int) -> Call[list[Left]]:
-    """What is in the outbox of a standard topic for longer than *age_ms*."""
+    """What is in the outbox of a standard topic for longer than *age_ms*; 0 is for all."""
 
     def parse(reply: Sequence[Any]) -> list[Left]:
         return [
-            Left(int(reply[i]), text_of(reply[i + 1]), reply[i + 2], text_of(reply[i + 3]))
-            for i in range(0, len(reply), 4)
+            Left(
+                int(reply[i]),
+                text_of(reply[i + 1]),
+                int(reply[i + 2]),
+                reply[i + 3],
+                text_of(reply[i + 4]),
+            )
+            for i in range(0, len(reply), 5)
         ]
 
     return script.load("topics/outbox_read").call(
@@ -445,7 +460,6 @@ def sweep(keys: TopicKeys, info: TopicInfo, again_ms: int) -> Call[bool]:
         pending=keys.pending,
         lanes=keys.lanes,
         dedup=keys.dedup,
-        cursors=keys.cursors,
         window_ms=ms(info.attributes.deduplication_window),
         again_ms=again_ms,
     )
@@ -462,11 +476,6 @@ def cursor_of(keys: TopicKeys, name: str, id: str) -> Call[int | None]:
     return script.command(
         "HGET", name, lambda reply: None if reply is None else int(reply), keys.cursors, id
     )
-
-
-def last_seq(keys: TopicKeys, name: str) -> Call[int]:
-    """The seq of the last message."""
-    return script.command("HGET", name, lambda reply: int(reply or 0), keys.state, "seq")
 
 
 def oldest(keys: TopicKeys, name: str) -> Call[int | None]:
@@ -489,6 +498,7 @@ def stats(keys: TopicKeys, name: str, ids: Sequence[str]) -> Call[list[int]]:
         pending=keys.pending,
         stats=keys.stats,
         partial=keys.partial,
+        cursors=keys.cursors,
         rest=ids,
     )
 

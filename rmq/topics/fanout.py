@@ -10,8 +10,8 @@ What met trouble is not waited for. It is said who still waits, and the caller s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rmq.core.codec import PLAIN, PLAIN_ENVELOPE, Header, MessageAttribute, attributes_size, pack
@@ -44,6 +44,10 @@ RAW_ATTRIBUTES = 10
 delivery)."""
 AWAY_MS = 3_000
 """For how long a queue that could not be reached is left alone."""
+STEP_BYTES = 8 << 20
+"""Bytes of messages in one write of a fan-out."""
+STEP_QUEUES = 500
+"""Queues in one write."""
 SNS = Principal.of_service("sns.amazonaws.com")
 
 
@@ -72,6 +76,9 @@ class _Target:
     name: str
 
 
+_Pair = tuple[Delivery, _Target]
+
+
 def fan_out(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Delivery]) -> Plan[None]:
     """Deliver. Each delivery then says whether it is done."""
     try:
@@ -81,36 +88,16 @@ def fan_out(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Deliv
     except RmqError:
         return
     cache = _Cache()
-    targets = [_target(registry, one.subscription) for one in deliveries]
-    waiting = [
-        place for place, one in enumerate(targets) if not registry.is_away(one.registry, one.name)
-    ]
+    pairs = [(one, _target(registry, one.subscription)) for one in deliveries]
+    waiting = [pair for pair in pairs if not registry.is_away(pair[1].registry, pair[1].name)]
     for _ in range(LOOKS):
         if not waiting:
             break
-        yield from _meet([targets[place] for place in waiting])
-        calls: list[Call[int]] = []
-        places: list[int] = []
-        for place in waiting:
-            call = _call(registry, info, deliveries[place], targets[place], cache)
-            if call is not None:
-                calls.append(call)
-                places.append(place)
-        results = (yield Several(calls)) if calls else []
-        waiting = []
-        for place, result in zip(places, results, strict=True):
-            one, target = deliveries[place], targets[place]
-            if isinstance(result, StaleConfig):
-                target.registry.forget(target.name)
-                waiting.append(place)
-            elif isinstance(result, QueueDoesNotExist):
-                target.registry.drop(target.name)
-                _refuse(one, one.items, "the queue does not exist")
-            elif isinstance(result, RmqError):
-                registry.stay_away(target.registry, target.name, AWAY_MS)
-            else:
-                one.is_done = True
-    yield from _bury(registry, info, deliveries)
+        again: list[_Pair] = []
+        for step in _steps(waiting):
+            again += yield from _offer(registry, info, step, cache)
+        waiting = again
+    yield from _bury(registry, info, [one for one in deliveries if one.undelivered])
     pushed = [
         Work(one.subscription.id, info.name)
         for one in deliveries
@@ -123,6 +110,68 @@ def fan_out(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Deliv
                 one.is_done = one.is_done and not one.subscription.is_pushed
 
 
+def _steps(pairs: Sequence[_Pair]) -> Iterator[list[_Pair]]:
+    """What goes out in one write: memory holds a copy of every message for every queue in it."""
+    sizes: dict[int, int] = {}
+    step: list[_Pair] = []
+    total = 0
+    for one, target in pairs:
+        place = id(one.items)
+        if place not in sizes:
+            sizes[place] = sum(len(item.packed) for item in one.items)
+        if step and (total + sizes[place] > STEP_BYTES or len(step) == STEP_QUEUES):
+            yield step
+            step, total = [], 0
+        step.append((one, target))
+        total += sizes[place]
+    if step:
+        yield step
+
+
+def _offer(
+    registry: TopicRegistry, info: TopicInfo, pairs: Sequence[_Pair], cache: _Cache
+) -> Plan[list[_Pair]]:
+    """Deliver what goes out in one write. What has to be offered again: its queue has changed."""
+    asked: list[_Pair] = []
+    calls: list[Call[int]] = []
+    again: list[_Pair] = []
+    known = [target.registry.known(target.name) for _, target in pairs]
+    described = yield from _describe([target for _, target in pairs])
+    for (one, target), before, queue in zip(pairs, known, described, strict=True):
+        if isinstance(queue, RmqError):
+            _failed(registry, one, target, queue)
+            continue
+        one.undelivered.clear()
+        call = _call(registry, info, one, target, queue, cache)
+        if one.undelivered and before is not None and one not in cache.doubted:
+            # No script says that the queue has changed, where it is not called. So ask.
+            cache.doubted.add(one)
+            target.registry.forget(target.name)
+            one.is_done = False
+            again.append((one, target))
+        elif call is not None:
+            calls.append(call)
+            asked.append((one, target))
+    results = (yield Several(calls)) if calls else []
+    for (one, target), result in zip(asked, results, strict=True):
+        if isinstance(result, StaleConfig):
+            target.registry.forget(target.name)
+            again.append((one, target))
+        elif isinstance(result, RmqError):
+            _failed(registry, one, target, result)
+        else:
+            one.is_done = True
+    return again
+
+
+def _failed(registry: TopicRegistry, one: Delivery, target: _Target, error: RmqError) -> None:
+    if isinstance(error, QueueDoesNotExist):
+        target.registry.drop(target.name)
+        _refuse(one, "the queue does not exist")
+    else:
+        registry.stay_away(target.registry, target.name, AWAY_MS)
+
+
 def counts_of(registry: TopicRegistry, deliveries: Sequence[Delivery]) -> dict[str, int]:
     """What to count for the subscriptions. What is pushed counts when it has arrived."""
     counts: dict[str, int] = {}
@@ -131,19 +180,20 @@ def counts_of(registry: TopicRegistry, deliveries: Sequence[Delivery]) -> dict[s
         if not one.is_done:
             continue
         id, failed = one.subscription.id, len(one.undelivered)
-        if failed:
-            counts[f"{id}:failed"] = failed
-        if failed < len(one.items) and not one.subscription.is_pushed:
-            counts[f"{id}:delivered"] = len(one.items) - failed
-            # What is delivered together was published together, or nearly so.
-            took = max(now_ms - one.items[0].seq // 1000, 0) * (len(one.items) - failed)
-            if took:
-                counts[f"{id}:ms"] = took
+        given = 0 if one.subscription.is_pushed else len(one.items) - failed
+        again = min(sum(item.replay > 0 for item in one.items), given)
+        # What is delivered together was published together, or nearly so.
+        took = max(now_ms - one.items[0].seq // 1000, 0) * (given - again)
+        found = {"failed": failed, "delivered": given - again, "replayed": again, "ms": took}
+        for name, count in found.items():
+            if count:
+                counts[f"{id}:{name}"] = counts.get(f"{id}:{name}", 0) + count
     return counts
 
 
-def _refuse(one: Delivery, items: Iterable[Item], why: str) -> None:
-    one.undelivered += [(item, why) for item in items]
+def _refuse(one: Delivery, why: str) -> None:
+    """Nothing of it can ever be delivered."""
+    one.undelivered[:] = [(item, why) for item in one.items]
     one.is_done = True
 
 
@@ -158,35 +208,38 @@ def _queue(registry: TopicRegistry, arn: str) -> _Target:
     return _Target(registry.queues_of(registry.places.namespace_of(found.place)), found.resource)
 
 
-def _meet(targets: Sequence[_Target]) -> Plan[None]:
-    """Ask for the descriptions that we do not have. What is not there stays unknown."""
-    unknown = [one for one in targets if one.registry.known(one.name) is None]
-    if not unknown:
-        return
-    found = yield Several(
-        [administration.describe(one.registry.keys(one.name), one.name) for one in unknown]
-    )
-    for target, result in zip(unknown, found, strict=True):
-        if isinstance(result, QueueInfo):
-            target.registry.learn(result)
+def _describe(targets: Sequence[_Target]) -> Plan[list[QueueInfo | RmqError]]:
+    """The description of each queue, asked for if we have none, or why there is none."""
+    found: list[QueueInfo | RmqError | None] = [one.registry.known(one.name) for one in targets]
+    unknown = [one for one, queue in zip(targets, found, strict=True) if queue is None]
+    if unknown:
+        calls = [administration.describe(one.registry.keys(one.name), one.name) for one in unknown]
+        answers = iter((yield Several(calls)))
+        for place, target in enumerate(targets):
+            if found[place] is None:
+                found[place] = answer = next(answers)
+                if isinstance(answer, QueueInfo):
+                    target.registry.learn(answer)
+    return found  # type: ignore[return-value]
 
 
 def _call(
-    registry: TopicRegistry, info: TopicInfo, one: Delivery, target: _Target, cache: _Cache
+    registry: TopicRegistry,
+    info: TopicInfo,
+    one: Delivery,
+    target: _Target,
+    queue: QueueInfo,
+    cache: _Cache,
 ) -> Call[int] | None:
-    """The call that delivers; None where nothing can be delivered. Without a description it is one
-    that will tell why there is none."""
-    queue = target.registry.known(target.name)
+    """The call that delivers; None where nothing can be delivered."""
     keys = target.registry.keys(target.name)
-    if queue is None:
-        return administration.describe(keys, target.name)  # type: ignore[return-value]
     first = one.items[0].seq
     if one.subscription.is_pushed:
         parts = _flat(one.items, lambda item: pushed(info, item))
         return arriving.deliver(keys, queue, one.line, first, parts)
     why = refused(registry, info, one.subscription.endpoint, queue)
     if why:
-        _refuse(one, one.items, why)
+        _refuse(one, why)
         return None
     if not queue.is_fifo and one.subscription.attributes.raw_message_delivery:
         # As they lie in the outbox: nothing to be made for each queue.
@@ -255,6 +308,8 @@ class _Cache:
 
     def __init__(self) -> None:
         self._found: dict[int, _Plain | None] = {}
+        self.doubted: set[Delivery] = set()
+        """What a queue could not take as we knew it, so that it was looked at anew."""
 
     def plain(self, items: Sequence[Item]) -> _Plain | None:
         """None where one of them is more than a body."""
@@ -385,28 +440,38 @@ def _sign(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Deliver
         yield from signing.sign(registry, list(wanted.values()))
 
 
-def _bury(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Delivery]) -> Plan[None]:
+def _bury(registry: TopicRegistry, info: TopicInfo, failed: Sequence[Delivery]) -> Plan[None]:
     """Bring what can not be delivered to the subscriptions' dead-letter queues, as it would have
     been delivered. Where there is none, or it is gone, it is dropped."""
-    for one in deliveries:
-        dead_letters = one.subscription.attributes.dead_letter_queue
-        if not one.undelivered or dead_letters is None:
-            continue
-        line = Line(f"{one.line.source}.{one.subscription.id[:8]}", one.line.incarnation)
-        target = _queue(registry, dead_letters)
-        for _ in range(LOOKS):
-            yield from _meet([target])
-            queue = target.registry.known(target.name)
-            if queue is None:
-                break
-            call = _burial(registry, info, one, target, queue, line)
-            (result,) = yield Several([call])
+    waiting = [
+        (one, _queue(registry, arn))
+        for one in failed
+        if (arn := one.subscription.attributes.dead_letter_queue) is not None
+    ]
+    for _ in range(LOOKS):
+        if not waiting:
+            return
+        described = yield from _describe([target for _, target in waiting])
+        asked: list[_Pair] = []
+        calls: list[Call[int]] = []
+        for (one, target), queue in zip(waiting, described, strict=True):
+            if isinstance(queue, QueueInfo):
+                asked.append((one, target))
+                calls.append(_burial(registry, info, one, target, queue))
+            else:
+                one.is_done = isinstance(queue, CallerError)
+        results = (yield Several(calls)) if calls else []
+        waiting = []
+        for (one, target), result in zip(asked, results, strict=True):
             if isinstance(result, StaleConfig):
                 target.registry.forget(target.name)
-                continue
-            if isinstance(result, RmqError) and not isinstance(result, CallerError):
+                waiting.append((one, target))
+            elif isinstance(result, QueueDoesNotExist):
+                target.registry.drop(target.name)
+            elif isinstance(result, RmqError):
                 one.is_done = False
-            break
+    for one, _ in waiting:
+        one.is_done = False
 
 
 def _burial(
@@ -415,8 +480,8 @@ def _burial(
     one: Delivery,
     target: _Target,
     queue: QueueInfo,
-    line: Line,
 ) -> Call[int]:
+    line = replace(one.line, source=f"{one.line.source}.{one.subscription.id[:8]}")
     packed = {
         item: dead_letter(registry, info, one.subscription, item, why)
         for item, why in one.undelivered

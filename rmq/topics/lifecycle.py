@@ -15,7 +15,7 @@ from rmq.queues.lifecycle import Page, check_page, checked_tags, page_of
 from rmq.queues.limits import listed, text
 from rmq.queues.registry import LOOKS
 from rmq.topics import commands, inner
-from rmq.topics.attributes import TopicInfo, checked, stored
+from rmq.topics.attributes import LARGE, TAKES_LARGE, TopicInfo, checked, stored
 from rmq.topics.registry import TopicRegistry, described, up_to_date
 
 
@@ -100,12 +100,6 @@ def _archived(
     if "archive_retention" not in changes or has == (had is not None):
         return {}
     return {"archived_ms": str(registry.clock.now_ms()) if has else ""}
-
-
-LARGE = 262_144
-"""Messages of more bytes than this go to few, and only to those that can take them (Amazon SNS:
-MaximumMessageSize)."""
-TAKES_LARGE = ("sqs", "firehose", "lambda")
 
 
 def _check_large(registry: TopicRegistry, name: str, largest: int) -> Plan[None]:

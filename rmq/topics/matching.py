@@ -2,10 +2,14 @@
 
 An audience is what a client knows of a topic's subscriptions, up to one change. It is brought up to
 date by what changed since, not read anew.
+
+Threads share it. Whoever matches notes the number first: if the audience changes meanwhile, the
+topic's script finds that number outdated and refuses what was decided.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 
 from rmq.topics.filters.grammar import parse
@@ -28,6 +32,7 @@ class Audience:
         self._policies: dict[str, FilterPolicy] = {}
         self._bodies = 0
         self._everyone: list[Subscription] | None = None
+        self._lock = threading.Lock()
 
     @property
     def has_filters(self) -> bool:
@@ -42,9 +47,10 @@ class Audience:
     @property
     def everyone(self) -> list[Subscription]:
         """Those that want every message."""
-        if self._everyone is None:
-            self._everyone = [self.all[id] for id in self._index.unfiltered]
-        return self._everyone
+        with self._lock:
+            if self._everyone is None:
+                self._everyone = [self.all[id] for id in self._index.unfiltered]
+            return self._everyone
 
     def put(self, one: Subscription) -> None:
         """Add a subscription, or take note of what became of it."""
@@ -67,17 +73,28 @@ class Audience:
         self._everyone = None
         self._forget(id)
 
-    def change(self, changes: Iterable[tuple[str, Subscription | None]]) -> None:
-        """Take note of several; None for what is gone."""
-        for id, one in changes:
-            if one is None:
-                self.remove(id)
-            else:
-                self.put(one)
+    def change(
+        self, known: str, number: str, changes: Iterable[tuple[str, Subscription | None]]
+    ) -> bool:
+        """Take note of what changed between two numbers; None for what is gone. False, and nothing
+        is changed, when somebody else took note of something meanwhile."""
+        with self._lock:
+            if self.number != known:
+                return False
+            for id, one in changes:
+                if one is None:
+                    self.remove(id)
+                else:
+                    self.put(one)
+            self.number = number
+            return True
 
     def match(self, view: MessageView) -> list[Subscription]:
         """Who gets a message of those with a filter; everyone else does as well."""
-        return [self.all[id] for id in self._index.match(view).ids] if self._policies else []
+        if not self._policies:
+            return []
+        with self._lock:
+            return [self.all[id] for id in self._index.match(view).ids]
 
     def wants(self, one: Subscription, view: MessageView) -> bool:
         """Whether one of them wants a message."""

@@ -5,6 +5,8 @@ Source of the rules: Publish (Amazon SNS API Reference), Message attributes (Ama
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +16,7 @@ from typing import Any
 import msgspec
 
 from rmq.core.codec import PLAIN, PLAIN_ENVELOPE, Header, MessageAttribute, pack, unpack
-from rmq.errors import BrokenEnvelope, InvalidParameter, MissingParameter, Words
+from rmq.errors import BrokenEnvelope, InvalidParameter, MissingParameter, Words, brief
 from rmq.queues.limits import Limits, text
 from rmq.queues.outgoing import check_id, checked_attributes, content_id, deduplication_key
 from rmq.topics.attributes import DEFAULT_MESSAGE_SIZE, TopicInfo
@@ -43,7 +45,7 @@ class Item:
     """FIFO: what stands for the deduplication id in its scope."""
     seq: int = 0
     replay: int = 0
-    """The number of the replay by which it is delivered; 0 for none."""
+    """The line on which it is delivered again; 0 where it is not."""
     rendered: Any = None
     """Its envelope, made when it is first needed; see envelope.py."""
 
@@ -206,9 +208,7 @@ def texts_of(body: bytes) -> dict[str, str]:
     Raises InvalidParameter: field `message` where it is no JSON object, `message.default` where
     that has no default.
     """
-    import json  # msgspec does not tell that a key stands twice
-
-    try:
+    try:  # not with msgspec, which does not tell that a key stands twice
         found = json.loads(body, object_pairs_hook=_once)
     except _Duplicate:
         raise InvalidParameter(
@@ -244,7 +244,7 @@ def _attributes(given: Mapping[str, Any], limits: Limits) -> tuple[dict[str, Any
     reserved: dict[str, Any] = {}
     for name, value in given.items():
         if isinstance(value, (list, tuple)):
-            value = MessageAttribute(STRING_ARRAY, msgspec.json.encode(value).decode())
+            value = MessageAttribute(STRING_ARRAY, _array(name, value))
         if isinstance(name, str) and RESERVED.fullmatch(name):
             # Under a name that is not reserved, to be checked like the others.
             reserved[name] = value
@@ -259,3 +259,19 @@ def _attributes(given: Mapping[str, Any], limits: Limits) -> tuple[dict[str, Any
         pairs[name] = next(iter(one.pairs.values()))
         size += one.size + 2
     return pairs, size
+
+
+def _array(name: object, values: Sequence[object]) -> str:
+    """The value of a String.Array (Amazon SNS: Message attribute data types)."""
+    field = f"attributes[{brief(name)}]"
+    for one in values:
+        if not (one is None or isinstance(one, (str, bool, int, float))):
+            raise InvalidParameter(
+                field, Words(type(one).__name__), "a list of str, int, float, bool and None"
+            )
+        if isinstance(one, float) and not math.isfinite(one):
+            raise InvalidParameter(field, one, "a finite number")
+    try:
+        return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    except ValueError as error:
+        raise InvalidParameter(field, Words(str(error)), "a list that JSON can express") from None

@@ -15,7 +15,6 @@ from rmq.errors import (
     BrokenEnvelope,
     CallerError,
     RmqError,
-    ServerError,
     StaleConfig,
     TopicDoesNotExist,
 )
@@ -36,8 +35,10 @@ BATCH_BYTES = 1 << 20
 """Bytes in one script call that publishes. One message alone may be larger."""
 LEFT_MS = 5_000
 """What is in the outbox for so long was left there: its publisher died, or a queue was away."""
-LEFT_STEP = 100
-"""Batches that one step of finishing reads."""
+LEFT_STEP = 20
+"""Batches that one step of finishing reads; each may have BATCH_BYTES."""
+LEFT_MOST = 500
+"""Batches that a publisher looks at for others."""
 SWEEP_MS = 60_000
 """How soon a sweep is due again."""
 AGAIN_MS = 10_000
@@ -48,6 +49,8 @@ AGAIN_MS = 10_000
 class _Matched:
     """A batch of messages, and who gets which."""
 
+    number: str
+    """Of the last change of a subscription that was known."""
     items: list[Item] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     """Of each its place among what was given to publish."""
@@ -124,7 +127,6 @@ def _publish_some(
                 else:
                     yield from _publish_standard(registry, info, listeners, batch, results)
             except StaleConfig:
-                registry.forget(name)
                 yield from up_to_date(registry, name)
                 continue
         return end
@@ -141,7 +143,7 @@ def _cut(
 ) -> tuple[_Matched, int]:
     """Check and match what one call may carry; what is refused has its error in *results*."""
     signed = info.attributes.signature_version or int(registry.signs_queues)
-    batch, end, size, most = _Matched(), start, 0, SCRIPT_MESSAGES[info.is_fifo]
+    batch, end, size, most = _Matched(listeners.number), start, 0, SCRIPT_MESSAGES[info.is_fifo]
     batch.everyone = listeners.everyone
     while end < len(messages) and len(batch.items) < most:
         try:
@@ -175,7 +177,7 @@ def _publish_standard(
         first, due = yield commands.publish(
             keys,
             info,
-            listeners.number,
+            batch.number,
             lane.id,
             lane.seen,
             (batch.invalid, batch.bare),
@@ -191,8 +193,9 @@ def _publish_standard(
         batch.items[number].seq = first + number
         results[place] = Published(info, first + number, batch.count(number))
     # It is published, whatever becomes of the rest: a sweep finishes it.
-    with suppress(ServerError):
-        done = yield from _deliver(registry, info, deliveries, {first: deliveries})
+    with suppress(RmqError):
+        batches = {first: (len(batch.items), deliveries)} if deliveries else {}
+        done = yield from _deliver(registry, info, deliveries, batches)
         if done:
             registry.give_lane(name, lane)
         if due:
@@ -203,20 +206,20 @@ def _deliver(
     registry: TopicRegistry,
     info: TopicInfo,
     deliveries: list[Delivery],
-    batches: dict[int, list[Delivery]],
+    batches: dict[int, tuple[int, list[Delivery]]],
 ) -> Plan[bool]:
-    """Deliver what is in the outbox, and take out the *batches* (by first seq) that all have who
-    should. Whether that is everything."""
+    """Deliver what is in the outbox, and take out the *batches* (by first seq: how many messages,
+    and who gets them) that all have who should. Whether that is everything."""
     if deliveries:
         yield from fan_out(registry, info, deliveries)
-    done: list[int] = []
+    done: dict[int, int] = {}
     partial: dict[int, str] = {}
-    for first, parts in batches.items():
+    for first, (count, parts) in batches.items():
         waiting = [one.subscription.id for one in parts if not one.is_done]
         if waiting:
             partial[first] = " ".join(waiting)
-        elif parts:
-            done.append(first)
+        else:
+            done[first] = count
     if done or partial:
         counts = counts_of(registry, deliveries)
         keys = registry.keys(info.name)
@@ -235,20 +238,22 @@ def _publish_fifo(
         (item.key, item.group, item.packed, int(batch.count(number) > 0))
         for number, item in enumerate(batch.items)
     ]
+    relayer = registry.new_relayer()
     placed = yield commands.publish_fifo(
         registry.keys(info.name),
         info,
-        listeners.number,
-        registry.relayer,
+        batch.number,
+        relayer,
         (batch.invalid, batch.bare),
         parts,
     )
     for number, (place, (seq, again)) in enumerate(zip(batch.places, placed.seqs, strict=True)):
         results[place] = Published(info, seq, batch.count(number), again)
     # It is published, whatever becomes of the rest: the next relayer finishes it.
-    with suppress(ServerError):
+    with suppress(RmqError):
         if placed.is_relayer:
-            yield from relaying.relay(registry, info.name)
+            last = max(seq for seq, _ in placed.seqs)
+            yield from relaying.relay(registry, info.name, relayer, last)
         if placed.sweep:
             yield from _sweep_step(registry, info.name)
 
@@ -261,6 +266,8 @@ def sweep(
 ) -> Plan[int]:
     """Finish what publishers left for so long, and forget what is over. How many deliveries."""
     age_ms = ms(seconds(older_than, "older_than"))
+    # Who asks for a sweep has a reason to think that they are back.
+    registry.come_back()
     info, _ = yield from up_to_date(registry, name)
     while (yield commands.sweep(registry.keys(name), info, SWEEP_MS)):
         pass
@@ -274,34 +281,37 @@ def _sweep_step(registry: TopicRegistry, name: str) -> Plan[None]:
     info = yield from known(registry, name)
     yield commands.sweep(registry.keys(name), info, SWEEP_MS)
     if info.is_fifo:
-        return
-    yield from _finish(registry, name, LEFT_MS, most=LEFT_STEP)
+        # A relayer may have died, or left alone who was away, or an archive was given up.
+        yield from relaying.relay(registry, name)
+    else:
+        yield from _finish(registry, name, LEFT_MS, most=LEFT_MOST)
 
 
 def _finish(registry: TopicRegistry, name: str, age_ms: int, most: int | None = None) -> Plan[int]:
     """Deliver what is left in the outbox of a standard topic. How many deliveries came of it."""
     keys, after, looked, total, left_over = registry.keys(name), 0, 0, 0, False
+    info = yield from known(registry, name)
     while most is None or looked < most:
         info, listeners = yield from up_to_date(registry, name)
         left: list[Left] = yield commands.outbox_read(keys, name, after, age_ms, LEFT_STEP)
         if not left:
             break
         after, looked = left[-1].first, looked + len(left)
-        batches = {one.first: _matched_again(listeners, one) for one in left}
-        nobodys = [first for first, parts in batches.items() if not parts]
-        if nobodys:
-            yield commands.settle(keys, name, nobodys, {}, {})
         # One lane after the other would be slow, and all at once out of order.
         for step in _in_order(left):
-            parts = {one.first: batches[one.first] for one in step}
-            deliveries = [one for some in parts.values() for one in some]
-            done = yield from _deliver(registry, info, deliveries, parts)
+            batches = {one.first: (one.count, _matched_again(listeners, one)) for one in step}
+            deliveries = [one for _, parts in batches.values() for one in parts]
+            done = yield from _deliver(registry, info, deliveries, batches)
             total += sum(len(one.items) for one in deliveries if one.is_done)
             left_over = left_over or not done
         if len(left) < LEFT_STEP:
             break
+    else:
+        # More is left: whoever publishes next goes on.
+        if not left_over:
+            yield commands.sweep(keys, info, 0)
     if left_over:
-        yield commands.sweep(keys, (yield from known(registry, name)), AGAIN_MS)
+        yield commands.sweep(keys, info, AGAIN_MS)
     return total
 
 

@@ -6,6 +6,7 @@ outdated list of subscriptions.
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -91,8 +92,8 @@ class TopicRegistry:
         self.queues = site.queues(self.namespace)
         self.inner = site.inner(self.namespace)
         self.push = PushKeys(self.namespace)
-        self.relayer = os.urandom(8).hex()
-        """Our name as the relayer of FIFO topics."""
+        self._relayer = os.urandom(8).hex()
+        self._relays = itertools.count(1)
         self.handles: WeakValueDictionary[str, Any] = WeakValueDictionary()
         """Topic objects in somebody's hands; of each topic there is one."""
         self._known: dict[str, KnownTopic] = {}
@@ -125,7 +126,10 @@ class TopicRegistry:
 
     def topic(self, name: str) -> KnownTopic:
         """What we know of a topic that is there; call it after `known` or `described`."""
-        return self._known[name]
+        found = self._known.get(name)
+        if found is None:  # another thread found that it is gone
+            found = self._known.setdefault(name, KnownTopic(TopicKeys(self.namespace, name)))
+        return found
 
     def learn(self, info: TopicInfo) -> TopicInfo:
         found = self._known.get(info.name)
@@ -156,18 +160,26 @@ class TopicRegistry:
             return False
         if time.monotonic() < until:
             return True
-        del self._away[queues.namespace, queues.kind, name]
+        self._away.pop((queues.namespace, queues.kind, name), None)
         return False
+
+    def come_back(self) -> None:
+        """Leave nobody alone any more."""
+        self._away.clear()
 
     def stay_away(self, queues: Registry, name: str, for_ms: int) -> None:
         """Leave a queue alone that could not be reached."""
         self._away[queues.namespace, queues.kind, name] = time.monotonic() + for_ms / 1000
 
+    def new_relayer(self) -> str:
+        """A name as the relayer of a FIFO topic. Each time another: what this client publishes
+        while it relays in the background must find that somebody does."""
+        return f"{self._relayer}.{next(self._relays)}"
+
     def take_lane(self, name: str) -> Lane:
         """A lane that nobody uses now. Lost lanes are simply not given back."""
-        lanes = self._known[name].lanes
         try:
-            return lanes.pop()
+            return self.topic(name).lanes.pop()
         except IndexError:
             return Lane()
 
@@ -210,8 +222,9 @@ def up_to_date(registry: TopicRegistry, name: str) -> Plan[tuple[TopicInfo, Audi
     for _ in range(LOOKS):
         info = yield from known(registry, name)
         found = registry.topic(name).audience
+        number = found.number
         try:
-            news = yield commands.changes(keys, info, found.number)
+            news = yield commands.changes(keys, info, number)
         except TopicDoesNotExist:
             registry.drop(name)
             raise
@@ -219,9 +232,9 @@ def up_to_date(registry: TopicRegistry, name: str) -> Plan[tuple[TopicInfo, Audi
             registry.forget(name)
             continue
         if not news.read_all:
-            found.change(news.changes)
-            found.number = news.number
-            return info, found
+            if found.change(number, news.number, news.changes):
+                return info, found
+            continue
         # What changes while we read it all is read by the next look.
         fresh = Audience()
         cursor = b"0"

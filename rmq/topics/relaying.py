@@ -8,7 +8,9 @@ others go on.
 
 from __future__ import annotations
 
-from rmq.core.script import Plan
+from dataclasses import dataclass, field
+
+from rmq.core.script import Aside, Plan
 from rmq.errors import BrokenEnvelope, TopicDoesNotExist
 from rmq.queues.arriving import Line
 from rmq.topics import commands
@@ -22,45 +24,91 @@ from rmq.topics.subscription import Subscription
 
 RELAY_STEP = 25
 """Messages that one turn gives to the subscriptions at one cursor."""
+LAST_SEQ = 1 << 62
+"""Behind all."""
 
 
-def relay(registry: TopicRegistry, name: str) -> Plan[int]:
-    """Be the relayer until nothing is left to do, or somebody else is it. How many deliveries."""
-    keys, total = registry.keys(name), 0
-    away: list[str] = []
-    given: list[Given] = []
-    counts: dict[str, int] = {}
+@dataclass(slots=True)
+class _Relay:
+    """One relayer's time at work."""
+
+    name: str
+    away: list[str] = field(default_factory=list)
+    given: list[Given] = field(default_factory=list)
+    """In the last turn."""
+    counts: dict[str, int] = field(default_factory=dict)
+    reached: int = 0
+    """Up to which seq everybody who is not away was given everything."""
+    total: int = 0
+    """Deliveries."""
+
+
+def relay(
+    registry: TopicRegistry, name: str, relayer: str | None = None, up_to: int = LAST_SEQ
+) -> Plan[int]:
+    """Be the relayer until nothing is left to do, or somebody else is it. How many deliveries.
+
+    With *up_to* what is left behind that seq is given in the background: who publishes waits for
+    its own messages, not for those of everybody who goes on publishing.
+    """
+    work = _Relay(relayer or registry.new_relayer())
+    yield from _go_on(registry, name, work, None, up_to)
+    return work.total
+
+
+def _go_on(
+    registry: TopicRegistry, name: str, work: _Relay, turn: Turn | None, up_to: int
+) -> Plan[None]:
     while True:
-        info = yield from known(registry, name)
-        try:
-            turn: Turn | None = yield commands.relay(
-                keys, info, registry.relayer, RELAY_STEP, away, given, counts
-            )
-        except TopicDoesNotExist:
-            registry.drop(name)
-            return total
         if turn is None:
-            return total
-        info, listeners = yield from audience(registry, name)
-        if listeners.number != turn.number:
-            info, listeners = yield from up_to_date(registry, name)
-        given, deliveries = [], []
-        for batch in turn.batches:
-            for id in batch.ids:
-                one = listeners.all.get(id)
-                if one is None:
-                    # Ended since; its cursor is gone with it.
-                    continue
-                delivery = _delivery(info, one, listeners, batch)
-                deliveries.append((delivery, Given(id, batch.cursor, batch.to)))
-        yield from fan_out(registry, info, [made for made, _ in deliveries if made.items])
-        for delivery, moved in deliveries:
-            if delivery.is_done or not delivery.items:
-                given.append(moved)
-                total += len(delivery.items)
-            else:
-                away.append(moved.id)
-        counts = counts_of(registry, [made for made, _ in deliveries if made.items])
+            turn = yield from _turn(registry, name, work)
+        if turn is None:
+            return
+        if work.reached >= up_to:
+            yield Aside(_go_on(registry, name, work, turn, LAST_SEQ))
+            return
+        yield from _give(registry, name, work, turn)
+        turn = None
+
+
+def _turn(registry: TopicRegistry, name: str, work: _Relay) -> Plan[Turn | None]:
+    """Note what was given, and read what comes next; None when that is nothing."""
+    info = yield from known(registry, name)
+    try:
+        turn: Turn | None = yield commands.relay(
+            registry.keys(name), info, work.name, RELAY_STEP, work.away, work.given, work.counts
+        )
+    except TopicDoesNotExist:
+        registry.drop(name)
+        return None
+    return turn
+
+
+def _give(registry: TopicRegistry, name: str, work: _Relay, turn: Turn) -> Plan[None]:
+    info, listeners = yield from audience(registry, name)
+    if listeners.number != turn.number:
+        info, listeners = yield from up_to_date(registry, name)
+    deliveries: list[tuple[Delivery, Given]] = []
+    for batch in turn.batches:
+        for id in batch.ids:
+            one = listeners.all.get(id)
+            # Ended since; its cursor is gone with it. Or set elsewhere since: what was read behind
+            # the old one would be taken for something on the new line.
+            if one is None or one.mark.line > int(turn.number):
+                continue
+            delivery = _delivery(info, one, listeners, batch)
+            deliveries.append((delivery, Given(id, batch.cursor, batch.to)))
+    made = [one for one, _ in deliveries if one.items]
+    yield from fan_out(registry, info, made)
+    work.given = []
+    for delivery, moved in deliveries:
+        if delivery.is_done or not delivery.items:
+            work.given.append(moved)
+            work.total += len(delivery.items)
+        else:
+            work.away.append(moved.id)
+    work.counts = counts_of(registry, made)
+    work.reached = min((batch.to for batch in turn.batches), default=LAST_SEQ)
 
 
 def _delivery(info: TopicInfo, one: Subscription, listeners: Audience, batch: Batch) -> Delivery:
@@ -77,16 +125,15 @@ def _delivery(info: TopicInfo, one: Subscription, listeners: Audience, batch: Ba
         except BrokenEnvelope:
             # Not a message of ours: nobody could read it.
             continue
-        if replay is not None and seq <= replay.until:
-            item.replay = replay.number
+        if seq <= one.mark.until:
+            item.replay = one.mark.line
         if listeners.wants(one, item.view()):
             items.append(item)
-    return Delivery(one, items, line_of(info, replay.number if replay is not None else 0))
+    return Delivery(one, items, line_of(info, one))
 
 
-def line_of(info: TopicInfo, replay: int) -> Line:
-    """How a queue remembers what it took from a FIFO topic; another replay begins anew."""
+def line_of(info: TopicInfo, one: Subscription) -> Line:
+    """How a queue remembers what it took from a FIFO topic."""
     place = info.place
-    return Line(
-        f"t:{place.account}:{place.region}:{info.name}", f"{info.incarnation.hex()}.{replay}"
-    )
+    source = f"t:{place.account}:{place.region}:{info.name}"
+    return Line(source, info.incarnation.hex(), one.mark.line)

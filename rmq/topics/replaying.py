@@ -31,6 +31,9 @@ def replay(
     # The very first message may have been sent at the moment that is asked for.
     if start < began.replace(microsecond=began.microsecond // 1000 * 1000):
         raise InvalidParameter("start", start, f"{began.isoformat()} or later: the archive begins")
+    if start.timestamp() * 1000 > registry.clock.now_ms() + 1:
+        # Up to then the subscription would be given nothing at all.
+        raise InvalidParameter("start", start, "a moment of the past")
     if end is not None:
         _check_moment("end", end)
         if end <= start:
@@ -38,9 +41,7 @@ def replay(
     cursor = int(start.timestamp() * 1_000_000) - 1
     for _ in range(LOOKS):
         packed, one = yield from stored_one(registry, name, given)
-        until = yield commands.last_seq(registry.keys(name), name)
-        number = one.replay.number + 1 if one.replay is not None else 1
-        after = replace(one, replay=Replay(start=start, end=end, number=number, until=until))
+        after = replace(one, replay=Replay(start=start, end=end))
         try:
             found = yield from put(
                 registry, name, one, Put(before=packed, after=after, cursor=str(max(cursor, 0)))
@@ -81,7 +82,8 @@ def status(registry: TopicRegistry, name: str, given: str) -> Plan[str | None]:
     cursor = yield commands.cursor_of(registry.keys(name), name, one.id)
     if cursor is None:
         return "Failed"
-    last = replay.until if replay.end_seq is None else min(replay.until, replay.end_seq)
+    until = one.mark.until
+    last = until if replay.end_seq is None else min(until, replay.end_seq)
     if cursor >= last:
         # With its end in the future it goes on until then.
         now = registry.clock.now_ms() * 1000

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rmq.core.codec import Header
-from rmq.core.place import read_arn
+from rmq.core.place import check_account, read_arn
 from rmq.core.script import Plan
 from rmq.errors import (
     InvalidParameter,
@@ -33,7 +33,7 @@ from rmq.queues.limits import Limits, ms, text
 from rmq.queues.registry import LOOKS
 from rmq.queues.registry import described as described_queue
 from rmq.topics import commands, inner, watching
-from rmq.topics.attributes import TopicInfo
+from rmq.topics.attributes import LARGE, TAKES_LARGE, TopicInfo
 from rmq.topics.commands import Put
 from rmq.topics.delivery_policy import check_subscription_delivery_policy, effective
 from rmq.topics.filters.grammar import parse
@@ -75,7 +75,9 @@ def subscribe(
     endpoint = _endpoint(registry, protocol, endpoint)
     yield from _fits(registry, info, protocol, endpoint)
     attributes = yield from _attributes(registry, info, protocol, given, SubscriptionAttributes())
-    account = account or registry.place.account
+    if account is None:
+        account = registry.place.account
+    check_account(account)
     now_ms = registry.clock.now_ms()
     confirmed = _is_confirmed(registry, protocol, endpoint, account)
     id = str(uuid.uuid4())
@@ -93,11 +95,14 @@ def subscribe(
         created_ms=now_ms,
     )
     limits = registry.limits
+    most = limits.max_fifo_subscriptions if info.is_fifo else limits.max_subscriptions
+    if info.attributes.largest_message > LARGE and limits.max_large_subscriptions is not None:
+        most = limits.max_large_subscriptions
     change = Put(
         after=one,
         expires_ms=None if confirmed else now_ms + ms(TOKEN_LIFE),
         policies=int(attributes.filter_policy is not None),
-        max_all=limits.max_fifo_subscriptions if info.is_fifo else limits.max_subscriptions,
+        max_all=most,
         max_pending=limits.max_pending_subscriptions,
         max_policies=limits.max_filter_policies,
         cursor="+" if info.is_fifo and confirmed else "",
@@ -149,6 +154,8 @@ def _protocol_of(endpoint: str) -> str:
 
 def _endpoint(registry: TopicRegistry, protocol: str, endpoint: str) -> str:
     """The endpoint as it is kept. Raises InvalidParameter."""
+    if not isinstance(endpoint, str):
+        raise InvalidParameter("endpoint", endpoint, "a queue, or text")
     text(endpoint, "endpoint", 1, 2048)
     if protocol == "sqs":
         if not endpoint.startswith("arn:"):
@@ -197,8 +204,8 @@ def _fits(registry: TopicRegistry, info: TopicInfo, protocol: str, endpoint: str
     if info.is_fifo and protocol != "sqs":
         raise InvalidParameter("protocol", protocol, "sqs: a FIFO topic delivers to queues only")
     if protocol != "sqs":
-        largest = info.attributes.largest_message
-        if largest > 262_144 and protocol not in ("lambda", "firehose"):
+        limited = registry.limits.max_large_subscriptions is not None
+        if limited and info.attributes.largest_message > LARGE and protocol not in TAKES_LARGE:
             raise InvalidParameter(
                 "protocol", protocol, "sqs, lambda or firehose on a topic with large messages"
             )
@@ -342,7 +349,7 @@ def confirm(
             authenticate_on_unsubscribe=authenticate_on_unsubscribe,
         )
         cursor = "+" if info.is_fifo else ""
-        change = Put(before=packed, after=after, recount=True, cursor=cursor)
+        change = Put(before=packed, after=after, recount="2", cursor=cursor)
         try:
             return (yield from put(registry, name, one, change))
         except SubscriptionDoesNotExist:
@@ -391,7 +398,7 @@ def set_attributes(
             before=packed,
             after=replace(one, attributes=attributes, filtered=filtered),
             expires_ms=None if one.confirmed else one.token_ms + ms(TOKEN_LIFE),
-            recount=refilters,
+            recount="1" if refilters else "0",
             policies=(has is not None) - (had is not None),
             max_policies=registry.limits.max_filter_policies,
         )
@@ -425,7 +432,7 @@ def unsubscribe(
             continue
         if one.is_pushed:
             yield from inner.remove(registry, one.id)
-        if farewell and one.protocol in CONFIRMED_BY_ENDPOINT:
+        if farewell and one.confirmed and one.protocol in CONFIRMED_BY_ENDPOINT:
             yield from _say_farewell(registry, info, one)
         return True
     raise StaleConfig(f"topic {name!r} changes faster than it can be used")

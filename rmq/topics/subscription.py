@@ -64,10 +64,6 @@ class Replay:
     start: datetime
     end: datetime | None = None
     """None goes on with what is published from now on."""
-    number: int = 1
-    """Counts a subscription's replays: the queue must not take them for repeats."""
-    until: int = 0
-    """The topic's seq when it began: what is above is no replay, but published since."""
     stopped: bool = False
 
     @property
@@ -82,7 +78,7 @@ class Mark(NamedTuple):
     """Where a topic stood."""
 
     since: int = 0
-    """Its seq when the subscription was made: only later messages are for it."""
+    """Its seq when the subscription was made and confirmed: only later messages are for it."""
     published: int = 0
     """This and the next two: the topic's totals when the filter last changed. What a subscription
     was not given since then was filtered out."""
@@ -90,6 +86,10 @@ class Mark(NamedTuple):
     """Messages that are no JSON object."""
     bare: int = 0
     """Messages without attributes."""
+    line: int = 0
+    """FIFO: the number of the change that last set its cursor; see Line in rmq.queues.arriving."""
+    until: int = 0
+    """FIFO: the topic's seq then. What it gets up to there is replayed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +177,7 @@ def pack_subscription(one: Subscription) -> bytes:
 
 def unpack_subscription(stored: bytes, id: str, topic: str, place: Place) -> Subscription:
     """A subscription from what the hash holds."""
-    *mark, packed = stored.split(b" ", 4)
+    *mark, packed = stored.split(b" ", len(Mark._fields))
     found = _decoder.decode(packed)
     return Subscription(
         id=id,

@@ -25,6 +25,11 @@ NO_EXTRAS = (None, None, False, None, None)
 """A publish of nothing but a message."""
 
 
+def _name_of(given: Any) -> Any:
+    """A queue's name, or what is no queue as it is."""
+    return getattr(given, "name", given)
+
+
 class Topic:
     """One topic. Get it from `client.topic(name)`, `get_topic` or `create_topic`.
 
@@ -137,13 +142,13 @@ class Topic:
             subscribing.subscribe(
                 self._registry,
                 self.name,
-                endpoint if isinstance(endpoint, str) else endpoint.name,
+                _name_of(endpoint),
                 protocol,
                 {
                     "raw_message_delivery": raw_message_delivery,
                     "filter_policy": filter_policy,
                     "filter_policy_scope": filter_policy_scope,
-                    "dead_letter_queue": getattr(dead_letter_queue, "name", dead_letter_queue),
+                    "dead_letter_queue": _name_of(dead_letter_queue),
                     "delivery_policy": delivery_policy,
                     "subscription_role_arn": subscription_role_arn,
                 },
@@ -246,6 +251,11 @@ class Topic:
     def stop_replay(self, id: str) -> Subscription:
         """End a replay; what is published from now on is delivered."""
         return self._executor.run(replaying.stop(self._registry, self.name, id))
+
+    def archive_begins(self) -> datetime:
+        """The moment from which the archive of a FIFO topic has everything (BeginningArchiveTime).
+        Raises InvalidParameter where it keeps none."""
+        return self._executor.run(replaying.archive_begins(self._registry, self.name))
 
     def replay_status(self, id: str) -> str | None:
         """Pending, In progress, Completed or Failed; None where there was no replay."""

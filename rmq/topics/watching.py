@@ -48,11 +48,13 @@ class TopicStats:
     bytes: int
     """Bytes ever accepted, envelopes included."""
     outbox: int
-    """Messages that somebody should still get; on a FIFO topic with an archive all that is kept."""
+    """Messages that somebody should still get; on a FIFO topic with an archive all that is kept.
+    What was published together stays together, until all have all of it."""
     oldest_at: datetime | None
     """When the oldest of them was published."""
     waiting: int
-    """Of those in the outbox, how many were delivered to some and not yet to others."""
+    """Batches, as published, that some have whole and others not yet, because their queue could not
+    be reached. Standard topics."""
     subscriptions: int
     pending: int
     """Of these, how many wait for their confirmation."""
@@ -63,6 +65,7 @@ class SubscriptionStats:
     """What became of a topic's messages at one subscription."""
 
     delivered: int
+    """Replays included."""
     failed: int
     """Given up: to the dead-letter queue where there is one."""
     filtered_out: Mapping[str, int]
@@ -102,11 +105,11 @@ def explain(
 def stats(registry: TopicRegistry, name: str) -> Plan[TopicStats]:
     """Totals."""
     found = yield from _totals(registry, name, ())
-    published, size, _, _, outbox, oldest, partial, subscriptions, pending = found[:9]
+    published, size, _, _, left, entries, oldest, partial, subscriptions, pending = found[:10]
     return TopicStats(
         published=published,
         bytes=size,
-        outbox=outbox,
+        outbox=entries if name.endswith(".fifo") else left,
         oldest_at=datetime.fromtimestamp(oldest / 1_000_000, UTC) if oldest else None,
         waiting=partial,
         subscriptions=subscriptions,
@@ -117,8 +120,16 @@ def stats(registry: TopicRegistry, name: str) -> Plan[TopicStats]:
 def subscription_stats(registry: TopicRegistry, name: str, given: str) -> Plan[SubscriptionStats]:
     """What became of the topic's messages at one subscription."""
     _, one = yield from stored_one(registry, name, given)
+    stats, _ = yield from _seen(registry, name, one)
+    return stats
+
+
+def _seen(
+    registry: TopicRegistry, name: str, one: Subscription
+) -> Plan[tuple[SubscriptionStats, int]]:
+    """The stats of a subscription, and how many messages it was given, replays left out."""
     found = yield from _totals(registry, name, (one.id,))
-    delivered, failed, took_ms = found[9:12]
+    delivered, failed, took_ms, replayed, is_behind = found[10:15]
     backlog = 0
     if one.is_pushed and one.confirmed:
         try:
@@ -130,13 +141,17 @@ def subscription_stats(registry: TopicRegistry, name: str, given: str) -> Plan[S
             backlog = counts.messages
         except QueueDoesNotExist:
             pass
-    return SubscriptionStats(
-        delivered=delivered,
+    # On a FIFO topic the outbox does not tell who still gets what is in it.
+    left = found[5] * is_behind if name.endswith(".fifo") else found[4]
+    seen = delivered + failed + backlog
+    stats = SubscriptionStats(
+        delivered=delivered + replayed,
         failed=failed,
-        filtered_out=_filtered(one, found, delivered + failed + backlog),
+        filtered_out=_filtered(one, found, seen, left),
         latency_ms=took_ms / delivered if delivered else None,
         backlog=backlog,
     )
+    return stats, seen
 
 
 MATCHED = "matched"
@@ -145,20 +160,19 @@ MATCHED = "matched"
 
 def filtered_so_far(registry: TopicRegistry, name: str, one: Subscription) -> Plan[dict[str, int]]:
     """What to keep of a filter that is about to change."""
-    found = yield from subscription_stats(registry, name, one.id)
-    given = found.delivered + found.failed + found.backlog
-    return {**found.filtered_out, MATCHED: given}
+    found, seen = yield from _seen(registry, name, one)
+    return {**found.filtered_out, MATCHED: seen}
 
 
-def _filtered(one: Subscription, totals: list[int], given: int) -> dict[str, int]:
-    """What was not given of what was published since the filter was set, by kind. What is in the
-    outbox may still be given."""
+def _filtered(one: Subscription, totals: list[int], given: int, left: int) -> dict[str, int]:
+    """What was not *given* of what was published since the filter was set, by kind. What is *left*
+    in the outbox may still be given."""
     found = {kind: count for kind, count in one.filtered.items() if kind != MATCHED}
     if one.attributes.filter_policy is None:
         return found
-    published, _, invalid, bare, outbox = totals[:5]
+    published, _, invalid, bare = totals[:4]
     given -= one.filtered.get(MATCHED, 0)
-    missed = max(published - one.mark.published - given - outbox, 0)
+    missed = max(published - one.mark.published - given - left, 0)
     if one.attributes.filter_policy_scope == "message_attributes":
         other, special = Outcome.MESSAGE_ATTRIBUTES, Outcome.NO_MESSAGE_ATTRIBUTES
         of_these = min(bare - one.mark.bare, missed)

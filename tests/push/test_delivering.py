@@ -364,10 +364,12 @@ async def test_private_addresses_are_refused_unless_they_are_allowed(
 
 async def test_a_long_answer_is_cut_off(topic, dispatcher, listener):
     listener.answer = lambda request: Answer(200, (), b"x" * 10_000_000)
-    await topic.subscribe(listener.url())
+    await confirmed(topic, dispatcher, listener)
+    await topic.publish("hello")
 
     assert await dispatcher.drain() == 1
-    assert dispatcher.counters.delivered == 1
+    assert dispatcher.counters.delivered == 2
+    assert listener.connections == 2  # the first was closed in the middle
 
 
 async def test_unsubscribing_ends_what_waits(clock, topic, dispatcher, listener):

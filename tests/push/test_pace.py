@@ -132,6 +132,24 @@ async def test_an_open_breaker_spends_no_try_before_its_time_and_the_last_one_is
     assert len(await dead.receive(max_messages=10)) == 10
 
 
+async def test_tries_at_once_wait_for_a_breaker_that_is_open(clock, topic, dispatcher, listener):
+    """Or they would all be spent before the endpoint has a chance."""
+    policy = {"healthyRetryPolicy": {"numRetries": 3, "numNoDelayRetries": 3}}
+    await confirmed(topic, dispatcher, listener, delivery_policy=policy)
+    listener.answer = lambda request: 503
+    await topic.publish_many(many(THRESHOLD))
+    await dispatcher.drain()
+    listener.requests.clear()
+    await topic.publish("one more")
+
+    assert await dispatcher.drain() == 1
+    assert listener.requests == []
+    listener.answer = lambda request: 200
+    clock.move(60)
+    await dispatcher.drain()
+    assert "one more" in {one.json()["Message"] for one in listener.requests}
+
+
 async def test_what_an_endpoint_refuses_does_not_open_its_breaker(topic, dispatcher, listener):
     await confirmed(topic, dispatcher, listener)
     listener.answer = lambda request: 404

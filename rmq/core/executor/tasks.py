@@ -131,6 +131,15 @@ class AsyncExecutor(Executor):
                 while _wake(line, False):
                     pass
 
+    async def end_watches(self) -> None:
+        """End the watches of lines in which nobody stands any more. Each gives back a token that it
+        may have popped, so who is about to remove every key ends them first."""
+        idle = [one.task for one in self._lines.values() if one.task and not one.waiting]
+        for task in idle:
+            task.cancel()
+        if idle:
+            await asyncio.wait(idle)
+
     async def listen(self, channel: str, stay: Call[None], every_s: float) -> AsyncIterator[bytes]:
         """What is published on a sharded channel, from now on; *stay* is said anew all the time.
 
@@ -140,17 +149,17 @@ class AsyncExecutor(Executor):
             listener = self._link.client.pubsub()
             try:
                 await listener.ssubscribe(channel)
-                # Whoever publishes sees only now that we are there.
-                await self.call(stay)
                 due = time.monotonic() + every_s
                 while True:
-                    left = due - time.monotonic()
-                    if left <= 0:
-                        await self.call(stay)
-                        due, left = time.monotonic() + every_s, every_s
-                    found = await _heard(listener, left)
+                    found = await _heard(listener, max(due - time.monotonic(), 0.001))
                     if found is not None and found["type"] == "smessage":
                         yield found["data"]
+                    # Only once we are there, whoever publishes is to know of it.
+                    elif found is not None and found["type"] == "ssubscribe":
+                        due = 0.0
+                    if time.monotonic() >= due:
+                        await self.call(stay)
+                        due = time.monotonic() + every_s
             except TROUBLE:
                 await asyncio.sleep(0.05)
             finally:
@@ -189,7 +198,7 @@ class AsyncExecutor(Executor):
         if isinstance(step, Several):
             return await self._several(step.calls)
         if isinstance(step, Aside):
-            return self._aside(step.call)
+            return self._aside(step.work)
         if isinstance(step, Offload):
             return await asyncio.to_thread(step.work)
         return await self._block(step)
@@ -275,7 +284,10 @@ class AsyncExecutor(Executor):
         except Exception as last:
             return self._as_ours(last, call)
 
-    def _aside(self, call: Call[Any]) -> None:
+    def _aside(self, call: Call[Any] | Plan[Any]) -> None:
+        if not isinstance(call, Call):
+            return self.start(call)
+
         async def work() -> None:
             with contextlib.suppress(RmqError):
                 await self.call(call)
@@ -283,6 +295,7 @@ class AsyncExecutor(Executor):
         task = asyncio.create_task(work(), name="rmq-aside")
         self.returning.add(task)
         task.add_done_callback(self.returning.discard)
+        return None
 
     async def _take(self) -> Any:
         """A connection for one command. Ours are kept at hand; the pool of a client that was

@@ -23,6 +23,8 @@ from rmq.errors import RmqError
 
 T = TypeVar("T")
 
+ASIDE_S = 1.0
+"""How long close() waits for a plan that nobody waits for to end its step."""
 WAITS_END_S = 1.0
 """How long end_waits goes on waking threads."""
 
@@ -41,6 +43,8 @@ class SyncExecutor(Executor):
     def __init__(self, link: Link, **options: Any) -> None:
         super().__init__(link, **options)
         self._waits: set[_Wait] = set()
+        self._asides: set[threading.Thread] = set()
+        self._is_closing = False
 
     def call(self, call: Call[T]) -> T:
         """Carry out one round trip."""
@@ -135,17 +139,17 @@ class SyncExecutor(Executor):
             listener = self._link.client.pubsub()
             try:
                 listener.ssubscribe(channel)
-                # Whoever publishes sees only now that we are there.
-                self.call(stay)
                 due = time.monotonic() + every_s
                 while True:
-                    left = due - time.monotonic()
-                    if left <= 0:
-                        self.call(stay)
-                        due, left = time.monotonic() + every_s, every_s
-                    found = _heard(listener, left)
+                    found = _heard(listener, max(due - time.monotonic(), 0.001))
                     if found is not None and found["type"] == "smessage":
                         yield found["data"]
+                    # Only once we are there, whoever publishes is to know of it.
+                    elif found is not None and found["type"] == "ssubscribe":
+                        due = 0.0
+                    if time.monotonic() >= due:
+                        self.call(stay)
+                        due = time.monotonic() + every_s
             except TROUBLE:
                 time.sleep(0.05)
             finally:
@@ -154,6 +158,9 @@ class SyncExecutor(Executor):
 
     def close(self) -> None:
         """Give back what we opened; a client that was handed in stays open."""
+        self._is_closing = True
+        for thread in self._asides.copy():
+            thread.join(ASIDE_S)
         while self._idle:
             self._link.pool.release(self._idle.pop())
         if self._link.owned:
@@ -173,9 +180,7 @@ class SyncExecutor(Executor):
         if isinstance(step, Several):
             return self._several(step.calls)
         if isinstance(step, Aside):
-            with contextlib.suppress(RmqError):
-                self.call(step.call)
-            return None
+            return self._aside(step.work)
         if isinstance(step, Offload):
             return step.work()
         return self._block(step)
@@ -261,6 +266,31 @@ class SyncExecutor(Executor):
             self._discard(connection)
         else:
             self._give(connection)
+
+    def _aside(self, work: Call[Any] | Plan[Any]) -> None:
+        if isinstance(work, Call):
+            with contextlib.suppress(RmqError):
+                self.call(work)
+            return
+        thread = threading.Thread(target=self._beside, args=(work,), daemon=True, name="rmq-aside")
+        self._asides.add(thread)
+        thread.start()
+
+    def _beside(self, plan: Plan[Any]) -> None:
+        """Carry out a plan that ends when we are closed, between two of its steps."""
+        try:
+            step = next(plan)
+            while not self._is_closing:
+                try:
+                    result = self._step(step)
+                except RmqError as error:
+                    step = plan.throw(error)
+                else:
+                    step = plan.send(result)
+        except (StopIteration, RmqError):
+            pass
+        finally:
+            self._asides.discard(threading.current_thread())
 
     def _second(self, call: Call[Any], error: Exception) -> Any:
         """One more try of a call that failed, where that may help. Its result or its RmqError."""

@@ -144,7 +144,13 @@ async def recorded(client: AsyncClient, kind: str, *, limit: int = KEPT) -> list
     return [_decoder.decode(one) for one in reversed(found)]
 
 
-async def forget(client: AsyncClient, kind: str) -> None:
-    """Remove all records of a kind."""
-    key = recorded_key(PushKeys(client.namespace), kind)
-    await client._executor.call(script.command("UNLINK", kind, lambda reply: None, key))
+async def forget(client: AsyncClient, kind: str, *, endpoint: str | None = None) -> None:
+    """Remove all records of a kind, or those of one endpoint."""
+    key, executor = recorded_key(PushKeys(client.namespace), kind), client._executor
+    if endpoint is None:
+        await executor.call(script.command("UNLINK", kind, lambda reply: None, key))
+        return
+    found = await executor.call(script.command("LRANGE", kind, list, key, 0, -1))
+    for one in found:
+        if _decoder.decode(one).endpoint == endpoint:
+            await executor.call(script.command("LREM", kind, lambda reply: None, key, 1, one))
