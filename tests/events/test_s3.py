@@ -142,7 +142,7 @@ MALFORMED = [
     (posted(with_(aws(), 7, "s3", "object", "key")), "Records[0].s3.object.key"),
     (b'{"Event": "s3:TestEvent"}', "Bucket"),
     (b'{"Event": "s3:TestEvent", "Bucket": 7}', "Bucket"),
-    (b" " * (s3.MAX_BODY + 1), "body"),
+    (posted(aws()) + b" " * s3.MAX_BODY, "body"),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import http.client
 import json
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from rmq.gateway.events.listener import Listener
 from rmq.gateway.http import Request
 from rmq.testing import private_namespace
 from tests.events.records import TEST_EVENT, aws, minio, posted, posted_by_minio
+from tests.gateway import raw
 from tests.servers import HOST, _dying_with_parent, _free_port
 
 START_S = 20.0
@@ -217,10 +219,14 @@ def test_what_many_post_at_once_is_all_there(library):
     assert keys == {f"k{number}" for number in range(200)}
 
 
+def test_a_body_that_is_too_long_is_refused_before_it_comes(library):
+    with listening(library.settings.url, library.namespace, "--queue", "q") as run:
+        answer = raw.exchange(run.port, [raw.head(f"content-length: {MAX_BODY + 1}")])
+    assert answer.status == 413
+
+
 def test_a_body_without_a_length_is_bounded_too(library):
     """Chunked: nobody says beforehand how much comes."""
-    import http.client
-
     with listening(library.settings.url, library.namespace, "--queue", "q") as run:
         connection = http.client.HTTPConnection(HOST, run.port, timeout=START_S)
         chunks = iter([b" " * 65_536] * 17)
