@@ -87,7 +87,7 @@ def serve(
         typer.Option(
             "--dispatch/--no-dispatch",
             help="Push what waits for HTTP, mail, mobile and SMS subscribers from here; without it "
-            "another dispatcher has to.",
+            "rmq dispatch does.",
         ),
     ] = True,
     allow_origin: Annotated[

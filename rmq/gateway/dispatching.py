@@ -1,7 +1,7 @@
 """Dispatching: a dispatcher inside the endpoint, so that HTTP, mail, SMS and mobile subscribers are
 reached without a second process. With memory:// there is no other way.
 
-It is one dispatcher among others: `rmq topic dispatch`, and every worker's, share the work.
+It is one dispatcher among others: those of `rmq dispatch` and of every worker share the work.
 """
 
 from __future__ import annotations
@@ -18,15 +18,20 @@ from rmq.push.settings import PushSettings
 log = logging.getLogger("rmq.gateway")
 
 
+def check(settings: PushSettings) -> None:
+    """Raise ConfigurationError, InvalidParameter for settings by which nothing can be pushed."""
+    chosen(settings, None)  # type: ignore[arg-type]  # nothing is sent by these
+
+
 class Dispatching:
-    """A dispatcher that runs until it is stopped."""
+    """A dispatcher that runs from its start until it is stopped."""
 
     def __init__(
         self, client: AsyncClient, settings: PushSettings, *, deadline: float = STOP_S
     ) -> None:
-        """*deadline*: seconds that deliveries under way may still take. Raises ConfigurationError,
-        InvalidParameter."""
-        self._dispatcher = Dispatcher(client, chosen(settings, client._executor))
+        """*deadline*: seconds that deliveries under way may still take."""
+        self._client = client
+        self._settings = settings
         self._deadline = deadline
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -42,11 +47,15 @@ class Dispatching:
         self._stopping.set()
         if self._task is not None:
             await asyncio.wait((self._task,))
-        await self._dispatcher.close()
 
     async def _run(self) -> None:
         try:
-            await self._dispatcher.run(self._stopping, deadline=self._deadline)
+            senders = chosen(self._settings, self._client._executor)
+            dispatcher = Dispatcher(self._client, senders)
+            try:
+                await dispatcher.run(self._stopping, deadline=self._deadline)
+            finally:
+                await dispatcher.close()
         except ConfigurationError as error:
             log.error("nothing is pushed from here: %s", error)
         except Exception:

@@ -28,7 +28,7 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from rmq.client.aio import AsyncClient
 from rmq.core.clock import Clock, HeldClock
 from rmq.errors import ConfigurationError
-from rmq.gateway import logs
+from rmq.gateway import dispatching, logs
 from rmq.gateway.app import MAX_BODY, Endpoint
 from rmq.gateway.controls import Controls
 from rmq.gateway.dispatching import Dispatching
@@ -110,9 +110,9 @@ class Door:
             clock=clock,
             signs_queues=True,
         )
-        dispatching = Dispatching(client, serving.push) if serving.dispatch else None
-        if dispatching is not None:
-            dispatching.start(loop)
+        pushing = Dispatching(client, serving.push) if serving.dispatch else None
+        if pushing is not None:
+            pushing.start(loop)
         self._endpoint = Endpoint(
             client,
             account=serving.settings.aws_account_id,
@@ -120,7 +120,7 @@ class Door:
             controls=controls,
             access=logs.AccessLog(serving.log_format) if serving.access_log else None,
             origins=serving.origins,
-            dispatching=dispatching,
+            dispatching=pushing,
         )
 
         def stopping(*_: Any) -> None:
@@ -252,6 +252,8 @@ def check(serving: Serving) -> None:
             f"namespace is {serving.settings.namespace!r}; the endpoint adds account and region to "
             "it, so it must be at most 26 characters long"
         )
+    if serving.dispatch:
+        dispatching.check(serving.push)
     if serving.certificate is not None and serving.key is not None:
         _check_certificate(serving.certificate, serving.key)
     check_port(serving.host, serving.port)
