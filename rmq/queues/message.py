@@ -106,8 +106,9 @@ def read_receipt(info: QueueInfo, handle: str) -> Receipt:
     if not isinstance(handle, str):
         raise InvalidReceipt(f"receipt handle is {type(handle).__name__}; it must be str")
     try:
-        raw = base64.b64decode(handle, altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        plain = handle.replace("-", "+").replace("_", "/")
+        raw = binascii.a2b_base64(plain, strict_mode=True)
+    except ValueError:  # binascii.Error is one
         raise InvalidReceipt(f"receipt handle {handle[:20]!r} is malformed") from None
     if len(raw) != _HEAD.size + _MAC_BYTES or raw[0] != RECEIPT_VERSION:
         raise InvalidReceipt(f"receipt handle {handle[:20]!r} is malformed")
