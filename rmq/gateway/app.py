@@ -86,10 +86,9 @@ class Endpoint:
         steps.append(partial(pages.step, self))
         if controls is not None:
             steps.append(partial(controls.step, self))
-        chain: Next = self._serve
+        self._chain: Next = self._serve
         for step in reversed(steps):
-            chain = partial(step, then=chain)
-        self._chain = chain
+            self._chain = _before(step, self._chain)
 
     def __call__(self, request: Request) -> Coroutine[Any, Any, Response]:
         return self._identify(request, self._chain)
@@ -218,6 +217,10 @@ def _ids() -> Iterator[str]:
     begin = f"{one[:8]}-{one[8:12]}-8{one[12:15]}-a{one[15:]}-"
     for number in itertools.count(random.getrandbits(47)):
         yield f"{begin}{number:012x}"
+
+
+def _before(step: Step, then: Next) -> Next:
+    return lambda request: step(request, then)
 
 
 def _plain_wire(request: Request) -> JsonWire | QueryWire:

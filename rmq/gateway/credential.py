@@ -13,9 +13,7 @@ from functools import lru_cache
 
 from rmq.gateway.errors import AwsError
 
-_USUAL = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=([^,\s]+), ?SignedHeaders=[^,\s]+, ?Signature="
-)
+_USUAL = re.compile(r"AWS4-HMAC-SHA256 Credential=([^,\s]+), ?SignedHeaders=[^,\s]+, ?Signature=")
 """What every SDK sends, before the signature. All else is looked at more closely."""
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z0-9-]{1,24}")

@@ -108,7 +108,7 @@ class Door:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stopping)
         _end_with_parent(loop)
-        # What is there now, the models above all, is there to stay: no collection looks at it again.
+        # What is there now, the models above all, stays: no collection need look at it again.
         gc.collect()
         gc.freeze()
 
