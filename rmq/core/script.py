@@ -37,15 +37,6 @@ def _picker(names: tuple[str, ...]) -> Picker:
     return itemgetter(*names) if len(names) > 1 else lambda named: [named[one] for one in names]
 
 
-Picker = Callable[[dict[str, Any]], Iterable[Any]]
-"""From what is given by name to the values in the order of a contract."""
-
-
-def _picker(names: tuple[str, ...]) -> Picker:
-    # itemgetter knows no tuple of one or none.
-    return itemgetter(*names) if len(names) > 1 else lambda named: [named[one] for one in names]
-
-
 def _folder() -> Path:
     """`rmq/lua` where we are installed, `lua` beside the package in a checkout."""
     package = Path(__file__).parent.parent
