@@ -2,6 +2,7 @@
 
 import json
 import signal
+from unittest import mock
 
 import pytest
 
@@ -124,6 +125,27 @@ def test_a_successor_begins_where_its_predecessor_died(rmq, tmp_path):
     assert published == 18
     kinds = [note.kind for note in journal.read(tmp_path / "p")]
     assert kinds.count("kept") > 0
+
+
+def test_what_the_last_publisher_left_in_the_outbox_is_delivered_by_the_play(rmq, monkeypatch):
+    """It died after the topic had its positions, and before any queue had."""
+    monkeypatch.setattr(play, "STUCK_S", 2)
+    monkeypatch.setattr("rmq.topics.commands.LEASE_MS", 100)
+
+    def published_only(*args):
+        with mock.patch("rmq.topics.relaying.relay", nothing):
+            publish(*args)
+
+    def nothing(*args):
+        return 0
+        yield
+
+    monkeypatch.setattr("rmq.cli.fleet.worker.publish", published_only)
+
+    ran = rmq("demo", *SMALL, "--positions=2", "--publishers=1", "--publisher-deaths=0", "--json")
+
+    assert ran.status == 0, ran.out
+    assert ran.json["queues"]["all.fifo"]["delivered"] == 40
 
 
 class Died(Exception):

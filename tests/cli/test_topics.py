@@ -90,7 +90,8 @@ def test_what_only_a_standard_topic_has_has_an_option_too(rmq):
 
 
 def test_set_adds_feedback_to_what_stands_and_takes_it_away(rmq):
-    rmq("topic", "create", "placed", "--feedback=SQSSuccessFeedbackSampleRate=50")
+    standing = ("SQSSuccessFeedbackSampleRate=50", "LambdaSuccessFeedbackSampleRate=30")
+    rmq("topic", "create", "placed", *(f"--feedback={one}" for one in standing))
 
     made = rmq.json(
         "topic",
@@ -100,7 +101,10 @@ def test_set_adds_feedback_to_what_stands_and_takes_it_away(rmq):
         "--feedback=SQSSuccessFeedbackSampleRate=",
     )
 
-    assert made["attributes"]["feedback"] == {"HTTPSuccessFeedbackSampleRate": "10"}
+    assert made["attributes"]["feedback"] == {
+        "HTTPSuccessFeedbackSampleRate": "10",
+        "LambdaSuccessFeedbackSampleRate": "30",
+    }
 
 
 def test_tags_are_set_and_removed(rmq):
