@@ -54,7 +54,7 @@ for n = 1, #keys_ do
       call('XADD', outbox, id, 'm', packed, 'g', group)
       placed = placed + 1
     end
-    if heard then call('SPUBLISH', live, id .. ' ' .. packed) end
+    if heard then call('SPUBLISH', live, id .. ' ' .. group .. ' ' .. packed) end
     here[key] = id
     remember[#remember + 1] = id
     remember[#remember + 1] = key

@@ -17,9 +17,12 @@ import rmq
 from rmq.cli import demo, failures
 from rmq.cli import dispatch as dispatching
 from rmq.cli import serve as serving
+from rmq.cli.events import app as events_app
+from rmq.cli.mobile import app as mobile_app
 from rmq.cli.output import Output
 from rmq.cli.queue import app as queue_app
 from rmq.cli.session import Session
+from rmq.cli.sms import app as sms_app
 from rmq.cli.topic import app as topic_app
 
 USAGE_ERROR = cast(type[Exception], typer.BadParameter.__mro__[1])
@@ -140,6 +143,9 @@ app = typer.Typer(
 )
 app.add_typer(queue_app, name="queue")
 app.add_typer(topic_app, name="topic")
+app.add_typer(mobile_app, name="mobile")
+app.add_typer(sms_app, name="sms")
+app.add_typer(events_app, name="events")
 app.command("demo")(demo.demo)
 app.command("serve")(serving.serve)
 app.command("dispatch")(dispatching.dispatch)

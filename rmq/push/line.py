@@ -26,14 +26,13 @@ from rmq.core.events import Pushed
 from rmq.errors import BrokenEnvelope, CallerError, QueueDoesNotExist, RmqError, ServerError
 from rmq.push import commands
 from rmq.push.job import Job, Passing, Permanent, Told
+from rmq.push.jobs import Jobs, Waiting
 from rmq.push.subjects import Subject
 from rmq.queues import plans
 from rmq.queues.aio import AsyncQueue
-from rmq.queues.message import ReceivedMessage
-from rmq.topics import inner, ready, signing
-from rmq.topics.delivery_policy import effective, jittered
-from rmq.topics.envelope import Confirmation, Rendered, Signature
-from rmq.topics.inner import LEASE, Target
+from rmq.topics import inner, ready
+from rmq.topics.delivery_policy import jittered
+from rmq.topics.inner import LEASE
 from rmq.topics.ready import Claimed
 
 if TYPE_CHECKING:
@@ -49,24 +48,6 @@ TROUBLE_MS = 1_000
 """How soon a line goes on that met trouble with Redis."""
 BURY_AGAIN = timedelta(seconds=20)
 """How soon a dead-letter queue that could not be reached is tried again."""
-SIGNED = ("http", "https", "email-json", "sqs")
-"""Protocols whose envelopes are signed always; a function's event is where the topic says so."""
-
-
-class Waiting(ReceivedMessage):
-    """A message of an inner queue, under lease."""
-
-    __slots__ = ()
-
-    @property
-    def header(self) -> Header:
-        """All but the body. Raises BrokenEnvelope."""
-        return self._head
-
-    @property
-    def published_ms(self) -> int:
-        """When its topic, or its sender, took it."""
-        return self.header.sent_ms or self._seq // 1000
 
 
 @dataclass(slots=True)
@@ -87,6 +68,7 @@ class Line:
         self._registry = desk.registry
         self._work = claimed.work
         self._queue = AsyncQueue(claimed.work.queue, desk.registry.inner, desk.executor)
+        self._jobs = Jobs(desk.dispatcher, desk.registry)
         self._sending: dict[asyncio.Task[None], _Sending] = {}
         self._more = asyncio.Event()
 
@@ -256,7 +238,7 @@ class Line:
         counters.sending += 1
         try:
             try:
-                job = await self._job(subject, message)
+                job = await self._jobs.make(subject, message)
             except (BrokenEnvelope, msgspec.MsgspecError, UnicodeDecodeError) as error:
                 log.warning("message %s can not be read: %s", message.receipt.seq, error)
                 await self._end(subject, message, None, "failed")
@@ -399,93 +381,3 @@ class Line:
 
     def _now_ms(self) -> int:
         return self._registry.clock.now_ms()
-
-    # --- what is sent ---
-
-    async def _job(self, subject: Subject | None, message: Waiting) -> Job:
-        """The job of a message, signed. Raises BrokenEnvelope, ServerError."""
-        attempt = message.receipt.receive_count
-        if subject is None:
-            return await self._direct(message, attempt)
-        one, topic = subject.subscription, subject.topic
-        raw = one.attributes.raw_message_delivery
-        rendered = self._rendered(message, topic.arn, one.protocol)
-        version = topic.attributes.signature_version
-        if one.protocol in SIGNED and not raw:
-            version = version or 1
-        elif one.protocol != "lambda":
-            version = None
-        if version is not None:
-            rendered.signature = await self._signature(rendered, version, one.protocol)
-        return Job(
-            registry=self._registry,
-            protocol=one.protocol,
-            endpoint=one.endpoint,
-            message=rendered,
-            body=message.body,
-            header=message.header,
-            subscription_arn=one.arn,
-            raw=raw,
-            display_name=topic.attributes.display_name,
-            policy=subject.policy,
-            attempt=attempt,
-        )
-
-    async def _direct(self, message: Waiting, attempt: int) -> Job:
-        """The job of a message without a subscription: it says itself where it goes."""
-        header = message.header
-        if header.target is None:
-            raise BrokenEnvelope("it has neither a subscription nor a target")
-        target = msgspec.json.decode(header.target, type=Target)
-        made: Rendered | Confirmation
-        if target.kind == "Notification":
-            made = self._rendered(message, target.topic_arn, target.protocol)
-        else:
-            made = Confirmation(
-                target.kind,
-                target.topic_arn,
-                target.subscription_arn,
-                message.id,
-                message.published_ms,
-                target.token,
-                self._registry.endpoint_url,
-            )
-        if target.protocol in SIGNED:
-            made.signature = await self._signature(made, target.signature_version, target.protocol)
-        return Job(
-            registry=self._registry,
-            protocol=target.protocol,
-            endpoint=target.endpoint,
-            message=made,
-            body=message.body,
-            header=header,
-            subscription_arn=target.subscription_arn,
-            policy=effective(None, target.delivery_policy or None, target.protocol),
-            attempt=attempt,
-        )
-
-    def _rendered(self, message: Waiting, topic_arn: str, protocol: str) -> Rendered:
-        return Rendered(
-            topic_arn,
-            message.id,
-            message.published_ms,
-            message.body,
-            message.header,
-            protocol,
-            self._registry.endpoint_url,
-        )
-
-    async def _signature(
-        self, message: Rendered | Confirmation, version: int, protocol: str
-    ) -> Signature:
-        """The signature of a message. Of what goes to many it is made once; its text may be
-        another one for each protocol."""
-
-        async def make() -> Signature:
-            await self._desk.dispatcher.signing_key()
-            await self._desk.executor.run(signing.sign(self._registry, [(message, version)]))
-            assert message.signature is not None
-            return message.signature
-
-        key = (message.id, message.kind, message.topic_arn, version, protocol)
-        return await self._desk.dispatcher.signatures.get(key, make)

@@ -22,7 +22,7 @@ from rmq.topics.attributes import TopicInfo
 from rmq.topics.filters.grammar import parse
 from rmq.topics.filters.policy import FilterPolicy, FilterPolicyScope
 from rmq.topics.outgoing import Item, unpack_batch, unpacked
-from rmq.topics.registry import TopicRegistry, on_known
+from rmq.topics.registry import TopicRegistry, known
 from rmq.topics.subscribing import filter_limits
 
 KEEP_MS = 60_000
@@ -99,7 +99,8 @@ class Hearing:
         seq, _, packed = payload.partition(b" ")
         try:
             if self.info.is_fifo:
-                items = [unpacked(int(seq), packed)]
+                group, _, packed = packed.partition(b" ")
+                items = [unpacked(int(seq), packed, group.decode())]
             else:
                 items = unpack_batch(int(seq), packed)
         except (BrokenEnvelope, ValueError):
@@ -118,12 +119,10 @@ def tune_in(
     filter_policy: Mapping[str, Any] | str | None,
     scope: FilterPolicyScope,
 ) -> Plan[Hearing]:
-    """Say that somebody listens."""
+    """Prepare a listener's place; it says itself that it is there, once it is."""
     given = dict(filter_policy) if isinstance(filter_policy, Mapping) else filter_policy
     policy = parse(given, scope, filter_limits(registry.limits))
     keys = registry.keys(name)
     stay = commands.listen(keys, name, KEEP_MS)
-    yield from on_known(registry, name, lambda info: stay)
-    info = registry.known(name)
-    assert info is not None
+    info = yield from known(registry, name)
     return Hearing(info, keys.live, policy, stay)

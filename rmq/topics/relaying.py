@@ -89,12 +89,17 @@ def _give(registry: TopicRegistry, name: str, work: _Relay, turn: Turn) -> Plan[
     if listeners.number != turn.number:
         info, listeners = yield from up_to_date(registry, name)
     deliveries: list[tuple[Delivery, Given]] = []
+    reached = min((batch.to for batch in turn.batches), default=LAST_SEQ)
     for batch in turn.batches:
         for id in batch.ids:
             one = listeners.all.get(id)
-            # Ended since; its cursor is gone with it. Or set elsewhere since: what was read behind
-            # the old one would be taken for something on the new line.
-            if one is None or one.mark.line > int(turn.number):
+            if one is None:
+                # Ended since; its cursor is gone with it.
+                continue
+            if one.mark.line > int(turn.number):
+                # Its cursor was set elsewhere since: what was read behind the old one would be
+                # taken for something on the new line.
+                reached = 0
                 continue
             delivery = _delivery(info, one, listeners, batch)
             deliveries.append((delivery, Given(id, batch.cursor, batch.to)))
@@ -108,7 +113,7 @@ def _give(registry: TopicRegistry, name: str, work: _Relay, turn: Turn) -> Plan[
         else:
             work.away.append(moved.id)
     work.counts = counts_of(registry, made)
-    work.reached = min((batch.to for batch in turn.batches), default=LAST_SEQ)
+    work.reached = reached
 
 
 def _delivery(info: TopicInfo, one: Subscription, listeners: Audience, batch: Batch) -> Delivery:

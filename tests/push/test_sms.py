@@ -96,6 +96,15 @@ async def test_in_the_sandbox_only_verified_numbers_get_something(client, topic,
     assert [one.text for one in await recorded(client, "sms")] == ["hello"]
 
 
+async def test_the_password_that_verifies_a_number_gets_to_it(client, dispatcher):
+    await client.sms.set_in_sandbox(True)
+    await client.sms.add_sandbox_number(NUMBER)
+    await dispatcher.drain()
+
+    (record,) = await recorded(client, "sms")
+    await client.sms.verify_sandbox_number(NUMBER, record.text.rpartition(" ")[2])
+
+
 async def test_what_a_message_does_not_say_the_account_does(client, topic, dispatch):
     sent = []
     dispatcher = dispatch(senders={"sms": PermittedSms(client._executor, SmsSender(sent.append))})

@@ -11,10 +11,12 @@ STEP = 10
 
 
 async def received(queue: Any) -> list[Any]:
-    """All that can be received now, in the order in which it comes."""
+    """All that can be received now, in the order in which it comes. It is deleted, because a group
+    of a FIFO queue goes on only then."""
     found: list[Any] = []
     while batch := await queue.receive(STEP):
         found += batch
+        await queue.delete_many(batch)
     return found
 
 

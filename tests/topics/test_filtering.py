@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 
 import pytest
 
 from rmq import Notification
-from rmq.core.keys import TopicKeys
 from rmq.errors import InvalidFilterPolicy, InvalidParameter
-from rmq.topics.subscription import Mark, Subscription, SubscriptionAttributes, pack_subscription
-from tests.colours import bare, in_thread
+from rmq.topics.subscription import SubscriptionAttributes
+from tests.colours import bare
+from tests.topics.planting import plant_subscriptions
 from tests.topics.reading import texts
 
 RED = {"colour": ["red"]}
@@ -140,32 +139,16 @@ some_stores = pytest.mark.parametrize("backend", ["async-valkey", "sync-memory"]
 """Of what is long, and does not depend on the store."""
 
 
-async def plant(topic, raw, namespace, count):
-    """Subscriptions as if they had been made one by one, which takes its time."""
-    keys, model = TopicKeys(namespace, topic.name), bare(topic)._registry.place
-    mapping = {}
-    for i in range(count):
-        policy = json.dumps({"n": [f"{i % 500}"]})
-        one = Subscription(
-            id=str(uuid.uuid4()),
-            topic=topic.name,
-            protocol="sms",
-            endpoint=f"+1555{i:07}",
-            account=model.account,
-            place=model,
-            attributes=SubscriptionAttributes(filter_policy=policy),
-        )
-        mark = " ".join("0" for _ in Mark._fields)
-        mapping[one.id] = f"{mark} ".encode() + pack_subscription(one)
-    await in_thread(raw.hset, keys.subscriptions, mapping=mapping)
-    await in_thread(raw.hincrby, keys.state, "number", count)
-
-
 @some_stores
-async def test_five_thousand_filters_are_loaded_and_kept_up_to_date(
-    client, topic, connect, raw, namespace
-):
-    await plant(topic, raw, namespace, 5_000)
+async def test_five_thousand_filters_are_loaded_and_kept_up_to_date(topic, connect, raw):
+    await plant_subscriptions(
+        topic,
+        raw,
+        (
+            ("sms", f"+1555{i:07}", SubscriptionAttributes(filter_policy=f'{{"n":["{i % 500}"]}}'))
+            for i in range(5_000)
+        ),
+    )
     fresh = connect()
     publisher = fresh.topic("news")
 

