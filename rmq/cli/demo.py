@@ -16,7 +16,7 @@ from rmq.cli.fleet.scenario import DEAD, FILTERS, Scenario
 from rmq.cli.output import Output, table
 from rmq.cli.session import session_of
 
-MEMORY_POSITIONS, SERVER_POSITIONS = 15, 80
+MEMORY_POSITIONS, SERVER_POSITIONS = 12, 60
 """Positions of each truck, so that 100 trucks take some 10 to 20 s. In one process all the work,
 Redis's too, shares one core."""
 
