@@ -220,7 +220,11 @@ class BotoTopic:
                 **given,
             )
         except ours.QueueDoesNotExist as error:
-            queue = str(where).rpartition(":")[2]
+            named = where
+            if "deadLetterTargetArn" in str(error):
+                named = attributes["dead_letter_queue"]
+                named = getattr(named, "name", named)
+            queue = str(named).rpartition(":")[2]
             raise ours.QueueDoesNotExist(f"there is no queue {queue}", queue=queue) from error
         except ours.SubscriptionExists as error:
             raise await self._differing_subscription(str(where), attributes) from error
@@ -450,6 +454,7 @@ class TopicInfo:
     attributes: TopicAttributes
     confirmed: int
     pending: int
+    archived_since: datetime | None
     created_at: Any = dataclasses.field(default_factory=lambda: CREATED_AT)
     modified_at: Any = dataclasses.field(default_factory=lambda: MODIFIED_AT)
     version: Any = dataclasses.field(default_factory=lambda: VERSION)
@@ -477,6 +482,7 @@ def topic_out(given: Mapping[str, str]) -> TopicInfo:
             found[field] = _OWN.get(text, text)
     arn = given["TopicArn"]
     assert given["Owner"] == arn.split(":")[4]
+    began: Any = given.get("BeginningArchiveTime")
     return TopicInfo(
         name=arn.rpartition(":")[2],
         arn=arn,
@@ -484,6 +490,7 @@ def topic_out(given: Mapping[str, str]) -> TopicInfo:
         attributes=TopicAttributes(**found),
         confirmed=int(given["SubscriptionsConfirmed"]),
         pending=int(given["SubscriptionsPending"]),
+        archived_since=began and datetime.fromisoformat(began),
     )
 
 
@@ -505,8 +512,10 @@ def subscription_out(given: Mapping[str, str]) -> Subscription:
     untold: Any = {
         one.name: Untold(f"a subscription's {one.name}")
         for one in fields(Subscription)
-        if one.name in ("token", "token_ms", "created_ms", "filtered", "mark", "replay")
+        if one.name in ("token", "token_ms", "created_ms", "filtered", "mark")
     }
+    if "ReplayPolicy" in given:
+        untold["replay"] = Untold("a subscription's replays")
     return Subscription(
         id=id,
         topic=topic,
@@ -627,6 +636,8 @@ def _batches(entries: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 
 def _moment(at: datetime) -> str:
+    if not isinstance(at, datetime) or at.tzinfo is None:
+        raise NotInAws("a moment that is none, or has no time zone")
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -654,6 +665,9 @@ _REASONS = (
     ("Invalid parameter: Firehose endpoint ARN", "endpoint"),
     ("Invalid parameter: Application endpoint", "endpoint"),
     ("Invalid parameter: Tags", "tags"),
+    ("Invalid parameter: ReplayPolicy: the topic must", "an archive"),
+    ("Invalid parameter: ReplayPolicy: StartingPoint", "start"),
+    ("Invalid parameter: ReplayPolicy: EndingPoint", "end"),
     ("Invalid parameter: Policy", "policy"),
     ("Invalid parameter: AttributeName", "attribute"),
 )
@@ -690,7 +704,10 @@ def error_of(code: str, message: str, topic: Any) -> RmqError | None:
 
 
 def _invalid_parameter(message: str, said: str, topic: Any) -> RmqError:
-    if message == "Invalid parameter: SQS endpoint ARN":
+    if (
+        message == "Invalid parameter: SQS endpoint ARN"
+        or "deadLetterTargetArn does not" in message
+    ):
         return ours.QueueDoesNotExist(said, queue=Untold("which queue is not there"))
     if "Topic already exists with different" in message:
         which = "tags" if message.endswith("tags") else Untold("which attribute differs")

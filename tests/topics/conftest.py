@@ -6,6 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.boto_backend import backend, beyond_aws, clock, namespace, served
+
+__all__ = ["backend", "beyond_aws", "clock", "namespace", "served"]
+"""These also run the tests through boto3."""
+
 
 @pytest.fixture
 async def topic(client: Any) -> Any:

@@ -366,8 +366,10 @@ _FIELDS: dict[str, Callable[[Any, Given], AwsError]] = {
     ),
     "endpoint": _endpoint,
     "protocol": _protocol,
-    "start": lambda error_, given: _attribute(given, f"ReplayPolicy: StartingPoint {error_}"),
-    "end": lambda error_, given: _attribute(given, f"ReplayPolicy: EndingPoint {error_}"),
+    "start": lambda error_, given: _attribute(
+        given, f"ReplayPolicy: StartingPoint {_said(error_)}"
+    ),
+    "end": lambda error_, given: _attribute(given, f"ReplayPolicy: EndingPoint {_said(error_)}"),
     "topic": lambda error_, given: _attribute(
         given, "ReplayPolicy: the topic must be a FIFO topic with an ArchivePolicy"
     ),
