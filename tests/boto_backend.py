@@ -70,6 +70,11 @@ def served(servers: Servers) -> Iterator[Served]:
 
 @pytest.fixture(params=[*BACKENDS, *BOTO])
 def backend(request: pytest.FixtureRequest, servers: Servers) -> Backend | BotoBackend:
+    return backend_of(request, servers)
+
+
+def backend_of(request: pytest.FixtureRequest, servers: Servers) -> Backend | BotoBackend:
+    """What a fixture's parameter names: `async-valkey`, `boto3-http`."""
     colour, _, place = request.param.partition("-")
     if colour != "boto3":
         return Backend(colour, place, servers.url(place))
