@@ -14,7 +14,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import backlog, gateway, receiving, report, sending, topics, waiting
+from benchmarks import (
+    backlog,
+    fair,
+    filtering,
+    gateway,
+    pushing,
+    receiving,
+    report,
+    sending,
+    topics,
+    waiting,
+)
 from benchmarks.bench import Bench
 from benchmarks.figure import Figure
 from tests.servers import single_server
@@ -24,8 +35,11 @@ FIGURES: tuple[Figure, ...] = (
     *waiting.FIGURES,
     *sending.FIGURES,
     *receiving.FIGURES,
+    *fair.FIGURES,
     *backlog.FIGURES,
     *topics.FIGURES,
+    *filtering.FIGURES,
+    *pushing.FIGURES,
     *gateway.FIGURES,
 )
 OPEN_FILES = 4096

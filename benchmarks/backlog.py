@@ -13,13 +13,20 @@ from typing import Any
 
 import rmq
 from benchmarks.bench import BODIES, Bench
+from benchmarks.fair import fair_messages
 from benchmarks.figure import Figure, Row, Side, Target, compare
-from benchmarks.receiving import fifo_messages, life
+from benchmarks.receiving import GROUPS, fifo_messages, life
 from rmq.core import script
 from rmq.core.keys import QueueKeys
 from rmq.testing import HeldClock
 
 BODY = BODIES["100 B"]
+SENDS: dict[str, Callable[[bytes], Iterator[bytes | rmq.Outgoing]]] = {
+    "standard": itertools.repeat,
+    "fair": fair_messages,
+    "fifo": fifo_messages,
+}
+"""Kinds of queues, and what is sent to each: messages for ever."""
 FILL = 10_000
 """Messages handed to one send_many while a queue is filled."""
 EXPIRING = 1_000
@@ -39,8 +46,8 @@ def memory(bench: Bench) -> Iterator[Row]:
     count = 50_000 if bench.quick else 200_000
     # The first script compiles and the first connection has buffers: neither is a message's.
     with bench.client() as client:
-        for name in (bench.name(), f"{bench.name()}.fifo"):
-            _fill(client.create_queue(name), 100)
+        for kind in SENDS:
+            _fill(client.create_queue(_name(bench, kind)), 100, kind)
 
     with bench.floor() as floor:
         empty = _used(bench)
@@ -49,13 +56,18 @@ def memory(bench: Bench) -> Iterator[Row]:
                 floor.send_many([BODY] * 100)
         bare = (_used(bench) - empty) / count - len(BODY)
 
-    for kind, bound in (("standard", 40), ("fifo", 350)):
+    notes = {
+        "standard": "floor: bare stream",
+        "fair": "1,000 groups",
+        "fifo": "with deduplication ids",
+    }
+    for kind, bound in (("standard", 40), ("fair", 200), ("fifo", 350)):
         with bench.client() as client:
-            name = bench.name()
-            queue = client.create_queue(name if kind == "standard" else f"{name}.fifo")
-            _fill(queue, 10)  # what a queue takes by itself
+            queue = client.create_queue(_name(bench, kind))
+            # What a queue takes by itself, and each of its groups.
+            _fill(queue, 10 if kind == "standard" else GROUPS, kind)
             empty = _used(bench)
-            _fill(queue, count)
+            _fill(queue, count, kind)
             beyond = (_used(bench) - empty) / count - len(BODY)
         yield Row(
             case=f"{kind}, {count:,} queued",
@@ -63,7 +75,7 @@ def memory(bench: Bench) -> Iterator[Row]:
             target=Target(bound, at_most=True, unit="B"),
             ours=f"{beyond:.1f} B",
             floor=f"{bare:.1f} B",
-            note="floor: bare stream" if kind == "standard" else "with deduplication ids",
+            note=notes[kind],
         )
 
 
@@ -93,9 +105,9 @@ def longest_script(bench: Bench) -> Iterator[Row]:
     count = 100_000 if bench.quick else 1_000_000
     passes = 3 if bench.quick else 5
     target = Target(BOUND_US, at_most=True, unit="µs")
-    for kind in ("standard", "fifo"):
+    for kind in SENDS:
         # A FIFO queue takes longer to fill; a fifth of it shows the same growth.
-        size = count if kind == "standard" else count // 5
+        size = count // 5 if kind == "fifo" else count
         worst: dict[str, tuple[float, str]] = {}
         with bench.client() as client, _Slowlog(bench) as slowlog:
             work = _Work(bench, client.namespace, kind=kind, size=size, passes=passes)
@@ -140,7 +152,7 @@ class _Work:
         end = ".fifo" if self.is_fifo else ""
         self.queue = self.client.create_queue(f"long-{kind}{end}", visibility_timeout=3600)
         self.dead = self.client.create_queue(f"dead-{kind}{end}")
-        self.sends = fifo_messages(BODY) if self.is_fifo else itertools.repeat(BODY)
+        self.sends = SENDS[kind](BODY)
         self.keys = QueueKeys(namespace, self.queue.name).all()
         self.found: list[rmq.Message] = []
         self.fill()
@@ -344,8 +356,12 @@ class _Slowlog:
                 yield self.names.get(words[1].decode(), "?"), float(entry["duration"])
 
 
-def _fill(queue: rmq.Queue, count: int) -> None:
-    sends = fifo_messages(BODY) if queue.is_fifo else itertools.repeat(BODY)
+def _name(bench: Bench, kind: str) -> str:
+    return f"{bench.name()}.fifo" if kind == "fifo" else bench.name()
+
+
+def _fill(queue: rmq.Queue, count: int, kind: str = "standard") -> None:
+    sends = SENDS[kind](BODY)
     for done in range(0, count, FILL):
         queue.send_many(list(itertools.islice(sends, min(FILL, count - done))))
 

@@ -78,9 +78,8 @@ async def _wake_tasks(bench: Bench, count: int) -> Row:
         queue = _used(client.create_queue(bench.name()))
         async with bench.async_client() as there:
             one = await there.get_queue(queue.name)
-            before = bench.calls()
             tasks = [asyncio.create_task(one.receive(wait=WAIT_S)) for _ in range(count)]
-            before = await _all_looked(bench, before, count)
+            before = await _all_wait(bench, there, count)
             await asyncio.to_thread(queue.send, b"for one")
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(CALM_S)
@@ -92,16 +91,18 @@ async def _wake_tasks(bench: Bench, count: int) -> Row:
     return _woken(f"{count:,} tasks in one process", woken, looks)
 
 
-async def _all_looked(bench: Bench, before: dict[str, int], count: int) -> dict[str, int]:
-    """Wait until *count* first looks are over, and no more follow. Returns the calls so far."""
+async def _all_wait(bench: Bench, client: rmq.AsyncClient, count: int) -> dict[str, int]:
+    """Wait until *count* tasks have looked and stand in line, and no look follows. Returns the
+    calls so far. How many looks that took says nothing: those of tasks go out together."""
     deadline = time.monotonic() + READY_S
-    calm_since, last = time.monotonic(), before
+    calm_since, last = time.monotonic(), bench.calls()
     while time.monotonic() - calm_since < CALM_S:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{count} tasks did not all wait within {READY_S} s")
         await asyncio.sleep(0.05)
         now = bench.calls()
-        if now != last or _scripts(before, now) < count or not _blocked(bench):
+        waiting = sum(len(line.waiting) for line in client._executor._lines.values())
+        if now != last or waiting < count or not _blocked(bench):
             calm_since, last = time.monotonic(), now
     return last
 

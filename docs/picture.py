@@ -26,7 +26,13 @@ WIDTH = 92
 PREPARED = (
     ("queue", "create", "orders-dead"),
     ("queue", "create", "orders", "--dead-letter-queue", "orders-dead"),
-    ("queue", "create", "positions.fifo", "--content-based-deduplication"),
+    ("queue", "create", "large-orders"),
+    ("topic", "create", "placed"),
+    ("topic", "subscribe", "placed", "orders"),
+    (
+        *("topic", "subscribe", "placed", "large-orders"),
+        *("--filter", '{"total": [{"numeric": [">", 90]}]}'),
+    ),
 )
 
 SHOWN = (
@@ -34,6 +40,7 @@ SHOWN = (
     ("cat orders.txt | rmq queue send orders", "".join(f"order {n}\n" for n in range(50_000))),
     ("rmq queue receive orders --delete", ""),
     ("rmq queue list", ""),
+    ("rmq topic explain placed 'one coffee' --attribute total:Number=3", ""),
     ("rmq demo --seed 1", ""),
 )
 """What is typed, and what comes in through its stdin."""

@@ -34,6 +34,15 @@ from rmq.topics.aio import AsyncTopic
 from rmq.topics.attributes import TopicAttributes, TopicInfo
 from rmq.topics.listening import Heard
 from rmq.topics.message import Notification, Published
+from rmq.topics.mobile.aio import AsyncMobile
+from rmq.topics.mobile.application import ApplicationAttributes, PlatformApplication
+from rmq.topics.mobile.endpoint import PlatformEndpoint
+from rmq.topics.mobile.sync import Mobile
+from rmq.topics.sms.aio import AsyncSms
+from rmq.topics.sms.attributes import SmsAttributes
+from rmq.topics.sms.origination import OriginationNumber
+from rmq.topics.sms.sandbox import SandboxNumber
+from rmq.topics.sms.sync import Sms
 from rmq.topics.subscription import Subscription, SubscriptionAttributes
 from rmq.topics.sync import Topic
 from rmq.topics.watching import SubscriptionStats, TopicStats, Verdict
@@ -89,7 +98,8 @@ def boto3_session(
     region_name: str | None = None,
     **settings: Any,
 ) -> Any:
-    """A boto3 Session whose SQS client and resource work on our queues, in this process, no HTTP.
+    """A boto3 Session whose SQS and SNS clients and resources work on our queues and topics, in
+    this process, without HTTP.
 
     Where Redis is and the namespace go as in connect. *region_name* is the session's region,
     default us-east-1, whose queues are those of the library; credentials are made up where the
@@ -110,9 +120,12 @@ def boto3_session(
 
 
 __all__ = [
+    "ApplicationAttributes",
     "AsyncClient",
     "AsyncMessage",
+    "AsyncMobile",
     "AsyncQueue",
+    "AsyncSms",
     "AsyncTopic",
     "BatchResult",
     "Client",
@@ -120,9 +133,13 @@ __all__ = [
     "Limits",
     "Message",
     "MessageAttribute",
+    "Mobile",
     "Notification",
+    "OriginationNumber",
     "Outgoing",
     "PeekedMessage",
+    "PlatformApplication",
+    "PlatformEndpoint",
     "Published",
     "Queue",
     "QueueAttributes",
@@ -132,8 +149,11 @@ __all__ = [
     "RedrivePolicy",
     "RedriveTask",
     "RmqError",
+    "SandboxNumber",
     "Sent",
     "Settings",
+    "Sms",
+    "SmsAttributes",
     "Subscription",
     "SubscriptionAttributes",
     "SubscriptionStats",

@@ -24,6 +24,12 @@
     │   ├── SubscriptionDoesNotExist
     │   ├── SubscriptionExists       made before, with another value of one attribute
     │   ├── TooManySubscriptions, TooManyFilterPolicies
+    │   ├── PlatformApplicationDoesNotExist, EndpointDoesNotExist
+    │   ├── PlatformApplicationExists, EndpointExists    made before, with another attribute
+    │   ├── PlatformApplicationDisabled, EndpointDisabled
+    │   ├── OptedOut, OptedInRecently    a phone number that takes no SMS; too soon to ask it again
+    │   ├── SandboxNumberDoesNotExist, TooManySandboxNumbers
+    │   ├── VerificationFailed, TooManyPasswords    of a number of the SMS sandbox
     │   ├── AddressRefused           an address that this machine may not be made to call
     │   └── ConfigurationError       a URL, a setting or a server that we can not work with
     └── ServerError                  Redis or the way to it
@@ -321,6 +327,106 @@ class AddressRefused(CallerError, code="RMQ_ADDRESS_REFUSED"):
     host: str
     address: str
     """The address that is refused; of a host that is no name and no address, the host."""
+
+
+# --- phones: mobile push and SMS ----------------------------------------------------------------
+
+
+class PlatformApplicationDoesNotExist(CallerError, code="RMQ_PLATFORM_APPLICATION_DOES_NOT_EXIST"):
+    """There is no such platform application here."""
+
+    application: str
+    """Its ARN."""
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"platform application {subject} does not exist; rmq mobile list shows those there are",
+            application=subject,
+        )
+
+
+class PlatformApplicationExists(CallerError, code="RMQ_PLATFORM_APPLICATION_EXISTS"):
+    """A platform application of that name stands, with another value of `attribute`."""
+
+    application: str
+    attribute: str
+
+
+class PlatformApplicationDisabled(CallerError, code="RMQ_PLATFORM_APPLICATION_DISABLED"):
+    """The platform application was switched off; set `enabled` to send again."""
+
+    application: str
+
+
+class EndpointDoesNotExist(CallerError, code="RMQ_ENDPOINT_DOES_NOT_EXIST"):
+    """There is no such platform endpoint, or no more."""
+
+    endpoint: str
+    """Its ARN."""
+
+
+class EndpointExists(CallerError, code="RMQ_ENDPOINT_EXISTS"):
+    """The token has an endpoint, `endpoint`, with another value of `attribute`."""
+
+    endpoint: str
+    """The ARN of the one that has the token."""
+    attribute: str
+
+
+class EndpointDisabled(CallerError, code="RMQ_ENDPOINT_DISABLED"):
+    """The endpoint was switched off, by its owner or because its token is of no use any more."""
+
+    endpoint: str
+
+
+class OptedOut(CallerError, code="RMQ_OPTED_OUT"):
+    """The number does not want SMS."""
+
+    number: str
+
+
+class OptedInRecently(CallerError, code="RMQ_OPTED_IN_RECENTLY"):
+    """A number may be opted in once in 30 days; `retry_after` says when again."""
+
+    number: str
+    retry_after: timedelta
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        left = _ms_left(detail)
+        return cls(
+            f"{subject} was opted in before; it may be opted in again in {brief(left)}",
+            number=subject,
+            retry_after=left,
+        )
+
+
+class SandboxNumberDoesNotExist(CallerError, code="RMQ_SANDBOX_NUMBER_DOES_NOT_EXIST"):
+    """The number is not in the SMS sandbox."""
+
+    number: str
+
+
+class TooManySandboxNumbers(CallerError, code="RMQ_TOO_MANY_SANDBOX_NUMBERS"):
+    """The SMS sandbox has as many numbers as it may have; remove one first."""
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(f"the SMS sandbox has {detail} numbers, its limit; remove one first")
+
+
+class VerificationFailed(CallerError, code="RMQ_VERIFICATION_FAILED"):
+    """The one-time password is wrong, has expired, or was tried too often."""
+
+    number: str
+
+
+class TooManyPasswords(CallerError, code="RMQ_TOO_MANY_PASSWORDS"):
+    """A number gets a few one-time passwords a day; `retry_after` says when the next one."""
+
+    number: str
+    retry_after: timedelta
 
 
 class ConfigurationError(CallerError, code="RMQ_CONFIGURATION"):

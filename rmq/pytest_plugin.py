@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def rmq_aws() -> Iterator[Any]:
-    """Every boto3 client that is made during the test works on queues of its own.
+    """Every boto3 client that is made during the test works on queues and topics of its own.
 
     The fixture's value is the rmq.testing.aws that is at work: `.clock`, `.reset()`.
     """

@@ -37,7 +37,8 @@ def private_namespace() -> str:
 
 
 class aws(ContextDecorator):
-    """While it lasts, every boto3 and aiobotocore client that is made works on queues of its own.
+    """While it lasts, every boto3 and aiobotocore client that is made works on queues and topics of
+    its own. What is pushed (HTTP, mail, SMS, phones) is pushed from here, or recorded.
 
     A context manager and a decorator, of functions and coroutines alike; pytest has it as the
     fixture `rmq_aws`. The code under test makes its own clients and changes nothing; credentials
@@ -94,7 +95,7 @@ class aws(ContextDecorator):
                     "AWS_SESSION_TOKEN": inprocess.KEY_ID,
                     "AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION", REGION),
                 },
-                without=("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS"),
+                without=("AWS_PROFILE", *inprocess.ENDPOINT_VARIABLES),
             ),
             inprocess.answer_all(self._engine),
         ]
@@ -112,7 +113,7 @@ class aws(ContextDecorator):
                     raise
 
     def reset(self) -> None:
-        """Remove every queue, and release the clock."""
+        """Remove every queue and topic, and release the clock."""
         if self._engine is not None:
             self._engine.reset()
         self.clock.release()

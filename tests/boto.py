@@ -32,6 +32,7 @@ from rmq import (
 from rmq.errors import CallerError, InvalidParameter, QueueDoesNotExist, RedriveNotFound, RmqError
 from rmq.queues.attributes import queue_name
 from rmq.queues.limits import listed
+from tests import boto_topics as topics
 from tests import boto_words as words
 from tests.boto_doors import HttpDoor, InProcessDoor, NotInAws, UnderWay
 from tests.boto_words import Info, Untold
@@ -72,8 +73,8 @@ class Page(list[str]):
     next_token: str | None = None
 
 
-class BotoClient(_Face):
-    """One boto3 client: the queues of one account."""
+class BotoClient(topics.Topics, _Face):
+    """One boto3 client of each service: the queues and topics of one account."""
 
     _twins = (AsyncClient,)
 
@@ -83,6 +84,7 @@ class BotoClient(_Face):
         self.post = door.post
         self._door = door
         self._sqs = door.sqs
+        self._sns = door.sns
         self.deleted: set[tuple[str, str]] = set()
         """Queue and id of the messages that a delete is known to have removed."""
 
@@ -110,6 +112,23 @@ class BotoClient(_Face):
             if suspect:
                 raise NotInAws(f"a value that boto3 can not write: {suspect}") from None
             raise
+
+    async def ask_sns(self, operation: str, topic: str, **parameters: Any) -> dict[str, Any]:
+        """Carry out an operation of SNS. Raises the library's errors."""
+        shape = self._sns.meta.service_model.operation_model(operation).input_shape
+        if suspect := _suspect(parameters, shape):
+            raise NotInAws(f"a value that boto3 can not write: {suspect}")
+        method = getattr(self._sns, botocore.xform_name(operation))
+        try:
+            found = await in_thread(method, **parameters)
+        except botocore.exceptions.ClientError as error:
+            said = error.response["Error"]
+            made = topics.error_of(said["Code"], said["Message"], topic)
+            if made is None:
+                raise
+            raise made from error
+        found.pop("ResponseMetadata")
+        return dict(found)
 
     # --- queues ---
 
@@ -179,7 +198,7 @@ class BotoQueue(_Face):
         self.is_fifo = str(name).endswith(".fifo")
         self._client = client
         self._url = url
-        self._arn = words.arn(client.account, name)
+        self.arn = self._arn = words.arn(client.account, name)
         self._looks = _Shared(self._look)
 
     async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
@@ -661,7 +680,8 @@ def _suspect(value: Any, shape: Any, path: str = "") -> str:
     """The path of the first value that is not of its type. AWS says that there is one, but not
     always which. Raises NotInAws for one that boto3 can not write, or writes as something else."""
     if shape.type_name not in MEMBERS_OF:
-        is_of_type = isinstance(value, _KINDS[shape.type_name]) and not isinstance(value, bool)
+        is_flag = isinstance(value, bool) == (shape.type_name == "boolean")
+        is_of_type = isinstance(value, _KINDS[shape.type_name]) and is_flag
         return path if not is_of_type or _is_lone(value) else ""
     if not isinstance(value, (list, tuple) if shape.type_name == "list" else Mapping):
         raise NotInAws(f"a value that boto3 can not write: {path}")
@@ -685,7 +705,7 @@ MEMBERS_OF: dict[str, Callable[[Any, Any], Any]] = {
     "map": lambda shape, name: shape.value,
     "list": lambda shape, name: shape.member,
 }
-_KINDS = {"string": str, "integer": int, "blob": bytes}
+_KINDS = {"string": str, "integer": int, "blob": bytes, "boolean": bool}
 
 
 def _is_lone(value: Any) -> bool:

@@ -100,10 +100,12 @@ class HttpDoor:
         self.account = served.account(namespace)
         self.executor = UnderWay()
         self.post = served.post
-        self.sqs = _sqs(served.url, self.account)
+        self.sqs = _client("sqs", served.url, self.account)
+        self.sns = _client("sns", served.url, self.account)
 
     def close(self) -> None:
         self.sqs.close()
+        self.sns.close()
 
 
 class UnderWay:
@@ -160,8 +162,10 @@ class InProcessDoor:
             clock=clock,
         )
         self.executor = self._engine.endpoint.client._executor
-        self.sqs = _sqs("http://in.process", inprocess.KEY_ID)
-        self.sqs.meta.events.register("before-send.sqs", inprocess.before_send(self._answers))
+        self.sqs = _client("sqs", "http://in.process", inprocess.KEY_ID)
+        self.sns = _client("sns", "http://in.process", inprocess.KEY_ID)
+        for one in (self.sqs, self.sns):
+            one.meta.events.register("before-send", inprocess.before_send(self._answers))
 
     def _answers(self) -> inprocess.Engine:
         return self._engine
@@ -174,6 +178,7 @@ class InProcessDoor:
 
     def close(self) -> None:
         self.sqs.close()
+        self.sns.close()
         self._engine.close()
 
 
@@ -185,7 +190,7 @@ def whole_second_clock() -> HeldClock:
 # --- what both have -----------------------------------------------------------------------------
 
 
-def _sqs(url: str, key_id: str) -> Any:
+def _client(service: str, url: str, key_id: str) -> Any:
     """A boto3 client that repeats nothing and checks nothing: both are for the endpoint to do."""
     config = Config(
         retries={"total_max_attempts": 1},
@@ -193,7 +198,11 @@ def _sqs(url: str, key_id: str) -> Any:
         parameter_validation=False,
     )
     return _session().client(
-        "sqs", endpoint_url=url, config=config, aws_access_key_id=key_id, aws_secret_access_key="x"
+        service,
+        endpoint_url=url,
+        config=config,
+        aws_access_key_id=key_id,
+        aws_secret_access_key="x",
     )
 
 

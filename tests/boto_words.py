@@ -83,6 +83,11 @@ class Untold:
     def _use(self, *_: Any) -> Any:
         raise NotInAws(self._what)
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise NotInAws(self._what)
+
     __eq__ = __bool__ = __len__ = __iter__ = __sub__ = __rsub__ = __lt__ = __gt__ = _use
     __hash__ = None  # type: ignore[assignment]
 

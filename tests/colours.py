@@ -35,7 +35,8 @@ _TWINS: dict[type, type] = {
     rmq.Queue: rmq.AsyncQueue,
     rmq.Message: rmq.AsyncMessage,
     rmq.Topic: rmq.AsyncTopic,
-    rmq.Topic: rmq.AsyncTopic,
+    rmq.Mobile: rmq.AsyncMobile,
+    rmq.Sms: rmq.AsyncSms,
 }
 
 
@@ -68,7 +69,7 @@ class Threaded:
             return lambda *args, **kwargs: _context(found(*args, **kwargs))
         if callable(found):
             return lambda *args, **kwargs: faced(found(*bare(args), **bare(kwargs)))
-        return found
+        return faced(found)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return _each(iter(self.inner))

@@ -24,7 +24,7 @@ local function fair_index(order, groups, loads)
   local function change(group)
     local one = changes[group]
     if not one then
-      one = { shift = 0, left = {} }
+      one = { shift = 0 }
       changes[group], names[#names + 1] = one, group
     end
     return one
@@ -46,7 +46,9 @@ local function fair_index(order, groups, loads)
 
   -- A message may no longer be received, whether or not it could be before.
   function index.leave(group, seq)
-    change(group).left[tonumber(seq)] = true
+    local one = change(group)
+    one.left = one.left or {}
+    one.left[tonumber(seq)] = true
     left[#left + 1] = member(group, seq)
   end
 
@@ -56,63 +58,90 @@ local function fair_index(order, groups, loads)
     else index.leave(group, seq) end
   end
 
-  -- Take the next *want* messages by turns, as if each were in flight before the next is chosen.
-  -- What was sent before *horizon* has expired; it is taken out and counts for nobody.
+  -- A group has so many in flight now and this head (the digits of its seq, '' for none), and had
+  -- that one before.
+  local removed, old, turns, stored, idle = {}, {}, {}, {}, {}
+  local function place(group, load, head, was)
+    if was ~= '' and was ~= head then old[#old + 1] = was .. group end
+    if head ~= '' then
+      turns[#turns + 1] = load
+      turns[#turns + 1] = head .. group
+    elseif load == 0 then
+      idle[#idle + 1] = group
+      return
+    end
+    stored[#stored + 1] = group
+    stored[#stored + 1] = load .. ' ' .. head
+  end
+
+  local function write()
+    if #removed > 0 then call('ZREM', order, unpack(removed)) end
+    if #old > 0 then call('ZREM', groups, unpack(old)) end
+    if #turns > 0 then call('ZADD', groups, unpack(turns)) end
+    if #stored > 0 then call('HSET', loads, unpack(stored)) end
+    if #idle > 0 then call('HDEL', loads, unpack(idle)) end
+    removed, old, turns, stored, idle = {}, {}, {}, {}, {}
+  end
+
+  -- Take the next *want* messages by turns, each in flight before the next is chosen. What was sent
+  -- before *horizon* has expired; it is taken out and counts for nobody.
   -- Returns the seqs and groups of the one, the seqs of the other.
   function index.turns(want, horizon)
-    local seqs, whose, expired, heap = {}, {}, {}, {}
+    local seqs, whose, expired, heap, met = {}, {}, {}, {}, {}
     -- No later group can have its turn before all of these had theirs.
     local found = call('ZRANGE', groups, 0, want - 1, 'WITHSCORES')
     for i = 1, #found, 2 do
-      heap[#heap + 1] = { load = tonumber(found[i + 1]), seq = tonumber(string.sub(found[i], 1, 16)),
-        group = string.sub(found[i], 17), ahead = {}, at = 0 }
+      local head, group = string.sub(found[i], 1, 16), string.sub(found[i], 17)
+      heap[#heap + 1] = { group = group, load = tonumber(found[i + 1]), weight = weight(group),
+        was = head, head = head, seq = tonumber(head), stop = '(' .. group .. '\1', at = 1, ahead = {} }
     end
     local step = math.ceil(want / math.max(#heap, 1))
-    while #seqs < want and heap[1] and #expired < 100 do
+    while #seqs < want and heap[1] and #expired < want do
       local turn = heap[1]
-      local group = turn.group
-      index.leave(group, turn.seq)
+      local here = turn.group .. '\0' .. turn.head
+      met[turn] = true
+      removed[#removed + 1] = here
       if turn.seq <= horizon then expired[#expired + 1] = int(turn.seq)
       else
-        seqs[#seqs + 1], whose[#whose + 1] = int(turn.seq), group
-        index.shift(group, 1)
-        turn.load = turn.load + weight(group)
+        seqs[#seqs + 1], whose[#whose + 1] = int(turn.seq), turn.group
+        turn.load = turn.load + turn.weight
       end
       -- Who comes behind it in its group.
-      turn.at = turn.at + 1
-      if turn.at > #turn.ahead then
-        turn.at, turn.ahead = 1, call('ZRANGEBYLEX', order, '(' .. member(group, turn.seq),
-          '(' .. group .. '\1', 'LIMIT', 0, step)
+      local behind = turn.ahead[turn.at]
+      if not behind then
+        turn.at, turn.ahead = 1, call('ZRANGEBYLEX', order, '(' .. here, turn.stop, 'LIMIT', 0, step)
+        behind = turn.ahead[1]
       end
-      local follower = turn.ahead[turn.at]
-      turn.seq = follower and tonumber(string.sub(follower, -16))
-      change(group).head = turn.seq or ''
-      if not turn.seq then
+      turn.at = turn.at + 1
+      turn.head = behind and string.sub(behind, -16) or ''
+      turn.seq = tonumber(turn.head)
+      if not behind then
         local last = #heap
         heap[1] = heap[last]
         heap[last] = nil
       end
-      -- The groups were in order, which makes them a heap; only the first one is out of place now.
-      local place = 1
+      -- The groups came in order, which makes them a heap; only the first is out of place now.
+      local spot, size = 1, #heap
       repeat
-        local low = place
-        for child = 2 * place, math.min(2 * place + 1, #heap) do
+        local low = spot
+        for child = 2 * spot, math.min(2 * spot + 1, size) do
           local a, b = heap[child], heap[low]
           if a.load < b.load or (a.load == b.load and a.seq < b.seq) then low = child end
         end
-        local settled = low == place
-        heap[place], heap[low], place = heap[low], heap[place], low
+        local settled = low == spot
+        heap[spot], heap[low], spot = heap[low], heap[spot], low
       until settled
     end
+    for turn in pairs(met) do place(turn.group, turn.load, turn.head, turn.was) end
+    write()
     return seqs, whose, expired
   end
 
   -- Whether the queue ran empty. It then is like one that never had groups, until the next one comes.
-  function index.over(state, log, last_seq)
+  function index.over(state, log)
     if call('XLEN', log) > 0 then return false end
     call('UNLINK', order, groups, loads)
     call('HDEL', state, 'fair_from')
-    call('HSET', state, 'cursor', last_seq)
     return true
   end
 
@@ -120,32 +149,22 @@ local function fair_index(order, groups, loads)
     if #names == 0 then return end
     if #left > 0 then call('ZREM', order, unpack(left)) end
     if #joined > 0 then call('ZADD', order, unpack(joined)) end
-    local known, idle, old, turns, stored = call('HMGET', loads, unpack(names)), {}, {}, {}, {}
+    local known = call('HMGET', loads, unpack(names))
     for i = 1, #names do
       local group, one = names[i], changes[names[i]]
       local count, was = string.match(known[i] or '0 ', '^(%d+) (%d*)$')
-      local load, head = math.max(tonumber(count) + one.shift, 0), tonumber(was)
-      if one.head then head = tonumber(one.head)
-      elseif head and one.left[head] then
-        local first = members_of(order, group, 1)[1]
-        head = first and tonumber(string.sub(first, -16))
-      elseif one.joined and (not head or one.joined < head) then head = one.joined end
-      local place = head and format('%016d', head) or ''
-      if was ~= '' and was ~= place then old[#old + 1] = was .. group end
-      if head and (was ~= place or one.shift ~= 0) then
-        turns[#turns + 1] = int(load)
-        turns[#turns + 1] = place .. group
+      local head, first = was, tonumber(was)
+      if first and one.left and one.left[first] then
+        local member_ = members_of(order, group, 1)[1]
+        head = member_ and string.sub(member_, -16) or ''
+      elseif one.joined and (not first or one.joined < first) then
+        head = format('%016d', one.joined)
       end
-      if not head and load == 0 then idle[#idle + 1] = group
-      elseif was ~= place or one.shift ~= 0 then
-        stored[#stored + 1] = group
-        stored[#stored + 1] = int(load) .. ' ' .. place
+      if head ~= was or one.shift ~= 0 then
+        place(group, math.max(tonumber(count) + one.shift, 0), head, was)
       end
     end
-    if #old > 0 then call('ZREM', groups, unpack(old)) end
-    if #turns > 0 then call('ZADD', groups, unpack(turns)) end
-    if #stored > 0 then call('HSET', loads, unpack(stored)) end
-    if #idle > 0 then call('HDEL', loads, unpack(idle)) end
+    write()
     names, changes, joined, left = {}, {}, {}, {}
   end
 

@@ -36,6 +36,5 @@ local dropped = call('XLEN', KEYS[3])
 call('HSET', state, 'cursor', s[2], 'deleted', int(tonumber(s[3]) + dropped), 'timer', '0',
   'purged', int(now_ms) .. ' ' .. token .. ' ' .. dropped)
 if call('EXISTS', KEYS[2]) == 1 then call('XTRIM', KEYS[2], 'MAXLEN', 0) end
-call('HDEL', state, 'fair_from')
 call('UNLINK', unpack(KEYS, 3))
 return dropped

@@ -37,8 +37,9 @@
 local state, log, inflight, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local first, wake, outbox, order = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local groups, loads = KEYS[9], KEYS[10]
--- Messages that became visible by themselves and that one receive brings back to their groups.
-local JOINING = 100
+-- Where there are groups, each message costs more: so many at most are brought back to their groups
+-- when they became visible by themselves, and so many are taken, in one script.
+local JOINING, TURNS = 25, 25
 local want, visibility_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local in_flight_limit, wait_ms = tonumber(ARGV[5]), tonumber(ARGV[9])
 local s = call('HMGET', state, 'version', 'seq', 'cursor', 'received', 'waiting', 'sweep',
@@ -65,7 +66,8 @@ local now_text, fresh_lease = int(now_ms), pack_lease(due, 1)
 local reply = { now_text, -1, 0, 0 }
 local got, moved, leases, firsts, gone = 0, 0, {}, {}, {}
 local default_ms = tonumber(ARGV[10])
-local index = s[11] and fair_index(order, groups, loads)
+local index, asked = s[11] and fair_index(order, groups, loads), want
+if index then want = math.min(want, TURNS) end
 local function take(seq, score, entry)
   local count, at = score and lease_count(score) or 0, 0
   if count > 0 then at = first_receive(first, seq, score, default_ms) end
@@ -175,6 +177,7 @@ if index then
   for i = 1, #expired do gone[#gone + 1] = expired[i] end
   reply[3] = GROUPED
   left = left or call('EXISTS', groups) == 1
+  if left and got + moved == want and want < asked then reply[3] = reply[3] + MORE end
 end
 
 if #firsts > 0 then call('HSET', first, unpack(firsts)) end
@@ -198,8 +201,7 @@ if start > cursor then call('HSET', state, 'cursor', int(start)) end
 -- Expired messages were cleared away: what stands behind them may have its turn.
 if index and #gone > 0 then reply[3] = reply[3] + MORE end
 if wait_ms > 0 then
-  local soonest = -1
-  local lease = call('ZRANGEBYSCORE', inflight, LEASED, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  local soonest, lease = -1, call('ZRANGE', inflight, 0, 0, 'WITHSCORES')[2]
   if lease and lease_due(lease) < FAR then soonest = lease_due(lease) end
   local ripe = delayed_to > 0 and call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
   if ripe and (soonest < 0 or tonumber(ripe) < soonest) then soonest = tonumber(ripe) end

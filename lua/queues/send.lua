@@ -37,7 +37,7 @@ local first = math.max(now, tonumber(s[2]) + 1)
 local seq, bytes, due, last_delayed = first - 1, 0, {}, nil
 -- From the first message with a group on, a queue keeps all that it is sent in the index.
 local index, fair_from = s[8] and fair_index(order, groups, loads), nil
-if index and index.over(state, log, s[2]) then index = nil end
+if index and index.over(state, log) then index = nil end
 for i = 4, #ARGV - 2, 2 do
   seq = seq + 1
   local id, delay_ms, group = int(seq), ARGV[i + 1], ''

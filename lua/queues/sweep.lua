@@ -45,6 +45,8 @@ local now_ms, retention_us = math.floor(now / 1000), tonumber(ARGV[2]) * 1000
 local delay_ms, limit = tonumber(ARGV[4]), tonumber(ARGV[6])
 local horizon = now - retention_us
 local more = false
+-- Where there are groups, each message costs more.
+if s[3] then limit = math.min(limit, 25) end
 
 -- 1. Messages sent before the horizon: the head of the log. A dead letter keeps its first sent
 --    time, so it can expire before its neighbours.

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- topics.ready_done: end a claim.
+-- topics.ready_done: end a claim. Where somebody else has claimed it meanwhile, what is due earlier
+-- than they know is marked all the same.
 --
 -- KEYS[1] ready     zset  queue and topic -> when to look at it (ms)
 -- KEYS[2] wake      list  at most one token
@@ -14,12 +15,14 @@
 
 local ready, wake = KEYS[1], KEYS[2]
 local score = call('ZSCORE', ready, ARGV[1])
-if score and tonumber(score) == tonumber(ARGV[2]) then
-  if ARGV[3] == '0' then call('ZREM', ready, ARGV[1])
-  else
-    call('ZADD', ready, ARGV[3], ARGV[1])
-    -- Another dispatcher may sleep for longer than that.
-    if call('LLEN', wake) == 0 then call('LPUSH', wake, '1') end
-  end
+local ours = score and tonumber(score) == tonumber(ARGV[2])
+if ARGV[3] == '0' then
+  if ours then call('ZREM', ready, ARGV[1]) end
+  return 1
 end
+local changed
+if ours then changed = call('ZADD', ready, 'CH', ARGV[3], ARGV[1])
+else changed = call('ZADD', ready, 'LT', 'CH', ARGV[3], ARGV[1]) end
+-- Another dispatcher may sleep for longer than that.
+if changed > 0 and call('LLEN', wake) == 0 then call('LPUSH', wake, '1') end
 return 1

@@ -12,11 +12,11 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 
 from rmq.cli import failures
 from rmq.cli.fleet.play import Result, Standing, play
-from rmq.cli.fleet.scenario import DEAD, ORDERS, POSITIONS, Scenario
+from rmq.cli.fleet.scenario import DEAD, FILTERS, Scenario
 from rmq.cli.output import Output, table
 from rmq.cli.session import session_of
 
-MEMORY_POSITIONS, SERVER_POSITIONS = 40, 200
+MEMORY_POSITIONS, SERVER_POSITIONS = 12, 60
 """Positions of each truck, so that 100 trucks take some 10 to 20 s. In one process all the work,
 Redis's too, shares one core."""
 
@@ -29,13 +29,19 @@ def demo(
         typer.Option(
             metavar="N",
             min=1,
-            help="How many each truck sends. Default: "
+            help="How many each truck publishes. Default: "
             f"{MEMORY_POSITIONS} on memory://, {SERVER_POSITIONS} on a server.",
         ),
     ] = None,
+    publishers: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Who publish, each for a part of the trucks.")
+    ] = 2,
     consumers: Annotated[
         int, typer.Option(metavar="N", min=1, help="Who work at the same time.")
     ] = 4,
+    publisher_deaths: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Publishers that die in mid-work.")
+    ] = 2,
     deaths: Annotated[
         int, typer.Option(metavar="N", min=0, help="Consumers that die in mid-work.")
     ] = 8,
@@ -43,11 +49,13 @@ def demo(
         int | None, typer.Option(metavar="N", help="Repeat a run, as far as time can be repeated.")
     ] = None,
 ) -> None:
-    """See it work: trucks, orders, consumers that die, and what is kept of the promises.
+    """See it work: trucks, orders, workers that die, and what is kept of the promises.
 
-    Trucks send their positions in order through one FIFO queue, each truck a group.
+    Trucks publish their positions in order on a FIFO topic, each truck a group. One FIFO queue
+    gets all of them, one the fast ones, one those in Europe.
     A standard queue takes bulk orders, one of them poisoned.
-    Consumers take from both. On a server they are processes, killed with SIGKILL.
+    Consumers take from all four. On a server, they and the publishers are processes, and some are
+    killed with SIGKILL.
 
     It leaves nothing behind. The exit status is 1 if a promise was broken.
     """
@@ -60,7 +68,9 @@ def demo(
         trucks=trucks,
         positions=each,
         orders=max(trucks * each // 4, 10),
+        publishers=min(publishers, trucks),
         consumers=consumers,
+        publisher_deaths=publisher_deaths,
         deaths=deaths,
         seed=random.randrange(10_000) if seed is None else seed,
     )
@@ -80,9 +90,11 @@ def demo(
 def _opening(scenario: Scenario, url: str, on_memory: bool) -> str:
     kind = "threads" if on_memory else "processes"
     return (
-        f"{scenario.trucks} trucks send {scenario.positions} positions each, in order, beside "
-        f"{scenario.orders:,} orders and a poisoned one. {scenario.consumers} consumers "
-        f"({kind}) work on {url}; {scenario.deaths} will die in mid-work. (--seed {scenario.seed})"
+        f"{scenario.trucks} trucks publish {scenario.positions} positions each, in order, to three "
+        f"queues with different filters, beside {scenario.orders:,} orders and a poisoned one. "
+        f"{scenario.publishers} publishers and {scenario.consumers} consumers ({kind}) work on "
+        f"{url}; {scenario.publisher_deaths} and {scenario.deaths} of them will die in mid-work. "
+        f"(--seed {scenario.seed})"
     )
 
 
@@ -97,60 +109,82 @@ def _played(out: Output, client: Any, scenario: Scenario) -> Result:
     )
     with bars:
         total = scenario.trucks * scenario.positions
-        first = bars.add_task("positions", total=total, state="")
-        second = bars.add_task("orders", total=scenario.orders, state="")
+        deliveries = sum(
+            lets_through(one)
+            for one in scenario.all_positions()
+            for _, lets_through in FILTERS.values()
+        )
+        first = bars.add_task("published", total=total, state="")
+        second = bars.add_task("worked off", total=deliveries, state="")
+        third = bars.add_task("orders", total=scenario.orders, state="")
 
         def draw(standing: Standing) -> None:
-            deaths = f"consumers died: {standing.deaths}"
-            bars.update(first, completed=standing.positions, state=deaths)
-            bars.update(second, completed=standing.orders)
+            died = "publishers died: {}", "consumers died: {}"
+            bars.update(
+                first,
+                completed=standing.published,
+                state=died[0].format(standing.publisher_deaths),
+            )
+            bars.update(
+                second,
+                completed=standing.deliveries,
+                state=died[1].format(standing.consumer_deaths),
+            )
+            bars.update(third, completed=standing.orders)
 
         return play(client, scenario, draw)
 
 
 FIGURES = {
-    "sent": "sent",
-    "repeats": "repeats dropped",
+    "expected": "sent or let through",
     "delivered": "delivered",
     "redelivered": "redelivered",
     "dead": "dead letters",
     "order_violations": "order violations",
+    "strays": "should not be there",
     "processed_twice": "processed twice",
     "lost": "lost",
 }
 """Fields of an Outcome, and what the table calls them."""
-PROMISES = ("order_violations", "processed_twice", "lost")
+PROMISES = ("order_violations", "strays", "processed_twice", "lost")
 """Those that are 0 as long as every promise is kept."""
 
 
 def _show(out: Output, result: Result) -> None:
-    rows = table("", f">{POSITIONS}", f">{ORDERS}")
+    rows = table("", *(f">{queue}" for queue in result.outcomes))
     for field, name in FIGURES.items():
-        figures = [getattr(result.positions, field), getattr(result.orders, field)]
+        figures = [getattr(outcome, field) for outcome in result.outcomes.values()]
         shown = ["-" if figure is None else f"{figure:,}" for figure in figures]
         style = None
         if field in PROMISES:
             style = "bold red" if any(figures) else "green"
         rows.add_row(name, *shown, style=style)
     out.show(rows)
-    how = "killed with SIGKILL" if result.are_processes else "that died in mid-work"
+    how = "Killed with SIGKILL" if result.are_processes else "Died in mid-work"
     where = f"is in {DEAD}" if result.poison_found else f"is NOT in {DEAD}"
     out.say(
-        f"Consumers {how}: {result.deaths}; the poisoned order {where}; "
-        f"{result.per_second:,.0f} messages/s, sent to deleted, in {result.seconds:.1f} s"
+        f"Published: {result.published:,} positions, and {result.repeats:,} repeats of them, "
+        "which the topic dropped"
     )
+    out.say(
+        f"{how}: publishers {result.publisher_deaths}, consumers {result.consumer_deaths}; "
+        f"the poisoned order {where}"
+    )
+    out.say(f"{result.per_second:,.0f} messages/s, published to deleted, in {result.seconds:.1f} s")
     for trouble in result.troubles:
-        out.note(f"rmq: a consumer failed: {failures.one_line(trouble)}")
+        out.note(f"rmq: a {failures.one_line(trouble)}")
     out.say("Every promise was kept." if result.kept else "A PROMISE WAS BROKEN.")
 
 
 def _shape(scenario: Scenario, result: Result) -> dict[str, Any]:
     return {
         "kept": result.kept,
-        "positions": asdict(result.positions),
-        "orders": asdict(result.orders),
+        "published": result.published,
+        "repeats": result.repeats,
+        "queues": {name: asdict(outcome) for name, outcome in result.outcomes.items()},
         "poison_found": result.poison_found,
-        "deaths": result.deaths,
+        "publisher_deaths": result.publisher_deaths,
+        "deaths": result.consumer_deaths,
         "killed_with": "SIGKILL" if result.are_processes else None,
         "seconds": round(result.seconds, 3),
         "per_second": round(result.per_second),

@@ -8,19 +8,31 @@ from __future__ import annotations
 import re
 
 from rmq.errors import (
+    ArchiveActive,
     CallerError,
     ConfigurationError,
     ConnectionLost,
+    EndpointDoesNotExist,
+    EndpointExists,
     InvalidParameter,
     InvalidReceipt,
     MessageDoesNotExist,
+    PlatformApplicationDoesNotExist,
+    PlatformApplicationExists,
     QueueDoesNotExist,
     QueueExists,
     RedriveEnded,
     RedriveNotFound,
     RedriveRunning,
     RmqError,
+    SandboxNumberDoesNotExist,
     StaleReceipt,
+    SubscriptionDoesNotExist,
+    SubscriptionExists,
+    TooManyFilterPolicies,
+    TooManySubscriptions,
+    TopicDoesNotExist,
+    TopicExists,
 )
 
 DONE, REFUSED, USAGE, NOT_FOUND, SERVER, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -29,7 +41,7 @@ STATUSES = {
     DONE: "done",
     REFUSED: "something was refused, or some of many failed; rmq demo: a promise was broken",
     USAGE: "wrong usage, parameter or configuration",
-    NOT_FOUND: "no such queue, message or task",
+    NOT_FOUND: "no such queue, topic, subscription, message or task",
     SERVER: "Redis can not be reached, or refuses (out of memory)",
     INTERRUPTED: "interrupted (Ctrl-C)",
 }
@@ -37,12 +49,21 @@ STATUSES = {
 
 _STATUS_OF: tuple[tuple[type[RmqError], int], ...] = (
     (QueueDoesNotExist, NOT_FOUND),
+    (TopicDoesNotExist, NOT_FOUND),
+    (SubscriptionDoesNotExist, NOT_FOUND),
+    (PlatformApplicationDoesNotExist, NOT_FOUND),
+    (EndpointDoesNotExist, NOT_FOUND),
+    (SandboxNumberDoesNotExist, NOT_FOUND),
     (MessageDoesNotExist, NOT_FOUND),
     (RedriveNotFound, NOT_FOUND),
     (InvalidParameter, USAGE),
     (InvalidReceipt, USAGE),
     (ConfigurationError, USAGE),
     (QueueExists, USAGE),
+    (TopicExists, USAGE),
+    (SubscriptionExists, USAGE),
+    (PlatformApplicationExists, USAGE),
+    (EndpointExists, USAGE),
     (CallerError, REFUSED),
     (RmqError, SERVER),
 )
@@ -55,6 +76,10 @@ _NEXT_STEP: tuple[tuple[type[RmqError], str], ...] = (
     (RedriveRunning, "see rmq queue redrive NAME --list, and --cancel ID"),
     (RedriveEnded, "see rmq queue redrive NAME --list"),
     (RedriveNotFound, "see rmq queue redrive NAME --list"),
+    (SubscriptionExists, "see rmq topic set NAME --subscription ENDPOINT"),
+    (ArchiveActive, "rmq topic set NAME --no-archive does it"),
+    (TooManySubscriptions, "see rmq topic subscriptions NAME"),
+    (TooManyFilterPolicies, "see rmq topic subscriptions NAME"),
 )
 
 _CREDENTIALS = re.compile(r"//[^/@\s']*@")

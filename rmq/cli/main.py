@@ -15,10 +15,15 @@ from typer.core import TyperGroup
 
 import rmq
 from rmq.cli import demo, failures
+from rmq.cli import dispatch as dispatching
 from rmq.cli import serve as serving
+from rmq.cli.events import app as events_app
+from rmq.cli.mobile import app as mobile_app
 from rmq.cli.output import Output
 from rmq.cli.queue import app as queue_app
 from rmq.cli.session import Session
+from rmq.cli.sms import app as sms_app
+from rmq.cli.topic import app as topic_app
 
 USAGE_ERROR = cast(type[Exception], typer.BadParameter.__mro__[1])
 """UsageError, which typer has made in several places over its releases."""
@@ -28,7 +33,7 @@ FLAGS = {"--json", "--no-limits"}
 """The options that may stand anywhere."""
 
 HELP = """\
-Queues with the semantics of Amazon SQS, on the Redis or Valkey you already run.
+Queues and topics with the semantics of Amazon SQS and SNS, on the Redis or Valkey you already run.
 
 [bold]rmq demo[/] shows it at work, with no Redis needed. A first queue of your own:
 
@@ -37,6 +42,12 @@ Queues with the semantics of Amazon SQS, on the Redis or Valkey you already run.
   rmq queue send orders "one coffee"
   rmq queue receive orders --delete
   rmq queue watch
+
+And one message for many:
+
+  rmq topic create orders-placed
+  rmq topic subscribe orders-placed orders
+  rmq topic publish orders-placed "one coffee"
 
 --url, --namespace, --json and --no-limits may stand anywhere on the line.
 """
@@ -47,7 +58,7 @@ EPILOG = (
     + "\n\n[bold]Settings[/]: RMQ_URL, RMQ_NAMESPACE, RMQ_RETRY_TIMEOUT (5 seconds here), "
     "RMQ_SOCKET_TIMEOUT, RMQ_TLS_CA_FILE, RMQ_TLS_CERT_FILE, RMQ_TLS_KEY_FILE, "
     "RMQ_ALLOW_EVICTION.\n\n"
-    "[bold]Completion[/] of commands, options and queue names in bash, zsh, fish and PowerShell: "
+    "[bold]Completion[/] of commands, options and names in bash, zsh, fish and PowerShell: "
     "rmq --install-completion, then open a new shell."
 )
 
@@ -131,8 +142,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(queue_app, name="queue")
+app.add_typer(topic_app, name="topic")
+app.add_typer(mobile_app, name="mobile")
+app.add_typer(sms_app, name="sms")
+app.add_typer(events_app, name="events")
 app.command("demo")(demo.demo)
 app.command("serve")(serving.serve)
+app.command("dispatch")(dispatching.dispatch)
 
 
 def _version(asked: bool) -> None:
@@ -170,7 +186,10 @@ def common(
     no_limits: Annotated[
         bool,
         typer.Option(
-            "--no-limits", metavar="", help="Lift the limits of Amazon SQS.", show_default=False
+            "--no-limits",
+            metavar="",
+            help="Lift SQS's and SNS's limits.",
+            show_default=False,
         ),
     ] = False,
     version: Annotated[

@@ -73,6 +73,23 @@ def serve(
             "as AWS does.",
         ),
     ] = True,
+    external_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where the endpoint can be reached from outside: the links in notifications begin "
+            "with it. Default: RMQ_ENDPOINT_URL, else its own host and port",
+            show_default=False,
+        ),
+    ] = None,
+    dispatch: Annotated[
+        bool,
+        typer.Option(
+            "--dispatch/--no-dispatch",
+            help="Push what waits for HTTP, mail, mobile and SMS subscribers from here; without it "
+            "rmq dispatch does.",
+        ),
+    ] = True,
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(
@@ -86,11 +103,12 @@ def serve(
         bool,
         typer.Option(
             "--testing",
-            help="Add a settable clock, a reset and faults under /_rmq, for tests. Loopback only.",
+            help="Add a settable clock, a reset and faults under /_rmq, for tests, and let HTTP "
+            "subscriptions call this machine. Loopback only.",
         ),
     ] = False,
 ) -> None:
-    """Speak AWS's protocols: point any AWS SDK here, and its queues are on your Redis.
+    """Speak AWS's protocols: point any AWS SDK here, and its queues and topics are on your Redis.
 
     Without --url it serves memory://, which is gone when it ends.
     """
@@ -108,7 +126,7 @@ def serve(
         raise InvalidParameter("log-format", log_format, " or ".join(logs.FORMATS))
     if (certificate is None) != (key is None):
         raise MissingParameter("--tls-key" if key is None else "--tls-cert", "they go together")
-    given = {"aws_account_id": account_id, "aws_region": region}
+    given = {"aws_account_id": account_id, "aws_region": region, "endpoint_url": external_url}
     settings = configured(
         Settings,
         session.url,
@@ -123,6 +141,7 @@ def serve(
         port=port,
         workers=workers,
         testing=testing,
+        dispatch=dispatch,
         origins=tuple(allow_origin or ()),
         certificate=certificate,
         key=key,

@@ -5,9 +5,10 @@ The options say where Redis is; what they leave out, RMQ_* says (rmq.settings).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 
@@ -19,6 +20,10 @@ RETRY_TIMEOUT_S = 5.0
 """How long trouble is retried unless RMQ_RETRY_TIMEOUT says: a wrong URL should tell soon."""
 COMPLETION_TIMEOUT_S = 0.5
 """The same, while somebody waits for their shell to complete a name."""
+COMPLETED = 100
+"""The most names that a shell is offered."""
+
+T = TypeVar("T")
 
 
 @dataclass(kw_only=True)
@@ -79,7 +84,27 @@ def session_of(ctx: typer.Context) -> Session:
 
 
 def queue_names(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of queues that begin with *incomplete*, for a shell. No error reaches a prompt."""
+    """Names of queues that begin with *incomplete*, for a shell."""
+    return _asked(ctx, lambda client: list(client.list_queues(incomplete, limit=COMPLETED)))
+
+
+def topic_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of topics that begin with *incomplete*, for a shell."""
+    return _asked(ctx, lambda client: list(client.list_topics(incomplete, limit=COMPLETED)))
+
+
+def subscription_ids(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Ids of subscriptions of the topic on the line, each with what it is for, for a shell."""
+
+    def ask(client: Client) -> list[tuple[str, str]]:
+        page = client.topic(ctx.params["name"]).subscriptions(limit=COMPLETED)
+        return [(one.id, one.endpoint) for one in page if one.id.startswith(incomplete)]
+
+    return _asked(ctx, ask)
+
+
+def _asked(ctx: typer.Context, ask: Callable[[Client], list[T]]) -> list[T]:
+    """What *ask* finds. No error reaches a prompt."""
     options = ctx.find_root().params
     session = Session(url=options.get("url"), namespace=options.get("namespace"))
     try:
@@ -87,7 +112,7 @@ def queue_names(ctx: typer.Context, incomplete: str) -> list[str]:
             retry_timeout=COMPLETION_TIMEOUT_S, socket_timeout=COMPLETION_TIMEOUT_S
         )
         try:
-            return list(client.list_queues(incomplete, limit=100))
+            return ask(client)
         finally:
             client.close()
     except rmq.RmqError:

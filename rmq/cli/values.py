@@ -1,4 +1,4 @@
-"""Values: durations, tags and message attributes, as a person types them.
+"""Values: durations, times, tags and message attributes, as a person types them.
 
 What is out of a limit is for the library to refuse, which names the limit; here only what can not
 be read at all is refused.
@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import typer
 
@@ -38,6 +38,26 @@ def duration(text: str | timedelta) -> timedelta:
         return timedelta(seconds=float(found[1]) * _UNIT_S[found[2]])
     except OverflowError:
         raise typer.BadParameter(f"{text!r} is longer than any duration") from None
+
+
+def moment(text: str | datetime) -> datetime:
+    """Read a time in ISO 8601, in UTC unless it says otherwise, or how long ago it was: 90s, 15m,
+    12h, 4d. Raises typer.BadParameter."""
+    if isinstance(text, datetime):
+        return text
+    ago = _DURATION.fullmatch(text.strip())
+    if ago and ago[2]:
+        try:
+            return datetime.now(UTC) - duration(text)
+        except OverflowError:
+            raise typer.BadParameter(f"{text!r} ago is before all times") from None
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a time; write 2026-01-31T15:00:00Z, or how long ago: 90s, 15m, 12h"
+        ) from None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def tags(texts: Iterable[str]) -> dict[str, str]:

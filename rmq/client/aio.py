@@ -21,7 +21,10 @@ from rmq.queues.limits import Limits
 from rmq.settings import Settings
 from rmq.topics import lifecycle as topic_lifecycle
 from rmq.topics.aio import AsyncTopic
+from rmq.topics.mobile.aio import AsyncMobile
 from rmq.topics.registry import Site, TopicRegistry
+from rmq.topics.signing import signing_key
+from rmq.topics.sms.aio import AsyncSms
 
 
 class AsyncClient:
@@ -61,6 +64,10 @@ class AsyncClient:
         self._topics = TopicRegistry(
             self._site, places, self.settings.endpoint_url, signs_queues=signs_queues
         )
+        self.mobile = AsyncMobile(self._topics, self._executor)
+        """Platform applications and endpoints: messages to apps on phones."""
+        self.sms = AsyncSms(self._topics, self._executor)
+        """Text messages, and what the account has for them."""
 
     def __repr__(self) -> str:
         return f"<rmq client of namespace {self.namespace!r}>"
@@ -180,6 +187,12 @@ class AsyncClient:
         Raises ArchiveActive.
         """
         return await self.topic(name).delete_topic()
+
+    async def signing_certificate(self) -> tuple[str, str]:
+        """The certificate of the key that signs envelopes: the name of its file, in which their
+        SigningCertURL ends, and its PEM. Raises ConfigurationError without `cryptography`."""
+        key = await self._executor.run(signing_key(self._topics))
+        return key.certificate_name, key.certificate
 
     # --- the namespace ---
 

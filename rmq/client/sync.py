@@ -21,7 +21,10 @@ from rmq.queues.limits import Limits
 from rmq.queues.sync import Queue
 from rmq.settings import Settings
 from rmq.topics import lifecycle as topic_lifecycle
+from rmq.topics.mobile.sync import Mobile
 from rmq.topics.registry import Site, TopicRegistry
+from rmq.topics.signing import signing_key
+from rmq.topics.sms.sync import Sms
 from rmq.topics.sync import Topic
 
 
@@ -62,6 +65,10 @@ class Client:
         self._topics = TopicRegistry(
             self._site, places, self.settings.endpoint_url, signs_queues=signs_queues
         )
+        self.mobile = Mobile(self._topics, self._executor)
+        """Platform applications and endpoints: messages to apps on phones."""
+        self.sms = Sms(self._topics, self._executor)
+        """Text messages, and what the account has for them."""
 
     def __repr__(self) -> str:
         return f"<rmq client of namespace {self.namespace!r}>"
@@ -175,6 +182,12 @@ class Client:
         Raises ArchiveActive.
         """
         return self.topic(name).delete_topic()
+
+    def signing_certificate(self) -> tuple[str, str]:
+        """The certificate of the key that signs envelopes: the name of its file, in which their
+        SigningCertURL ends, and its PEM. Raises ConfigurationError without `cryptography`."""
+        key = self._executor.run(signing_key(self._topics))
+        return key.certificate_name, key.certificate
 
     # --- the namespace ---
 

@@ -116,6 +116,9 @@ class Link:
         waits = self.pool is not None or waiter is not None or timeout is None
         self.slice_s = SLICE_S if waits else max(float(timeout or 0) - 1.0, 0.1)
         """The longest that one blocking pop may take on this client."""
+        self.answer_s: float | None = timeout if owned and self.pool is not None else None
+        """The longest that any other command may take, where the asyncio executor bounds it and not
+        redis-py."""
 
 
 def _cluster_kwargs(client: Any) -> dict[str, Any]:

@@ -61,6 +61,18 @@ class Retried(Event):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed(Event):
+    """A message was brought to an endpoint, or was not. *queue* is the subscription's id."""
+
+    topic: str
+    protocol: str
+    outcome: str
+    """delivered, retried or failed."""
+    latency_ms: int
+    """Since it was published."""
+
+
 Listener = Callable[[Event], None]
 
 

@@ -85,13 +85,48 @@ class PushKeys:
     """The keys by which dispatchers learn which subscriptions have something to push, and by which
     all that is pushed is signed."""
 
+    places: str
+    """A set of the namespaces that have inner queues; only beside the root's."""
     ready: str
+    recorded_email: str
+    recorded_firehose: str
+    recorded_mobile: str
+    recorded_sms: str
     signing_key: str
     wake: str
 
     def __init__(self, namespace: str) -> None:
         for part in self.__annotations__:
             setattr(self, part, f"{namespace}:{{push}}:{part}")
+
+
+class ApplicationKeys:
+    """The keys of one platform application. docs/design/mobile.md says what each holds."""
+
+    config: str
+    endpoints: str
+    ids: str
+    tokens: str
+
+    def __init__(self, namespace: str, platform: str, name: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{m:{platform}/{name}}}:{part}")
+
+
+class SmsKeys:
+    """The keys of what an account has for SMS. docs/design/mobile.md says what each holds."""
+
+    attributes: str
+    opted_in: str
+    opted_out: str
+    origination: str
+    origination_names: str
+    sandbox: str
+    sandbox_names: str
+
+    def __init__(self, namespace: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{sms}}:{part}")
 
 
 def every_key(namespace: str, nested: bool) -> tuple[str, re.Pattern[bytes]]:
@@ -111,3 +146,8 @@ def queue_index(namespace: str) -> str:
 def topic_index(namespace: str) -> str:
     """A zset of all topic names, scores 0, read by lex range."""
     return f"{namespace}:{{topics}}:names"
+
+
+def application_index(namespace: str) -> str:
+    """A zset of all platform applications, `platform/name`, scores 0, read by lex range."""
+    return f"{namespace}:{{applications}}:names"

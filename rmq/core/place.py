@@ -83,6 +83,11 @@ class Places:
         self.own = own
         self._root = root or (namespace, own)
 
+    @property
+    def root(self) -> str:
+        """The namespace beside which the others are."""
+        return self._root[0]
+
     def namespace_of(self, place: Place) -> str:
         """The namespace of a place."""
         namespace, own = self._root

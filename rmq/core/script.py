@@ -15,8 +15,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +26,15 @@ T = TypeVar("T")
 _ENTRY = re.compile(r"^-- (KEYS|ARGV)\[(\d+\.\.|\d+|#)\](?: +(\w+))?", re.MULTILINE)
 _INCLUDE = re.compile(r"^--@include (\S+)\n", re.MULTILINE)
 _ERRORS = re.compile(r"^-- Errors +(.+(?:\n-- +RMQ_.+)*)$", re.MULTILINE)
+
+
+Picker = Callable[[dict[str, Any]], Iterable[Any]]
+"""From what is given by name to the values in the order of a contract."""
+
+
+def _picker(names: tuple[str, ...]) -> Picker:
+    # itemgetter knows no tuple of one or none.
+    return itemgetter(*names) if len(names) > 1 else lambda named: [named[one] for one in names]
 
 
 def _folder() -> Path:
@@ -51,6 +61,12 @@ class Script:
     timed: bool
     """Takes a trailing now_ms."""
     errors: tuple[str, ...]
+    _keys_of: Picker = field(init=False)
+    _args_of: Picker = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_keys_of", _picker(self.keys))
+        object.__setattr__(self, "_args_of", _picker(self.args))
 
     def call(
         self,
@@ -65,10 +81,8 @@ class Script:
 
         *subject* names what it is about in errors; *parse* turns the reply into the result.
         """
-        keys = [named[name] for name in self.keys]
-        keys += rest_keys
-        args = [named[name] for name in self.args]
-        args += rest
+        keys = [*self._keys_of(named), *rest_keys]
+        args = [*self._args_of(named), *rest]
         return Call(self, keys, args, parse, subject)
 
 
@@ -87,7 +101,7 @@ class Call(Generic[T]):
     then counts as done, and *parse* gets None."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Joint(Generic[T]):
     """A call that may go out together with others of its kind, as one that shares its result."""
 

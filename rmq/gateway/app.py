@@ -11,20 +11,23 @@ serve      AWS's protocols
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from rmq.client.aio import AsyncClient
 from rmq.errors import InvalidParameter, RmqError
-from rmq.gateway import pages, sqs
+from rmq.gateway import pages, sns, sqs
 from rmq.gateway.caller import Accounts, caller_of
 from rmq.gateway.controls import Controls
 from rmq.gateway.credential import Credential, credential_of
+from rmq.gateway.dispatching import Dispatching
 from rmq.gateway.errors import AwsError, internal, malformed, too_large
 from rmq.gateway.http import Request, Response
 from rmq.gateway.logs import AccessLog
@@ -44,7 +47,10 @@ log = logging.getLogger("rmq.gateway")
 
 Next = Callable[[Request], Awaitable[Response]]
 Step = Callable[[Request, Next], Awaitable[Response]]
-"""Takes a request and what comes behind it in the chain."""
+"""Takes a request and what comes behind it in the chain. One that has nothing to do with a request
+is a plain function, and hands on what comes behind it: a coroutine less to be driven."""
+
+_UNSIGNED = Credential()
 
 
 def endpoint_limits(*, cooldowns: bool = True) -> Limits:
@@ -65,7 +71,8 @@ class Endpoint:
         controls: Controls | None = None,
         access: AccessLog | None = None,
         origins: Iterable[str] = (),
-        services: Iterable[Service] = (sqs.SERVICE,),
+        dispatching: Dispatching | None = None,
+        services: Iterable[Service] = (sqs.SERVICE, sns.SERVICE),
     ) -> None:
         self.client = client
         self.accounts = Accounts(client, account, region)
@@ -76,7 +83,9 @@ class Endpoint:
         self._origins = frozenset(origins)
         self._controls = controls
         self._access = access
-        steps: list[Step] = [self._identify, self._protect, self._browse]
+        self._dispatching = dispatching
+        self._ids = _ids()
+        steps: list[Step] = [self._protect, self._browse]
         steps.append(partial(pages.step, self))
         if controls is not None:
             steps.append(partial(controls.step, self))
@@ -84,33 +93,41 @@ class Endpoint:
         for step in reversed(steps):
             self._chain = _before(step, self._chain)
 
-    async def __call__(self, request: Request) -> Response:
-        return await self._chain(request)
+    def __call__(self, request: Request) -> Coroutine[Any, Any, Response]:
+        return self._identify(request, self._chain)
 
     @property
     def service_names(self) -> tuple[str, ...]:
         return tuple(one.name for one in self._services)
 
-    def knows(self, operation: str) -> bool:
-        """Whether any service has an operation of that name; * stands for all."""
-        return operation == "*" or any(operation in one.table for one in self._services)
+    def knows(self, operation: str, service: str = "") -> bool:
+        """Whether a service, or any, has an operation of that name; * stands for all."""
+        having = (one for one in self._services if service in (one.name, ""))
+        return any(operation == "*" or operation in one.table for one in having)
 
     async def reset(self) -> int:
-        """Remove all queues of all accounts, from Redis and from here. How many keys there were."""
+        """Remove all queues and topics of all accounts, from Redis and from here. How many keys
+        there were."""
         waiting, self.stopping = self.stopping, asyncio.Event()
         waiting.set()
         self.accounts.forget()
         return await self.client.wipe(nested=True)
 
+    async def stop_pushing(self) -> None:
+        """Let what is being pushed arrive, and begin no more."""
+        if self._dispatching is not None:
+            await self._dispatching.stop()
+
     async def close(self) -> None:
-        """Answer those who wait, and give back the connections."""
+        """Answer those who wait, let what is pushed arrive, and give back the connections."""
         self.stopping.set()
+        await self.stop_pushing()
         await self.client.close()
         if self._access is not None:
             self._access.flush()
 
     async def _identify(self, request: Request, then: Next) -> Response:
-        request.id = _new_id()
+        request.id = next(self._ids)
         begun = time.perf_counter()
         response = await then(request)
         response.headers["x-amzn-RequestId"] = request.id
@@ -129,11 +146,12 @@ class Endpoint:
             log.exception("request %s failed", request.id, extra={"request_id": request.id})
             return _plain_wire(request).refuse(internal())
 
-    async def _browse(self, request: Request, then: Next) -> Response:
-        """Any page that a developer looks at could otherwise speak to their local endpoint."""
+    def _browse(self, request: Request, then: Next) -> Awaitable[Response]:
         origin = request.headers.get("origin")
-        if origin is None:
-            return await then(request)
+        return then(request) if origin is None else self._browsed(request, origin, then)
+
+    async def _browsed(self, request: Request, origin: str, then: Next) -> Response:
+        """Any page that a developer looks at could otherwise speak to their local endpoint."""
         if origin not in self._origins and "*" not in self._origins:
             raise AwsError(
                 "AccessDeniedException",
@@ -158,7 +176,7 @@ class Endpoint:
         if request.headers.get("content-encoding"):
             request.body = _inflated(request)
         form = form_of(request)
-        credential = Credential()
+        credential = _UNSIGNED
         refusal: AwsError | None = None
         try:
             credential = credential_of(request.headers, form, request.host)
@@ -166,21 +184,23 @@ class Endpoint:
             refusal = error
         asked = self._router.asked(request, form, credential)
         refusal = refusal or asked.error
-        if refusal is None:
-            try:
-                return await self._carry_out(request, asked, credential)
-            except AwsError as raised:
-                refusal = raised
-            except Exception:
-                log.exception("request %s failed", request.id, extra={"request_id": request.id})
-                refusal = internal()
-        return asked.wire.refuse(refusal)
+        if refusal is not None:
+            return asked.wire.refuse(refusal)
+        try:
+            return await self._carry_out(request, asked, credential)
+        except AwsError as error:
+            return asked.wire.refuse(error)
+        except Exception:
+            log.exception("request %s failed", request.id, extra={"request_id": request.id})
+            return asked.wire.refuse(internal())
 
     async def _carry_out(self, request: Request, asked: Asked, credential: Credential) -> Response:
         service, operation = asked.service, asked.operation
         assert service is not None
         assert operation is not None
         request.note = f"{service.name}.{operation.name}"
+        if service.pushes and self._dispatching is not None:
+            self._dispatching.start()  # who uses nothing of it need not have one that waits
         caller = caller_of(request, credential, self.accounts, self.stopping)
         problems: list[Problem] = []
         given = asked.wire.read(operation, problems)
@@ -203,10 +223,13 @@ class Endpoint:
         return asked.wire.answer(operation, output)
 
 
-def _new_id() -> str:
-    """A UUID of version 4 (RFC 9562), made quicker than uuid does. It names, and guards nothing."""
-    one = f"{random.getrandbits(128):032x}"
-    return f"{one[:8]}-{one[8:12]}-4{one[13:16]}-a{one[17:20]}-{one[20:]}"
+def _ids() -> Iterator[str]:
+    """Request ids: UUIDs of version 8 (RFC 9562), of a random beginning and a count that begins
+    somewhere. They name, and guard nothing; a random one for each costs several times as much."""
+    one = f"{random.getrandbits(72):018x}"
+    begin = f"{one[:8]}-{one[8:12]}-8{one[12:15]}-a{one[15:]}-"
+    for number in itertools.count(random.getrandbits(47)):
+        yield f"{begin}{number:012x}"
 
 
 def _before(step: Step, then: Next) -> Next:

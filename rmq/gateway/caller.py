@@ -55,17 +55,19 @@ class Accounts:
 
 @dataclass(slots=True)
 class Caller:
-    """One request's account, region and way to the queues."""
+    """One request's account, region and way to what is there."""
 
     account: str
     region: str
     request: Request
     accounts: Accounts
     stopping: asyncio.Event
+    is_signed: bool = False
+    """Whether somebody signed the request; the links in notifications are not."""
 
     @property
     def client(self) -> AsyncClient:
-        """The caller's own set of queues."""
+        """The caller's own queues and topics."""
         return self.accounts.client(self.account, self.region)
 
     @property
@@ -157,5 +159,10 @@ def caller_of(
     """The caller that a credential stands for, with the endpoint's own where it does not say."""
     account, region = accounts.own
     return Caller(
-        credential.account or account, credential.region or region, request, accounts, stopping
+        credential.account or account,
+        credential.region or region,
+        request,
+        accounts,
+        stopping,
+        bool(credential.key_id),
     )

@@ -3,9 +3,10 @@
 GET  /_rmq/clock      how late it is
 POST /_rmq/clock      {"freeze": true}, {"freeze": "2026-01-01T00:00:00Z"}, {"advance": 30} or
                       {"release": true}; several in one are carried out in this order
-POST /_rmq/reset      remove every queue of the served namespace; the clock is released
+POST /_rmq/reset      remove every queue and topic of the served namespace; the clock is released
 POST /_rmq/faults     {"operation": "SendMessage", "error": "KmsThrottled", "count": 1}: the
-                      next so many calls get that error; DELETE forgets them
+                      next so many calls get that error; DELETE forgets them. "service": "sns"
+                      for one service only, where two have an operation of that name
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     message: str = "A fault that a test asked for."
     status: int | None = None
     count: int = 1
+    service: str = ""
+    """Empty for every service that has the operation."""
 
 
 @dataclass
@@ -80,7 +83,7 @@ class Controls:
     async def interfere(self, service: Service, operation: Operation) -> None:
         """Raise the fault that was asked for, if there is one. Raises AwsError."""
         for fault in self._faults:
-            if fault.operation in (operation.name, "*"):
+            if fault.operation in (operation.name, "*") and fault.service in (service.name, ""):
                 fault.count -= 1
                 if fault.count <= 0:
                     self._faults.remove(fault)
@@ -119,7 +122,7 @@ class Controls:
                 raise ValueError(f"count is {fault.count}; it must be 1 to 1000000")
             if fault.status is not None and not 400 <= fault.status < 600:
                 raise ValueError(f"status is {fault.status}; it must be 400 to 599")
-            if not endpoint.knows(fault.operation):
+            if not endpoint.knows(fault.operation, fault.service):
                 raise ValueError(f"operation is {fault.operation!r}; it must be one that is served")
             self._faults.append(fault)
         return _json(200, {"faults": msgspec.to_builtins(self._faults)})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 CORAL = "com.amazon.coral.service"
 """Where AWS's servers keep the errors that no service model lists."""
 
@@ -12,6 +14,7 @@ class AwsError(Exception):
     *shape* is the name in the service model and in JSON's `__type`. *code* is the name in the
     query protocol, where it differs. *namespace* stands before the shape: `com.amazonaws.sqs`.
     *status* is the HTTP status; *query_status* the query protocol's, where it differs.
+    *members* are what the error says beside its message.
     """
 
     def __init__(
@@ -23,6 +26,7 @@ class AwsError(Exception):
         status: int = 400,
         query_status: int | None = None,
         namespace: str = CORAL,
+        members: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.shape = shape
@@ -31,6 +35,7 @@ class AwsError(Exception):
         self.status = status
         self.query_status = query_status or status
         self.namespace = namespace
+        self.members = members or {}
 
     @property
     def is_senders(self) -> bool:

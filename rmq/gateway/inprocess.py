@@ -21,12 +21,16 @@ from rmq.core.clock import Clock, HeldClock
 from rmq.errors import ConfigurationError
 from rmq.gateway.app import Endpoint, endpoint_limits
 from rmq.gateway.controls import Controls
+from rmq.gateway.dispatching import Dispatching
 from rmq.gateway.http import Request, Response
+from rmq.push.settings import push_settings
 from rmq.queues.limits import Limits
 from rmq.settings import Settings
 
 KEY_ID = "testing"
 """The made-up access key id: not 12 digits, so it stands for the endpoint's own account."""
+ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_SNS")
+"""What would lead the services that we answer for elsewhere."""
 ANSWER_S = 5.0
 """Seconds that those who were answered when it ends may take to get their answer."""
 CLOSE_S = 10.0
@@ -53,12 +57,19 @@ class Engine:
             settings=settings,
             limits=endpoint_limits() if limits is None else limits,
             clock=clock,
+            signs_queues=True,
         )
+        pushing = push_settings()
+        if isinstance(clock, HeldClock):  # a test, whose subscribers are near
+            near = (*pushing.allow_addresses, "loopback")
+            pushing = pushing.model_copy(update={"allow_addresses": near})
+        dispatching = Dispatching(client, pushing, deadline=ANSWER_S)
         self.endpoint = Endpoint(
             client,
             account=settings.aws_account_id,
             region=settings.aws_region,
             controls=Controls(clock) if isinstance(clock, HeldClock) else None,
+            dispatching=dispatching,
         )
         self._services = frozenset(self.endpoint.service_names)
         self._thread.start()
@@ -76,11 +87,11 @@ class Engine:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def reset(self) -> None:
-        """Remove every queue."""
+        """Remove every queue and topic."""
         self.run(self.endpoint.reset()).result()
 
     def close(self, *, wipe: bool = False) -> None:
-        """Answer those who wait, remove every queue if asked to *wipe*, and end the thread.
+        """Answer those who wait, remove everything if asked to *wipe*, and end the thread.
 
         Raises what the removal raises, ConnectionLost say; the thread ends all the same.
         """
@@ -98,6 +109,13 @@ class Engine:
         try:
             self._loop.run_forever()
         finally:
+            # memory:// is one for all loops of a process: it would go on telling tasks of ours that
+            # wait there, in a loop that is closed.
+            left = asyncio.all_tasks(self._loop)
+            for task in left:
+                task.cancel()
+            if left:
+                self._loop.run_until_complete(asyncio.wait(left, timeout=ANSWER_S))
             self._loop.close()
 
     async def _answer(self, request: Request) -> Response:
@@ -115,6 +133,8 @@ class Engine:
             await asyncio.wait(tuple(self._running), timeout=ANSWER_S)
         try:
             if wipe:
+                await self.endpoint.stop_pushing()
+                await self.endpoint.client._executor.end_watches()
                 await self.endpoint.reset()
         finally:
             await self.endpoint.close()

@@ -3,11 +3,15 @@
 /health  /health/live  /health/ready    200, or 503 while Redis does not answer
 /_localstack/health                     the same for those who wait for that emulator
 /_aws/sqs/messages                      a queue's messages, looked at and not received
+/_aws/sns/...                           messages that would have gone to phones, and tokens
+/_rmq/topics                            what topics did
+/SimpleNotificationService-<hex>.pem    the certificate of the key that signs notifications
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +19,11 @@ import msgspec
 
 import rmq
 from rmq.errors import RmqError
+from rmq.gateway.caller import Accounts
 from rmq.gateway.http import Request, Response
-from rmq.gateway.sqs.peek import PATH as PEEK
-from rmq.gateway.sqs.peek import peek
+from rmq.gateway.sns import certificate, report
+from rmq.gateway.sns import peek as sns_peek
+from rmq.gateway.sqs import peek as sqs_peek
 
 if TYPE_CHECKING:
     from rmq.gateway.app import Endpoint
@@ -26,23 +32,29 @@ READY_S = 2.0
 """Seconds that Redis may take to say that it is there."""
 
 Page = Callable[["Endpoint", Request], Awaitable[Response]]
+Look = Callable[[Accounts, Request], Awaitable[Response]]
 
 
-async def step(
+def step(
     endpoint: Endpoint, request: Request, then: Callable[[Request], Awaitable[Response]]
-) -> Response:
+) -> Awaitable[Response]:
     """Answer what is a page, and let the rest go on."""
     path = request.path
     if path == "/":
         if request.method in ("GET", "HEAD") and not request.query:
-            return _json(200, {"service": "rmq", "version": rmq.__version__})
-        return await then(request)
+            return _name(endpoint, request)
+        return then(request)
     page = _PAGES.get(path)
     if page is not None:
-        return await page(endpoint, request)
-    if path == PEEK or path.startswith(f"{PEEK}/"):
-        return await peek(endpoint.accounts, request)
-    return await then(request)
+        return page(endpoint, request)
+    for pattern, look in _LOOKS:
+        if pattern.match(path):
+            return look(endpoint.accounts, request)
+    return then(request)
+
+
+async def _name(endpoint: Endpoint, request: Request) -> Response:
+    return _json(200, {"service": "rmq", "version": rmq.__version__})
 
 
 async def _health(endpoint: Endpoint, request: Request) -> Response:
@@ -84,6 +96,13 @@ _PAGES: dict[str, Page] = {
     "/health/ready": _health,
     "/_localstack/health": _emulators_health,
 }
+_LOOKS: tuple[tuple[re.Pattern[str], Look], ...] = (
+    (re.compile(rf"{sqs_peek.PATH}(/|$)"), sqs_peek.peek),
+    (re.compile(sns_peek.PATH), sns_peek.peek),
+    (re.compile(f"{report.PATH}$"), report.report),
+    (re.compile(certificate.PATH), certificate.certificate),
+)
+"""What is looked at, by what its path is like."""
 
 
 def _json(status: int, value: Any) -> Response:

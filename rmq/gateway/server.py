@@ -8,6 +8,7 @@ then.
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -15,7 +16,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,13 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from rmq.client.aio import AsyncClient
 from rmq.core.clock import Clock, HeldClock
 from rmq.errors import ConfigurationError
-from rmq.gateway import logs
+from rmq.gateway import dispatching, logs
 from rmq.gateway.app import MAX_BODY, Endpoint
 from rmq.gateway.controls import Controls
+from rmq.gateway.dispatching import Dispatching
 from rmq.gateway.errors import too_large
 from rmq.gateway.http import Request, Response
+from rmq.push.settings import PushSettings, push_settings
 from rmq.queues.limits import Limits
 from rmq.settings import Settings
 
@@ -47,6 +50,10 @@ MAX_HEADERS = 1024 * 1024
 """Bytes of one request's headers. Beyond that the connection is closed with status 431."""
 
 
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
+"""Hosts that stand for every address of the machine, and one at which a link can be followed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Serving:
     """What `rmq serve` was told."""
@@ -57,6 +64,10 @@ class Serving:
     port: int = 4566
     workers: int = 1
     testing: bool = False
+    dispatch: bool = True
+    """Push from here what waits for HTTP, mail, mobile and SMS subscribers."""
+    push: PushSettings = field(default_factory=push_settings)
+    """To whom, and by what."""
     origins: tuple[str, ...] = ()
     certificate: Path | None = None
     key: Path | None = None
@@ -69,6 +80,19 @@ class Serving:
         scheme = "https" if self.certificate else "http"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
+
+    def __post_init__(self) -> None:
+        """Links lead here unless the settings say where else; tests' subscribers are near."""
+        if "endpoint_url" not in self.settings.model_fields_set:
+            url = self.url
+            for every, own in EVERYWHERE.items():
+                url = url.replace(f"//{every}:", f"//{own}:")
+            settings = self.settings.model_copy(update={"endpoint_url": url})
+            object.__setattr__(self, "settings", settings)
+        if self.testing:
+            near = (*self.push.allow_addresses, "loopback")
+            push = self.push.model_copy(update={"allow_addresses": near})
+            object.__setattr__(self, "push", push)
 
 
 class Door:
@@ -87,8 +111,15 @@ class Door:
             clock.release()
             controls = Controls(clock)
         client = AsyncClient(
-            serving.settings.url, settings=serving.settings, limits=serving.limits, clock=clock
+            serving.settings.url,
+            settings=serving.settings,
+            limits=serving.limits,
+            clock=clock,
+            signs_queues=True,
         )
+        pushing = Dispatching(client, serving.push) if serving.dispatch else None
+        if pushing is not None:
+            pushing.start(loop)
         self._endpoint = Endpoint(
             client,
             account=serving.settings.aws_account_id,
@@ -96,6 +127,7 @@ class Door:
             controls=controls,
             access=logs.AccessLog(serving.log_format) if serving.access_log else None,
             origins=serving.origins,
+            dispatching=pushing,
         )
 
         def stopping(*_: Any) -> None:
@@ -106,7 +138,10 @@ class Door:
         endpoint = self._endpoint
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stopping)
-        _end_with_parent(loop)
+        end_with_parent(loop)
+        # What is there now, the models above all, stays: no collection need look at it again.
+        gc.collect()
+        gc.freeze()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._endpoint is not None:
@@ -128,7 +163,7 @@ class Door:
             await _unless_taken(proto, request.unread)
 
 
-def _end_with_parent(loop: asyncio.AbstractEventLoop) -> None:
+def end_with_parent(loop: asyncio.AbstractEventLoop) -> None:
     """The first process takes care of the others. Where it was killed, nobody would ever end them,
     and they would hold the port against the next `rmq serve`."""
     parent = multiprocessing.parent_process()
@@ -224,9 +259,11 @@ def check(serving: Serving) -> None:
             f"namespace is {serving.settings.namespace!r}; the endpoint adds account and region to "
             "it, so it must be at most 26 characters long"
         )
+    if serving.dispatch:
+        dispatching.check(serving.push)
     if serving.certificate is not None and serving.key is not None:
         _check_certificate(serving.certificate, serving.key)
-    _check_port(serving)
+    check_port(serving.host, serving.port)
 
 
 def _check_certificate(certificate: Path, key: Path) -> None:
@@ -249,15 +286,16 @@ def _check_certificate(certificate: Path, key: Path) -> None:
         ) from error
 
 
-def _check_port(serving: Serving) -> None:
-    family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
+def check_port(host: str, port: int) -> None:
+    """Raise ConfigurationError where nothing can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((serving.host, serving.port))
+            probe.bind((host, port))
         except OSError as error:
             raise ConfigurationError(
-                f"can not listen on {serving.host}:{serving.port}: {error.strerror}; choose "
+                f"can not listen on {host}:{port}: {error.strerror}; choose "
                 "another --port or --host"
             ) from error
 

@@ -62,6 +62,11 @@ class Operation:
         return query.writer(self._model.output_shape) if self.has_output else None
 
     @cached_property
+    def as_json(self) -> Any:
+        """What makes JSON's answer of one; None where that is the answer itself."""
+        return json.with_seconds(self._model.output_shape) if self.has_output else None
+
+    @cached_property
     def wrapper(self) -> str | None:
         """The name of the result's element in XML; None where there is none."""
         own = (
@@ -97,6 +102,8 @@ class Service:
     adopt: Callable[[str, Given, list[Problem]], None] | None = None
     """Take from the request's path what the parameters leave out."""
     overlay: Callable[[dict[str, Any]], None] | None = None
+    pushes: bool = False
+    """What it is asked for may leave something to a dispatcher."""
     error_detail: str = ""
     """What stands behind an error's message in XML."""
 

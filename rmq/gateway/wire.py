@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rmq.gateway.credential import Credential
 from rmq.gateway.errors import AwsError, unknown_operation
@@ -14,6 +14,8 @@ from rmq.gateway.service import Answer, Given, Operation, Service
 
 JSON_TYPES = ("application/x-amz-json-1.0", "application/x-amz-json-1.1", "application/json")
 FORM_TYPE = "application/x-www-form-urlencoded"
+_TARGETED = frozenset((*JSON_TYPES, cbor.CONTENT_TYPE))
+"""Who sends these names the operation in a header."""
 
 
 class JsonWire:
@@ -28,6 +30,8 @@ class JsonWire:
         return json.read(operation.read_json, self._request.body, problems)
 
     def answer(self, operation: Operation, output: Answer) -> Response:
+        if operation.as_json is not None and output is not None:
+            output = operation.as_json(output)
         return Response(200, json.write(output), self._type)
 
     def refuse(self, error: AwsError) -> Response:
@@ -90,8 +94,7 @@ class QueryWire:
 Wire = JsonWire | QueryWire
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a request asks for, or why that can not be said."""
 
     wire: Wire
@@ -113,7 +116,7 @@ class Router:
         """*form* holds the pairs of the URL, and of the body where it is a form."""
         content_type = content_type_of(request)
         target = request.headers.get("x-amz-target")
-        if target is None and content_type not in (*JSON_TYPES, cbor.CONTENT_TYPE):
+        if target is None and content_type not in _TARGETED:
             return self._by_form(request, form, credential)
         prefix, _, action = (target or "").rpartition(".")
         service = self._by_prefix.get(prefix)
@@ -145,7 +148,8 @@ class Router:
 
 def content_type_of(request: Request) -> str:
     """Without its parameters, in lower case."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    header = request.headers.get("content-type", "")
+    return header if header in _TARGETED else header.partition(";")[0].strip().lower()
 
 
 def form_of(request: Request) -> query.Form:

@@ -174,8 +174,10 @@ class AsyncQueue:
         *attributes* are up to 10 typed values: str (String), int or float (Number), bytes (Binary)
         or a MessageAttribute for a custom label.
         *delay*, 0 s to 15 min, overrides the queue's; not on FIFO queues.
-        *message_group_id* is needed on FIFO queues. *deduplication_id* is for FIFO queues, and
-        needed there unless content_based_deduplication is on.
+        *message_group_id* is needed on FIFO queues. On a standard queue it makes the queue fair:
+        the group that has the fewest messages in flight is received first.
+        *deduplication_id* is for FIFO queues, and needed there unless content_based_deduplication
+        is on.
 
         A repeat after a lost answer is not enqueued twice. On a FIFO queue neither is a
         deduplication id within 5 minutes: the first message's id is returned, is_duplicate is set.

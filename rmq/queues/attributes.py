@@ -323,14 +323,24 @@ class QueueInfo:
     attributes: QueueAttributes
     is_fifo: bool = field(init=False)
     delay_ms: int = field(init=False)
+    visibility_ms: int = field(init=False)
+    wait_ms: int = field(init=False)
+    retention_ms: int = field(init=False)
     plain_size: int = field(init=False)
     """The largest body that may be sent with nothing beside it; 0 on a FIFO queue."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "is_fifo", self.name.endswith(".fifo"))
-        object.__setattr__(self, "delay_ms", ms(self.attributes.delay))
-        most = 0 if self.is_fifo else self.attributes.maximum_message_size
-        object.__setattr__(self, "plain_size", most)
+        # Every call needs some of these, and a division of timedeltas takes its time.
+        attributes, is_fifo = self.attributes, self.name.endswith(".fifo")
+        for name, value in (
+            ("is_fifo", is_fifo),
+            ("delay_ms", ms(attributes.delay)),
+            ("visibility_ms", ms(attributes.visibility_timeout)),
+            ("wait_ms", ms(attributes.receive_message_wait_time)),
+            ("retention_ms", ms(attributes.message_retention_period)),
+            ("plain_size", 0 if is_fifo else attributes.maximum_message_size),
+        ):
+            object.__setattr__(self, name, value)
 
     @property
     def fifo_delay(self) -> int | str:

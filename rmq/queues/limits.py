@@ -77,6 +77,12 @@ class Limits:
     """Of a topic that takes messages of more than 262,144 bytes."""
     archive_range: bool | None = True
     """Archives are kept for 1 to 365 days."""
+    max_user_data: int | None = 2048
+    """Bytes of a platform endpoint's custom_user_data."""
+    max_sms_characters: int | None = 1600
+    max_sandbox_numbers: int | None = 10
+    opt_in_interval: timedelta | None = timedelta(days=30)
+    """How soon a phone number may be opted in again."""
 
     @classmethod
     def aws(cls, **changed: Any) -> Limits:

@@ -205,9 +205,8 @@ def receive(
     may_sweep = True
     while True:
         info = yield from known(registry, name)
-        attributes = info.attributes
-        wait_ms = asked if asked is not None else ms(attributes.receive_message_wait_time)
-        default_ms = ms(attributes.visibility_timeout)
+        wait_ms = info.wait_ms if asked is None else asked
+        default_ms = info.visibility_ms
         left_ms = 0 if found else max(wait_ms - watch.passed_ms(), 0)
         visibility_ms = default_ms if override is None else override
         step = max_messages - len(found)
@@ -248,7 +247,8 @@ def receive(
                 yield from relay(registry, name)
         found += got.messages
         if found:
-            if len(found) < max_messages and len(got.messages) == step and visibility_ms > 0:
+            more = len(got.messages) == step or got.flags & commands.MORE
+            if len(found) < max_messages and more and visibility_ms > 0:
                 continue
             if registry.events:
                 registry.events.tell(Received(queue=name, count=len(found)))

@@ -254,6 +254,11 @@ class AsyncTopic:
         """End a replay; what is published from now on is delivered."""
         return await self._executor.run(replaying.stop(self._registry, self.name, id))
 
+    async def archive_begins(self) -> datetime:
+        """The moment from which the archive of a FIFO topic has everything (BeginningArchiveTime).
+        Raises InvalidParameter where it keeps none."""
+        return await self._executor.run(replaying.archive_begins(self._registry, self.name))
+
     async def replay_status(self, id: str) -> str | None:
         """Pending, In progress, Completed or Failed; None where there was no replay."""
         return await self._executor.run(replaying.status(self._registry, self.name, id))

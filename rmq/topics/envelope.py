@@ -116,6 +116,8 @@ def headers(
 class Rendered:
     """One message, ready for all its subscribers of one protocol."""
 
+    kind = "Notification"
+
     __slots__ = (
         "_attributes",
         "_endpoint_url",
@@ -164,7 +166,7 @@ class Rendered:
     def signed(self) -> dict[str, str]:
         """The fields that a signature covers, for rmq.security.signature."""
         found = {
-            "Type": "Notification",
+            "Type": self.kind,
             "Message": self.text,
             "MessageId": self.id,
             "Timestamp": timestamp(self.published_ms),
@@ -210,7 +212,7 @@ class Rendered:
             for name, one in self.attributes.items()
         }
         told = {
-            "Type": "Notification",
+            "Type": self.kind,
             "MessageId": self.id,
             "TopicArn": self.topic_arn,
             "Subject": self.header.subject,
@@ -238,7 +240,7 @@ class Rendered:
 
     def _fields(self) -> dict[str, Any]:
         """All that comes before the signature."""
-        found: dict[str, Any] = {"Type": "Notification", "MessageId": self.id}
+        found: dict[str, Any] = {"Type": self.kind, "MessageId": self.id}
         if self.sequence_number is not None:
             found["SequenceNumber"] = self.sequence_number
         found["TopicArn"] = self.topic_arn

@@ -11,7 +11,9 @@ from datetime import timedelta
 
 import msgspec
 
+from rmq.core import script
 from rmq.core.codec import Header, pack
+from rmq.core.keys import PushKeys
 from rmq.core.script import Plan
 from rmq.errors import QueueDoesNotExist
 from rmq.queues import lifecycle, plans
@@ -26,6 +28,8 @@ MOBILE = "mobile"
 """Published to one platform endpoint."""
 SMS = "sms"
 """Published to one number."""
+PLACES = "places"
+"""No inner queue: marked where a place has its first one, so that dispatchers look there too."""
 RETENTION = timedelta(days=24)
 """Longer than the longest delivery policy goes on."""
 LEASE = timedelta(seconds=60)
@@ -51,7 +55,12 @@ class Target(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
 
 
 def create(registry: TopicRegistry, name: str) -> Plan[None]:
-    """Make an inner queue, or find that it stands."""
+    """Make an inner queue, or find that it stands. Dispatchers learn that there are some here."""
+    root, place = PushKeys(registry.places.root), registry.place
+    member = f"{place.account} {place.region}"
+    is_new = yield script.command("SADD", "push", int, root.places, member)
+    if is_new:
+        yield ready.mark(root, [Work(PLACES)])
     yield from lifecycle.create(
         registry.inner,
         name,

@@ -19,7 +19,7 @@ from rmq.core.codec import PLAIN, PLAIN_ENVELOPE, Header, MessageAttribute, pack
 from rmq.errors import BrokenEnvelope, InvalidParameter, MissingParameter, Words, brief
 from rmq.queues.limits import Limits, text
 from rmq.queues.outgoing import check_id, checked_attributes, content_id, deduplication_key
-from rmq.topics.attributes import TopicInfo
+from rmq.topics.attributes import DEFAULT_MESSAGE_SIZE, TopicInfo
 from rmq.topics.filters.view import MessageView
 from rmq.topics.message import Notification
 
@@ -138,6 +138,27 @@ def prepare(
         signed=signed,
     )
     return Item(body, header, pack(body, header), group or "", key)
+
+
+def direct(limits: Limits, notification: Notification) -> tuple[bytes, Header]:
+    """Check a message that is for one device or number, and not for a topic; its body and header.
+
+    Raises InvalidParameter.
+    """
+    body, subject = _body(notification.message), notification.subject
+    if subject is not None:
+        _check_subject(subject, limits)
+    if notification.by_protocol:
+        default_text(body)
+    pairs, size = _attributes(notification.attributes or {}, limits)
+    size += len(body)
+    if size > DEFAULT_MESSAGE_SIZE:
+        raise InvalidParameter(
+            "message size",
+            Words(f"{size} bytes"),
+            f"at most {DEFAULT_MESSAGE_SIZE} bytes, message and attributes together",
+        )
+    return body, Header(attributes=pairs, subject=subject, by_protocol=notification.by_protocol)
 
 
 def _body(message: object) -> bytes:

@@ -31,6 +31,9 @@ def replay(
     # The very first message may have been sent at the moment that is asked for.
     if start < began.replace(microsecond=began.microsecond // 1000 * 1000):
         raise InvalidParameter("start", start, f"{began.isoformat()} or later: the archive begins")
+    if start.timestamp() * 1000 > registry.clock.now_ms() + 1:
+        # Up to then the subscription would be given nothing at all.
+        raise InvalidParameter("start", start, "a moment of the past")
     if end is not None:
         _check_moment("end", end)
         if end <= start:

@@ -4,10 +4,12 @@ beside it, made by whoever needs it first, and kept in Redis: as safe as the Red
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rmq.core import script
 from rmq.core.script import Offload, Plan, text_of
 from rmq.security.signature import SigningKey
-from rmq.topics.envelope import Rendered, Signature, certificate_url
+from rmq.topics.envelope import Confirmation, Rendered, Signature, certificate_url
 from rmq.topics.registry import TopicRegistry
 
 
@@ -22,11 +24,14 @@ def signing_key(registry: TopicRegistry) -> Plan[SigningKey]:
             # Somebody else may make one at the same time; the first one is everybody's.
             yield script.command("SET", "signing key", _text, key, made, "NX")
             stored = yield script.command("GET", "signing key", _text, key)
-        site.signing_key = SigningKey.from_text(stored)
+        # To read it takes as long as a hundred signatures.
+        site.signing_key = yield Offload(lambda: SigningKey.from_text(stored))
     return site.signing_key
 
 
-def sign(registry: TopicRegistry, messages: list[tuple[Rendered, int]]) -> Plan[None]:
+def sign(
+    registry: TopicRegistry, messages: Sequence[tuple[Rendered | Confirmation, int]]
+) -> Plan[None]:
     """Sign messages that are not, each by the version beside it."""
     key = yield from signing_key(registry)
     url = certificate_url(registry.endpoint_url, key.certificate_name)

@@ -41,6 +41,7 @@ from rmq.topics.filters.limits import FilterLimits
 from rmq.topics.finding import missing, stored_one
 from rmq.topics.inner import DIRECT, Target
 from rmq.topics.registry import TopicRegistry, known, on_known
+from rmq.topics.sms.number import phone_number
 from rmq.topics.subscription import (
     CONFIRMED_BY_ENDPOINT,
     PROTOCOLS,
@@ -51,7 +52,6 @@ from rmq.topics.subscription import (
     unpack_subscription,
 )
 
-_NUMBER = re.compile(r"\+?[1-9][0-9]{5,14}")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 _TOKEN = re.compile(r"[0-9a-f]{32,512}")
 _ATTRIBUTES = tuple(one.name for one in fields(SubscriptionAttributes))
@@ -171,10 +171,7 @@ def _endpoint(registry: TopicRegistry, protocol: str, endpoint: str) -> str:
             raise InvalidParameter("endpoint", endpoint, "an e-mail address")
         return endpoint
     if protocol == "sms":
-        plain = re.sub(r"[ ()./-]", "", endpoint)
-        if not _NUMBER.fullmatch(plain):
-            raise InvalidParameter("endpoint", endpoint, "a phone number in E.164: +15550100123")
-        return plain
+        return phone_number("endpoint", endpoint)
     if protocol == "lambda" and not endpoint.startswith("arn:"):
         return registry.place.arn("lambda", f"function:{endpoint}")
     if read_arn("endpoint", endpoint).service != _SERVICES[protocol]:

@@ -1,12 +1,13 @@
 """How commands end: exit statuses, and one line on stderr that says what to do."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner
 
 from rmq import errors
-from rmq.cli import failures
+from rmq.cli import failures, values
 from rmq.cli.main import app, hoisted
 from rmq.cli.session import Session
 
@@ -52,6 +53,48 @@ MISTAKES = [
     (2, ("queue", "list", "--namespace=two words")),
     (2, ("--url",)),
     (2, ("demo", "--trucks=0")),
+    (2, ("topic", "create", "two words")),
+    (2, ("topic", "create", "news", "--archive=7d")),
+    (2, ("topic", "create", "news.fifo", "--archive=400d")),
+    (2, ("topic", "create", "news.fifo", "--archive=7d", "--no-archive")),
+    (2, ("topic", "create", "news.fifo", "--tracing=Active")),
+    (2, ("topic", "create", "news.fifo", "--fifo-throughput-scope=galaxy")),
+    (2, ("topic", "create", "news", "--signature-version=3")),
+    (2, ("topic", "create", "news", "--signature-version=two")),
+    (2, ("topic", "create", "news", "--feedback=novalue")),
+    (2, ("topic", "create", "news", "--feedback=Odd=1")),
+    (2, ("topic", "create", "news", "--policy=nope")),
+    (2, ("topic", "create", "news", "--delivery-policy=nope")),
+    (2, ("topic", "create", "news", "--tag=novalue")),
+    (2, ("topic", "create", "topical", "--display-name=x")),
+    (2, ("topic", "set", "topical")),
+    (2, ("topic", "set", "topical", "--filter={}")),
+    (2, ("topic", "set", "topical", "--subscription=there", "--display-name=x")),
+    (2, ("topic", "set", "topical", "--subscription=there", "--tag=a=b")),
+    (2, ("topic", "set", "topical", "--subscription=there", "--raw", "--no-raw")),
+    (2, ("topic", "subscribe", "topical", "arn:aws:lambda:us-east-1:000000000000:function:x")),
+    (2, ("topic", "subscribe", "topical", "there", "--protocol=pigeon")),
+    (2, ("topic", "subscribe", "topical", "there.fifo")),
+    (2, ("topic", "subscribe", "topical", "+1", "--protocol=sms")),
+    (2, ("topic", "subscribe", "topical", "there", '--filter={"a": [{"prefx": "x"}]}')),
+    (2, ("topic", "subscribe", "topical", "there", "--filter-scope=galaxy")),
+    (2, ("topic", "confirm", "topical", "alien")),
+    (2, ("topic", "subscriptions", "topical", "--after=alien")),
+    (2, ("topic", "publish", "topical", "x", "--attribute=novalue")),
+    (2, ("topic", "publish", "topical", "x", "--attribute=a:Number=x")),
+    (2, ("topic", "publish", "topical", "x", "--dedup-id=1")),
+    (2, ("topic", "publish", "topical", "x", "--by-protocol")),
+    (2, ("topic", "publish", "topical", "x", f"--subject={'x' * 101}")),
+    (2, ("topic", "publish", "topical", "")),
+    (2, ("topic", "listen", "topical", "--filter=nope")),
+    (2, ("topic", "listen", "topical", "--filter-scope=galaxy")),
+    (2, ("topic", "listen", "topical", "-n", "0")),
+    (2, ("topic", "explain", "topical", "")),
+    (2, ("topic", "replay", "topical", "there", "--from=yesterday")),
+    (2, ("topic", "replay", "topical", "there", "--from=1h")),
+    (2, ("topic", "replay", "topical", "there", "--from=999999999d")),
+    (2, ("topic", "replay", "topical", "there", "--to=1h")),
+    (2, ("topic", "replay", "topical", "there", "--stop", "--from=1h")),
     (3, ("queue", "show", "missing")),
     (3, ("queue", "set", "missing", "--delay=1")),
     (3, ("queue", "send", "missing", "x")),
@@ -62,6 +105,22 @@ MISTAKES = [
     (3, ("queue", "purge", "missing", "--yes")),
     (3, ("queue", "rm", "missing", "--yes")),
     (3, ("queue", "redrive", "missing")),
+    (3, ("topic", "show", "missing")),
+    (3, ("topic", "set", "missing", "--display-name=x")),
+    (3, ("topic", "subscribe", "missing", "there")),
+    (3, ("topic", "subscribe", "topical", "missing")),
+    (3, ("topic", "confirm", "missing", "0" * 64)),
+    (3, ("topic", "subscriptions", "missing")),
+    (3, ("topic", "unsubscribe", "missing", "there")),
+    (3, ("topic", "unsubscribe", "topical", "missing")),
+    (3, ("topic", "unsubscribe", "topical", "0" * 8 + "-0000-4000-8000-" + "0" * 12)),
+    (3, ("topic", "set", "topical", "--subscription=missing", "--raw")),
+    (3, ("topic", "publish", "missing", "x")),
+    (3, ("topic", "listen", "missing")),
+    (3, ("topic", "explain", "missing", "x")),
+    (3, ("topic", "explain", "topical", "x", "--subscription=missing")),
+    (3, ("topic", "replay", "missing", "there")),
+    (3, ("topic", "rm", "missing", "--yes")),
     (3, ("queue", "redrive", "missing", "--list")),
 ]
 
@@ -70,6 +129,8 @@ MISTAKES = [
 def there(rmq):
     rmq("queue", "create", "there")
     rmq("queue", "create", "there.fifo")
+    rmq("topic", "create", "topical")
+    rmq("topic", "subscribe", "topical", "there")
     return rmq
 
 
@@ -154,6 +215,13 @@ def test_no_password_is_printed():
         (errors.MessageDoesNotExist("x"), 3),
         (errors.QueueDoesNotExist("x"), 3),
         (errors.RedriveNotFound("x"), 3),
+        (errors.TopicExists("x"), 2),
+        (errors.SubscriptionExists("x"), 2),
+        (errors.ArchiveActive("x"), 1),
+        (errors.TooManySubscriptions("x"), 1),
+        (errors.TooManyFilterPolicies("x"), 1),
+        (errors.TopicDoesNotExist("x"), 3),
+        (errors.SubscriptionDoesNotExist("x"), 3),
     ],
     ids=lambda one: type(one).__name__,
 )
@@ -201,3 +269,11 @@ def test_a_server_is_used_without_a_word(on_server):
 )
 def test_common_options_may_stand_anywhere_but_behind_dashes(given, read):
     assert hoisted(given) == read
+
+
+def test_a_time_is_utc_unless_it_says_otherwise_or_how_long_ago():
+    assert values.moment("2026-01-31T15:00:00") == datetime(2026, 1, 31, 15, tzinfo=UTC)
+    assert values.moment("2026-01-31T15:00:00+02:00") == datetime(2026, 1, 31, 13, tzinfo=UTC)
+    assert values.moment("2026-01-31") == datetime(2026, 1, 31, tzinfo=UTC)
+    ago = datetime.now(UTC) - values.moment("15m")
+    assert timedelta(minutes=14) < ago < timedelta(minutes=16)

@@ -11,11 +11,18 @@ from rmq import __version__
 from rmq.cli import failures
 from rmq.cli.main import app
 from rmq.cli.queue.attributes import OPTIONS
+from rmq.cli.topic.attributes import ALL, SUBSCRIPTION, TOPIC
 
-COMMANDS = [
-    *("create", "list", "show", "set", "send", "receive", "delete", "visibility", "peek"),
-    *("purge", "rm", "redrive", "watch"),
-]
+COMMANDS = {
+    "queue": [
+        *("create", "list", "show", "set", "send", "receive", "delete", "visibility", "peek"),
+        *("purge", "rm", "redrive", "watch"),
+    ],
+    "topic": [
+        *("create", "list", "show", "set", "rm", "subscribe", "confirm", "subscriptions"),
+        *("unsubscribe", "replay", "publish", "listen", "explain"),
+    ],
+}
 
 
 def text(*args: str) -> str:
@@ -28,43 +35,63 @@ def text(*args: str) -> str:
 def test_the_first_page_shows_first_steps_statuses_settings_and_completion(args):
     page = text(*args)
 
-    for line in ("rmq demo", "rmq queue create orders", "RMQ_URL", "--install-completion"):
+    for line in (
+        "rmq demo",
+        "rmq queue create orders",
+        "rmq topic subscribe",
+        "RMQ_URL",
+        "--install-completion",
+    ):
         assert line in page
     for status in failures.STATUSES:
         assert f"  {status}  " in page
 
 
-@pytest.mark.parametrize("args", [("queue",), ("queue", "--help")])
-def test_the_page_of_the_noun_names_every_command(args):
-    page = text(*args)
+@pytest.mark.parametrize("noun", COMMANDS)
+@pytest.mark.parametrize("how", [(), ("--help",)])
+def test_the_page_of_a_noun_names_every_command(noun, how):
+    page = text(noun, *how)
 
-    for command in COMMANDS:
+    for command in COMMANDS[noun]:
         assert f" {command} " in page
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_a_page_without_an_error(command):
-    assert f"rmq queue {command}" in text("queue", command, "--help")
+@pytest.mark.parametrize(
+    ("noun", "command"), [(noun, one) for noun, commands in COMMANDS.items() for one in commands]
+)
+def test_every_command_has_a_page_without_an_error(noun, command):
+    assert f"rmq {noun} {command}" in text(noun, command, "--help")
 
 
-@pytest.mark.parametrize("command", ["create", "set"])
-def test_no_name_of_an_option_is_cut_on_a_terminal_of_80_columns(command):
+@pytest.mark.parametrize(
+    ("words", "longest"),
+    [
+        ("queue create", "--no-content-based-deduplication"),
+        ("queue set", "--no-content-based-deduplication"),
+        ("topic create", "--no-content-based-deduplication"),
+        ("topic set", "--no-content-based-deduplication"),
+        ("topic subscribe", "--dead-letter-queue"),
+    ],
+)
+def test_no_name_of_an_option_is_cut_on_a_terminal_of_80_columns(words, longest):
     page = CliRunner().invoke(
-        app, ["queue", command, "--help"], prog_name="rmq", env={"COLUMNS": "80"}
+        app, [*words.split(), "--help"], prog_name="rmq", env={"COLUMNS": "80"}
     )
 
-    for name in ("--visibility-timeout", "--no-content-based-deduplication"):
-        assert name in page.stdout
+    assert longest in page.stdout
     assert "…" not in page.stdout
 
 
 def test_every_field_of_the_attributes_has_an_option():
     from dataclasses import fields
 
-    from rmq import QueueAttributes
+    from rmq import QueueAttributes, SubscriptionAttributes, TopicAttributes
 
     policies = {"redrive_policy", "redrive_allow_policy"}
     assert {field.name for field in fields(QueueAttributes)} - policies <= set(OPTIONS)
+    assert {field.name for field in fields(TopicAttributes)} <= set(TOPIC)
+    assert {field.name for field in fields(SubscriptionAttributes)} <= set(SUBSCRIPTION)
+    assert set(ALL) == set(TOPIC) | set(SUBSCRIPTION)
 
 
 def test_the_version_is_the_package_s():
@@ -118,5 +145,19 @@ def test_names_of_queues_are_completed(on_server):
     ]
 
 
-def test_no_error_reaches_the_prompt():
-    assert complete("rmq", "queue", "show", "o", RMQ_URL="redis://127.0.0.1:1") == []
+def test_names_of_topics_and_ids_of_subscriptions_are_completed(on_server):
+    for name in ("placed", "plain", "other"):
+        on_server("topic", "create", name)
+    on_server("queue", "create", "orders")
+    id = on_server.json("topic", "subscribe", "placed", "orders")["id"]
+
+    assert complete("rmq", "topic", "show", "pl", RMQ_URL=on_server.url) == ["placed", "plain"]
+    words = ("rmq", "topic", "unsubscribe", "placed", id[:4])
+    assert complete(*words, RMQ_URL=on_server.url) == [id]
+
+
+@pytest.mark.parametrize(
+    "words", [("queue", "show", "o"), ("topic", "show", "o"), ("topic", "replay", "placed", "o")]
+)
+def test_no_error_reaches_the_prompt(words):
+    assert complete("rmq", *words, RMQ_URL="redis://127.0.0.1:1") == []

@@ -73,6 +73,20 @@ def test_a_delayed_message_is_not_received(orders):
     assert "no message is visible" in ran.err
 
 
+def test_a_group_on_a_standard_queue_does_not_wait_for_the_backlog_of_another(orders):
+    for body in ("n1", "n2", "n3"):
+        orders("queue", "send", "orders", body, "--group=noisy")
+    orders("queue", "receive", "orders")
+    orders("queue", "send", "orders", "q1", "--group=quiet")
+
+    shown = orders("queue", "peek", "orders").out
+    assert shown.count("noisy") == 3
+    assert shown.count("quiet") == 1
+
+    found = orders.lines("queue", "receive", "orders", "--max=2")
+    assert [one["message_group_id"] for one in found] == ["quiet", "noisy"]
+
+
 def test_send_to_a_fifo_queue_shows_the_sequence_number_and_knows_a_repeat(fifo):
     send = ("queue", "send", "orders.fifo", "x", "--group=g", "--dedup-id=1")
 

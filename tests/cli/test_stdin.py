@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from rmq.cli.queue.lines import Failures, from_json, pieces
+from rmq.cli.lines import Failures, pieces
+from rmq.cli.queue.lines import from_json
 from rmq.errors import InvalidParameter
 
 

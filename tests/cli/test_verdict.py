@@ -1,31 +1,40 @@
 """The demo's verdict: each broken promise is seen, and what is only slow or dead is not accused."""
 
 from rmq.cli.fleet.journal import Journal, Note, read
-from rmq.cli.fleet.scenario import ORDERS, POISON, POSITIONS, Scenario, position_body, read_position
+from rmq.cli.fleet.scenario import (
+    ALL,
+    FILTERS,
+    ORDERS,
+    POISON,
+    POSITIONS,
+    Scenario,
+    position_body,
+    read_position,
+)
 from rmq.cli.fleet.verdict import judge
 
 A, B, C = (position_body(1, n) for n in range(3))
 
 
 def work(body, at, *, count=1, id=None):
-    return Note("work", POSITIONS, id or body.hex(), count, at, body)
+    return Note("work", ALL, id or body.hex(), count, at, body)
 
 
 def done(body, at, *, count=1, id=None):
-    return Note("done", POSITIONS, id or body.hex(), count, at, body)
+    return Note("done", ALL, id or body.hex(), count, at, body)
 
 
-def positions(sent, *notes, deleted=None, **options):
+def positions(expected, *notes, deleted=None, **options):
     if deleted is None:
         deleted = sum(note.kind == "done" for note in notes)
-    return judge(sent, notes, deleted=deleted, ordered=True, **options)
+    return judge(expected, notes, deleted=deleted, ordered=True, **options)
 
 
 def test_all_is_well():
     outcome = positions([A, B], work(A, 1), done(A, 2), work(B, 3), done(B, 4))
 
     assert outcome.kept
-    assert (outcome.sent, outcome.delivered, outcome.redelivered) == (2, 2, 0)
+    assert (outcome.expected, outcome.delivered, outcome.redelivered) == (2, 2, 0)
 
 
 def test_a_message_that_nobody_saw_is_lost():
@@ -96,9 +105,11 @@ def test_a_repeat_under_another_id_counts_when_it_is_handed_out():
     assert outcome.processed_twice == 1
 
 
-def test_a_message_that_nobody_sent_breaks_a_promise():
-    outcome = positions([A], work(A, 1), done(A, 2), work(b"alien", 3))
+def test_a_message_that_is_not_for_this_queue_breaks_a_promise():
+    """Nobody sent it, or the filter let it through."""
+    outcome = positions([A], work(A, 1), done(A, 2), work(B, 3), done(B, 4))
 
+    assert (outcome.strays, outcome.processed_twice, outcome.lost) == (1, 0, 0)
     assert not outcome.kept
 
 
@@ -156,11 +167,15 @@ def test_a_journal_is_read_as_it_was_written(tmp_path):
     journal.note("done", ORDERS, "id", 2, b"with spaces\nand \xff")
     journal.close()
 
-    first, second = read(tmp_path / "one")
+    with Journal(tmp_path / "one") as later:
+        later.note("kept", POSITIONS, "id", 0, b"x")
+
+    first, second, third = read(tmp_path / "one")
 
     assert (first.kind, first.queue, first.id, first.receive_count) == ("work", ORDERS, "id", 2)
     assert first.body == second.body == b"with spaces\nand \xff"
     assert first.at_ns <= second.at_ns
+    assert (third.kind, third.queue) == ("kept", POSITIONS)
 
 
 def test_a_line_that_death_cut_off_is_not_read(tmp_path):
@@ -169,23 +184,65 @@ def test_a_line_that_death_cut_off_is_not_read(tmp_path):
     assert [note.kind for note in read(tmp_path / "one")] == ["work"]
 
 
-def test_the_same_seed_makes_the_same_play():
-    plays = [
-        Scenario(trucks=3, positions=50, orders=20, consumers=2, deaths=4, seed=seed)
-        for seed in (1, 1, 2)
-    ]
+def test_where_nobody_has_begun_a_journal_there_are_no_notes(tmp_path):
+    assert read(tmp_path / "one") == []
 
-    rounds = [play.rounds() for play in plays]
+
+def scenario(seed=1, **changed):
+    sizes = {
+        "trucks": 3,
+        "positions": 50,
+        "orders": 20,
+        "publishers": 2,
+        "consumers": 2,
+        "publisher_deaths": 3,
+        "deaths": 4,
+    }
+    return Scenario(**sizes | changed, seed=seed)
+
+
+def test_the_same_seed_makes_the_same_play():
+    plays = [scenario(seed) for seed in (1, 1, 2)]
+
+    rounds = [list(play.rounds()) for play in plays]
 
     assert rounds[0] == rounds[1] != rounds[2]
     assert plays[0].death_marks() == plays[1].death_marks()
+    assert plays[0].publisher_death_marks() == plays[1].publisher_death_marks()
     assert plays[0].order_bodies().count(POISON) == 1
 
 
-def test_trucks_send_in_order():
-    play = Scenario(trucks=3, positions=50, orders=20, consumers=2, deaths=4, seed=1)
-
-    sent = [read_position(body) for one_round in play.rounds() for _, body in one_round]
+def test_trucks_publish_in_order():
+    sent = [read_position(one.body) for one_round in scenario().rounds() for one in one_round]
 
     first_truck = [n for truck, n in dict.fromkeys(sent) if truck == "truck-0"]
     assert first_truck == list(range(50))
+
+
+def test_publishers_share_all_positions_among_them():
+    play = scenario(trucks=5)
+
+    shares = [{one for some in play.rounds(share, 2) for one in some} for share in (0, 1)]
+
+    assert shares[0] | shares[1] == set(play.all_positions())
+    assert not shares[0] & shares[1]
+
+
+def test_a_round_that_is_published_again_has_the_same_positions():
+    play = scenario()
+
+    again = [set(some) for some in play.rounds(begin=40)]
+
+    assert again == [set(some) for some in list(play.rounds())[40:]]
+
+
+def test_every_filter_of_the_demo_lets_some_through_and_others_not():
+    """But for the one that has none."""
+    everything = scenario(trucks=100, positions=3).all_positions()
+
+    passed = {
+        name: sum(map(lets_through, everything)) for name, (_, lets_through) in FILTERS.items()
+    }
+
+    assert passed.pop(ALL) == 300
+    assert all(0 < count < 300 for count in passed.values())

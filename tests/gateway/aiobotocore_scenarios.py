@@ -6,6 +6,7 @@ A scenario that fails raises.
 """
 
 import asyncio
+import json
 import sys
 import time
 
@@ -40,6 +41,41 @@ async def _works(sqs):
     pages = [page async for page in sqs.get_paginator("list_queues").paginate()]
     assert [page["QueueUrls"] for page in pages] == [[url]]
     return url
+
+
+async def _reaches(sns, sqs):
+    """Whether what is published gets to a queue, in an envelope."""
+    topic = (await sns.create_topic(Name="news"))["TopicArn"]
+    url = (await sqs.create_queue(QueueName="readers"))["QueueUrl"]
+    found = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    arn = found["Attributes"]["QueueArn"]
+    await sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    published = await sns.publish(TopicArn=topic, Message="caf\u00e9")
+    (message,) = (await sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5))["Messages"]
+    envelope = json.loads(message["Body"])
+    assert (envelope["MessageId"], envelope["Message"]) == (published["MessageId"], "caf\u00e9")
+    refused = None
+    try:
+        await sns.publish(TopicArn=topic + "x", Message="x")
+    except sns.exceptions.NotFoundException as error:
+        refused = error.response
+    assert refused["ResponseMetadata"]["HTTPStatusCode"] == 404
+
+
+async def topics_in_process(endpoint_url):
+    with rmq.testing.aws():
+        session = get_session()
+        async with session.create_client("sns") as sns, session.create_client("sqs") as sqs:
+            await _reaches(sns, sqs)
+
+
+async def topics_over_http(endpoint_url):
+    session, where = get_session(), {"endpoint_url": endpoint_url}
+    async with (
+        session.create_client("sns", **where) as sns,
+        session.create_client("sqs", **where) as sqs,
+    ):
+        await _reaches(sns, sqs)
 
 
 async def in_process(endpoint_url):

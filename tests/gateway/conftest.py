@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-import rmq
+from rmq.client.aio import AsyncClient
+from rmq.client.configured import configured
 from rmq.gateway.app import Endpoint, endpoint_limits
 from rmq.gateway.controls import Controls
+from rmq.settings import Settings
 from rmq.testing import HeldClock
 from tests.conftest import Servers
 from tests.gateway.sdk import PROTOCOLS, REGION, Sdk, over_http
@@ -42,8 +44,12 @@ def protocol(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def gateway(namespace: str, clock: HeldClock) -> AsyncIterator[Endpoint]:
     """An Endpoint without HTTP, with AWS's 60-second rules and the controls of --testing."""
-    client = rmq.connect_async(
-        "memory://", namespace=namespace, clock=clock, limits=endpoint_limits()
+    client = AsyncClient(
+        "memory://",
+        settings=configured(Settings, "memory://", namespace, {}),
+        clock=clock,
+        limits=endpoint_limits(),
+        signs_queues=True,
     )
     made = Endpoint(client, account=OWN_ACCOUNT, region=REGION, controls=Controls(clock))
     yield made

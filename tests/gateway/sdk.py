@@ -9,6 +9,8 @@ refusal against the form of AWS's errors. Nothing is checked on the way out, and
     refused = await refusal(sqs.send_message(QueueUrl=url))
     assert refused.code == "MissingParameter"
 
+    sns = Sdk("query", over_http(url), service=SNS, account=sqs.account)
+
 Signatures are made up: the endpoint reads who signed and for which region, and no more.
 """
 
@@ -22,6 +24,9 @@ import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree
@@ -42,25 +47,67 @@ REGION = "us-east-1"
 XMLNS = "{http://queue.amazonaws.com/doc/2012-11-05/}"
 TIMEOUT_S = 30.0
 
-_raw = Loader().load_service_model("sqs", "service-2")
-MODEL = ServiceModel(_raw, "sqs")
-"""SQS as it is now."""
+
+@dataclass(frozen=True)
+class Service:
+    """A service's model, and what its wire forms say."""
+
+    name: str
+    model: ServiceModel
+    query_model: ServiceModel
+    """As it is, or was, while it spoke forms and XML."""
+    target: str
+    """What stands before an operation in JSON's X-Amz-Target."""
+    has_detail: bool
+    """Whether an error in XML has an element for details."""
+    is_query_compatible: bool
+    """Whether its errors in JSON say the query protocol's code."""
+
+    @property
+    def xmlns(self) -> str:
+        return f"{{{self.query_model.metadata['xmlNamespace']}}}"
+
+    @property
+    def errors(self) -> str:
+        """What stands before an error's name in JSON."""
+        return f"com.amazonaws.{self.name}"
+
+    @cached_property
+    def operations(self) -> dict[str, str]:
+        return {xform_name(name): name for name in self.model.operation_names}
 
 
-def _query_model() -> ServiceModel:
-    raw = copy.deepcopy(_raw)
-    overlay.apply(raw)
+def _as_json(name: str) -> ServiceModel:
+    return ServiceModel(Loader().load_service_model(name, "service-2"), name)
+
+
+def _as_query(name: str, overlay: Callable[[dict[str, Any]], None]) -> ServiceModel:
+    raw = copy.deepcopy(Loader().load_service_model(name, "service-2"))
+    overlay(raw)
     raw["metadata"] |= {"protocol": "query", "protocols": ["query"]}
-    for name, operation in raw["operations"].items():
-        if "output" in operation:
-            operation["output"]["resultWrapper"] = f"{name}Result"
-    return ServiceModel(raw, "sqs")
+    for operation, said in raw["operations"].items():
+        if "output" in said:
+            said["output"]["resultWrapper"] = f"{operation}Result"
+    return ServiceModel(raw, name)
 
 
-QUERY_MODEL = _query_model()
-"""SQS as it was while it spoke forms and XML."""
-
-OPERATIONS = {xform_name(name): name for name in MODEL.operation_names}
+SQS = Service(
+    "sqs",
+    _as_json("sqs"),
+    _as_query("sqs", overlay.apply),
+    "AmazonSQS",
+    has_detail=True,
+    is_query_compatible=True,
+)
+SNS = Service(
+    "sns",
+    _as_json("sns"),
+    _as_query("sns", lambda raw: None),
+    "AmazonSimpleNotificationService",
+    has_detail=False,
+    is_query_compatible=False,
+)
+MODEL, QUERY_MODEL, XMLNS = SQS.model, SQS.query_model, SQS.xmlns
 
 Carry = Callable[[Request], Awaitable[Response]]
 """Brings a request to the endpoint; an Endpoint is one."""
@@ -83,12 +130,20 @@ class Refused(Exception):
 
 
 class Sdk:
-    """SQS for one account in one region, in one protocol. Operations are its methods."""
+    """A service, SQS unless told, for one account in one region, in one protocol. Operations are
+    its methods."""
 
     def __init__(
-        self, protocol: str, carry: Carry, *, account: str | None = None, region: str = REGION
+        self,
+        protocol: str,
+        carry: Carry,
+        *,
+        account: str | None = None,
+        region: str = REGION,
+        service: Service = SQS,
     ) -> None:
         self.protocol = protocol
+        self.service = service
         self.account = account or new_account()
         self.region = region
         self.carry = carry
@@ -98,7 +153,7 @@ class Sdk:
         """The operations that were answered."""
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[dict[str, Any]]]:
-        operation = OPERATIONS.get(name)
+        operation = self.service.operations.get(name)
         if operation is None:
             raise AttributeError(name)
         return lambda **parameters: self.ask(operation, parameters)
@@ -114,6 +169,13 @@ class Sdk:
         self.seen |= seen
         return value
 
+    async def look(self, path: str) -> Any:
+        """What a page of ours says in JSON."""
+        path, _, query = path.partition("?")
+        response = await self.carry(Request("GET", path, query, {}, b""))
+        assert response.status == 200, response.body
+        return json.loads(response.body)
+
     async def queue(self, name: str, **attributes: str) -> str:
         """Make a queue; its URL."""
         found = await self.create_queue(QueueName=name, Attributes=attributes)
@@ -125,17 +187,17 @@ class Sdk:
 
     def request(self, operation: str, parameters: dict[str, Any]) -> Request:
         """The request that asks for *operation*, as an SDK sends it."""
-        headers = {"authorization": authorization(self.account, self.region)}
+        headers = {"authorization": authorization(self.account, self.region, self.service.name)}
         if self.protocol == "json":
             headers |= {
                 "content-type": "application/x-amz-json-1.0",
-                "x-amz-target": f"AmazonSQS.{operation}",
+                "x-amz-target": f"{self.service.target}.{operation}",
                 "x-amzn-query-mode": "true",
             }
-            body = json.dumps(parameters, default=_base64).encode()
+            body = json.dumps(parameters, default=_plain).encode()
         else:
             headers["content-type"] = "application/x-www-form-urlencoded; charset=utf-8"
-            body = urlencode(form(operation, parameters)).encode()
+            body = urlencode(form(operation, parameters, self.service)).encode()
         return Request("POST", "/", "", headers, body)
 
     def read(
@@ -143,16 +205,16 @@ class Sdk:
     ) -> tuple[dict[str, Any], set[tuple[str, str]]]:
         """What a response to *operation* says, and the members that it has. Raises Refused."""
         if response.status != 200:
-            raise refused_in(self.protocol, response)
+            raise refused_in(self.protocol, response, self.service)
         if self.protocol == "json":
-            return _json_answer(operation, response)
-        return _query_answer(operation, response)
+            return _json_answer(self.service, operation, response)
+        return _query_answer(self.service, operation, response)
 
 
-def form(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+def form(operation: str, parameters: dict[str, Any], service: Service = SQS) -> dict[str, Any]:
     """The fields of the form that asks for *operation*."""
     serializer = botocore.serialize.create_serializer("query", include_validation=False)
-    model = QUERY_MODEL.operation_model(operation)
+    model = service.query_model.operation_model(operation)
     return dict(serializer.serialize_to_request(parameters, model)["body"])
 
 
@@ -169,7 +231,10 @@ def new_account() -> str:
     return str(10**11 + secrets.randbelow(9 * 10**11))
 
 
-def _base64(value: bytes) -> str:
+def _plain(value: bytes | datetime) -> str | float:
+    """A value as JSON has it."""
+    if isinstance(value, datetime):
+        return value.timestamp()
     return base64.b64encode(value).decode()
 
 
@@ -184,10 +249,12 @@ def _parsed(parser: str, response: Response, shape: Any) -> dict[str, Any]:
     return dict(found)
 
 
-def _json_answer(operation: str, response: Response) -> tuple[dict[str, Any], set[tuple[str, str]]]:
+def _json_answer(
+    service: Service, operation: str, response: Response
+) -> tuple[dict[str, Any], set[tuple[str, str]]]:
     request_id(response)
     assert response.content_type == "application/x-amz-json-1.0"
-    shape = MODEL.operation_model(operation).output_shape
+    shape = service.model.operation_model(operation).output_shape
     if shape is None:
         assert response.body == b""
         return {}, set()
@@ -197,65 +264,75 @@ def _json_answer(operation: str, response: Response) -> tuple[dict[str, Any], se
 
 
 def _query_answer(
-    operation: str, response: Response
+    service: Service, operation: str, response: Response
 ) -> tuple[dict[str, Any], set[tuple[str, str]]]:
+    xmlns = service.xmlns
     assert response.content_type == "text/xml"
     assert response.body.startswith(b'<?xml version="1.0"?>')
     root = ElementTree.fromstring(response.body)
     *results, metadata = root
-    assert root.tag == f"{XMLNS}{operation}Response"
-    assert metadata.tag == f"{XMLNS}ResponseMetadata"
+    assert root.tag == f"{xmlns}{operation}Response"
+    assert metadata.tag == f"{xmlns}ResponseMetadata"
     assert [(one.tag, one.text) for one in metadata] == [
-        (f"{XMLNS}RequestId", request_id(response))
+        (f"{xmlns}RequestId", request_id(response))
     ]
-    shape = QUERY_MODEL.operation_model(operation).output_shape
+    shape = service.query_model.operation_model(operation).output_shape
     if shape is None:
         assert results == []
         return {}, set()
-    assert [one.tag for one in results] == [f"{XMLNS}{operation}Result"]
+    assert [one.tag for one in results] == [f"{xmlns}{operation}Result"]
     value = _parsed("query", response, shape)
     assert strict.unread(results[0], value) == []
     # A parser makes an empty list of what is not there; JSON's check is for what is.
-    value = {name: one for name, one in value.items() if one not in ([], {})}
-    said = json.loads(json.dumps(value, default=_base64))
+    there = {one.tag.removeprefix(xmlns) for one in results[0]}
+    value = {name: one for name, one in value.items() if one not in ([], {}) or name in there}
+    said = json.loads(json.dumps(value, default=_plain))
     required = {f"answer.{name} is required and not there" for name in shape.required_members}
     assert set(strict.faults(shape, said)) <= required
     return value, set(strict.members(shape, said))
 
 
-def refused_in(protocol: str, response: Response) -> Refused:
+def refused_in(protocol: str, response: Response, service: Service = SQS) -> Refused:
     """The error in a response; fails the test where that has not an error's form."""
     read = _json_refusal if protocol == "json" else _query_refusal
-    return read(response)
+    return read(response, service)
 
 
-def _json_refusal(response: Response) -> Refused:
+def _json_refusal(response: Response, service: Service) -> Refused:
     request_id(response)
     assert re.fullmatch(r"application/(x-amz-json-1\.[01]|json)", response.content_type)
     said = json.loads(response.body)
-    assert set(said) == {"__type", "message"}
     namespace, hash_, name = said["__type"].partition("#")
     assert hash_
-    assert namespace in ("com.amazonaws.sqs", "com.amazon.coral.service")
-    assert (namespace == "com.amazonaws.sqs") == (name in MODEL.shape_names)
-    code, semicolon, side = response.headers["x-amzn-query-error"].partition(";")
-    assert semicolon
-    assert side == _side(response)
+    assert namespace in (service.errors, "com.amazon.coral.service")
+    assert (namespace == service.errors) == (name in service.model.shape_names)
+    assert set(said) == {"__type", "message"} | _members(service, name)
+    code, side = name.removesuffix("Exception"), _side(response)
+    if service.is_query_compatible:
+        assert response.headers["x-amzn-query-error"].endswith(f";{side}")
+        code = response.headers["x-amzn-query-error"].removesuffix(f";{side}")
     assert type(said["message"]) is str
     assert said["message"]
     return Refused(response, code, said["__type"], said["message"], side)
 
 
-def _query_refusal(response: Response) -> Refused:
+def _members(service: Service, error: str) -> set[str]:
+    """What an error says beside its message."""
+    shape = service.model.shape_for(error) if error in service.model.shape_names else None
+    return {name for name in shape.members if name.lower() != "message"} if shape else set()
+
+
+def _query_refusal(response: Response, service: Service) -> Refused:
     assert response.content_type == "text/xml"
     root = ElementTree.fromstring(response.body)
     xmlns = root.tag.removesuffix("ErrorResponse")
-    assert xmlns in (XMLNS, "{http://webservices.amazon.com/AWSFault/}")
+    assert xmlns in (service.xmlns, "{http://webservices.amazon.com/AWSFault/}")
     assert [one.tag for one in root] == [f"{xmlns}Error", f"{xmlns}RequestId"]
     assert root[1].text == request_id(response)
     said = {one.tag.removeprefix(xmlns): one.text for one in root[0]}
-    wanted = ["Type", "Code", "Message", "Detail"]
-    assert list(said) == (wanted if xmlns == XMLNS else wanted[:-1])
+    detail = ["Detail"] if service.has_detail and xmlns == service.xmlns else []
+    members = sorted(_members(service, said["Code"]))
+    assert list(said) == ["Type", "Code", "Message", *members, *detail]
     assert said.get("Detail") is None
     assert said["Type"] == _side(response)
     assert said["Code"]

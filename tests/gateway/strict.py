@@ -12,6 +12,7 @@ import base64
 import binascii
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
 
@@ -76,6 +77,7 @@ _TYPES = {
     "integer": lambda value: type(value) is int and -INT32 <= value < INT32,
     "long": lambda value: type(value) is int and -INT64 <= value < INT64,
     "blob": _is_base64,
+    "timestamp": lambda value: type(value) in (int, float) and value >= 0,
 }
 
 
@@ -89,7 +91,9 @@ def unread(result: ElementTree.Element, value: Any) -> list[str]:
 
 
 def _leaves(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
+    if value in ([], {}):
+        yield ""  # an element without any inside
+    elif isinstance(value, dict):
         for name, one in value.items():
             yield str(name)  # a map's key is an element's text, too
             yield from _leaves(one)
@@ -98,6 +102,8 @@ def _leaves(value: Any) -> Iterator[str]:
             yield from _leaves(one)
     elif isinstance(value, bytes):
         yield base64.b64encode(value).decode()
+    elif isinstance(value, datetime):
+        yield value.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     elif isinstance(value, bool):
         yield "true" if value else "false"
     else:

@@ -8,7 +8,6 @@ over HTTP, what no client would send.
 from __future__ import annotations
 
 import asyncio
-import copy
 import errno
 import gzip
 import http.client
@@ -17,7 +16,6 @@ import socket
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
 from urllib.parse import urlencode
 
 import psutil
@@ -42,6 +40,7 @@ from tests.gateway.sdk import (
     refused_in,
 )
 from tests.gateway.serving import Serving, serving
+from tests.gateway.wrong import WRONG, example, fits, forms, of, places, replaced
 
 ACCOUNT = "000000000000"
 URL = f"http://localhost/{ACCOUNT}/orders"
@@ -197,119 +196,35 @@ def test_a_number_of_any_size_is_answered(ask, url, number):
 
 # --- every wrong kind at every parameter ---------------------------------------------------------
 
-WRONG: tuple[Any, ...] = (
-    None,
-    True,
-    0,
-    -1,
-    1.5,
-    10**30,
-    "",
-    "x",
-    "\0",
-    "é" * 3000,
-    [],
-    [None],
-    [[]],
-    ["x", 1],
-    {},
-    {"x": 1},
-    {"": None},
-    {"x": {}},
-)
-
-
-def _example(shape: Any) -> Any:
-    """A value of a shape, as full as it can be."""
-    match shape.type_name:
-        case "structure":
-            return {name: _example(one) for name, one in shape.members.items()}
-        case "list":
-            return [_example(shape.member)]
-        case "map":
-            key = shape.key.enum[0] if getattr(shape.key, "enum", None) else "x"
-            return {key: _example(shape.value)}
-        case "integer" | "long":
-            return 0  # WaitTimeSeconds, too: nobody waits
-        case "boolean":
-            return True
-        case "blob":
-            return "AAEC"
-        case _:
-            return shape.enum[0] if shape.enum else "x"
-
-
-def _fits(shape: Any, value: Any) -> bool:
-    """Whether a value of that JSON type may stand where the model has *shape*."""
-    kinds = {"structure": dict, "map": dict, "list": list, "boolean": bool, "string": str}
-    if shape.type_name in ("integer", "long"):
-        return type(value) is int and abs(value) < 1 << 31
-    if shape.type_name == "blob":
-        return value == ""  # none of the other texts is base64
-    return type(value) is kinds[shape.type_name]
-
-
-def _places(shape: Any, value: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
-    """Each place in an example, with its shape."""
-    if path:
-        yield path, shape
-    if shape.type_name == "structure":
-        for name, one in value.items():
-            yield from _places(shape.members[name], one, (*path, name))
-    elif shape.type_name == "list":
-        yield from _places(shape.member, value[0], (*path, 0))
-    elif shape.type_name == "map":
-        (key,) = value
-        yield from _places(shape.value, value[key], (*path, key))
-
-
-def _replaced(example: Any, path: tuple, value: Any) -> Any:
-    example = copy.deepcopy(example)
-    node = example
-    for part in path[:-1]:
-        node = node[part]
-    node[path[-1]] = value
-    return example
-
 
 @pytest.mark.parametrize("operation", MODEL.operation_names)
 def test_every_wrong_kind_at_every_parameter_in_json(ask, url, operation):
     shape = MODEL.operation_model(operation).input_shape
-    example = _example(shape)
+    full = example(shape)
     for with_queue in (True, False):
-        if with_queue and "QueueUrl" in example:
-            example["QueueUrl"] = url
-        for path, at in _places(shape, example):
+        if with_queue and "QueueUrl" in full:
+            full["QueueUrl"] = url
+        for path, at in places(shape, full):
             for value in WRONG:
-                body = json.dumps(_replaced(example, path, value)).encode()
+                body = json.dumps(replaced(full, path, value)).encode()
                 found = _sane("json", ask(_json(body, operation)))
-                if value is not None and not _fits(at, value):
+                if value is not None and not fits(at, value):
                     assert found is not None, (path, value)
                     assert found.code == "MalformedInput", (path, value, found)
-        if "QueueUrl" not in example:
+        if "QueueUrl" not in full:
             return
-        example["QueueUrl"] = "https://nowhere.example/no/such/queue"
-
-
-WRONG_TEXTS = ("", "x", "-1", "1.5", "9" * 50, "true", "\0", "\ud7ff\ue000", "é" * 3000, "<&>\r\n")
+        full["QueueUrl"] = "https://nowhere.example/no/such/queue"
 
 
 @pytest.mark.parametrize("operation", MODEL.operation_names)
 def test_every_wrong_text_at_every_field_of_a_form(ask, url, operation):
     shape = QUERY_MODEL.operation_model(operation).input_shape
-    example = _example(shape)
-    if "QueueUrl" in example:
-        example["QueueUrl"] = url
-    fields = {"Action": operation, **{str(k): str(v) for k, v in form(operation, example).items()}}
-    for name in fields.keys() - {"Action"}:
-        parts = name.split(".")
-        shorter = (".".join(parts[:end]) for end in range(1, len(parts)))
-        wrong_names = (f"{name}.", f".{name}", f"{name}.1", f"{name}.x.y", name.replace("1", "0"))
-        for text in WRONG_TEXTS:
-            _sane("query", ask(_form({**fields, name: text})))
-        for other in (*shorter, *wrong_names):
-            _sane("query", ask(_form({**fields, other: "x"})))
-        _sane("query", ask(_form({one: two for one, two in fields.items() if one != name})))
+    full = example(shape)
+    if "QueueUrl" in full:
+        full["QueueUrl"] = url
+    fields = {"Action": operation, **{str(k): str(v) for k, v in form(operation, full).items()}}
+    for one in forms(fields):
+        _sane("query", ask(_form(one)))
 
 
 # --- by chance -----------------------------------------------------------------------------------
@@ -348,35 +263,13 @@ def test_any_json_object_is_answered(ask, operation, given):
 def test_any_parameters_of_the_right_types_are_answered(ask, operation, data):
     """They get further than those of a wrong type."""
     shape = MODEL.operation_model(operation).input_shape
-    given = data.draw(_of(shape))
+    given = data.draw(of(shape))
     given.pop(LONG_POLL, None)
     if "QueueUrl" in shape.members:
         ask(_json(b'{"QueueName":"orders"}', "CreateQueue"))
         given["QueueUrl"] = URL
 
     _sane("json", ask(_json(json.dumps(given).encode(), operation)))
-
-
-def _of(shape: Any) -> some.SearchStrategy[Any]:
-    """Values of a shape."""
-    match shape.type_name:
-        case "structure":
-            required = {name: _of(shape.members[name]) for name in shape.required_members}
-            rest = {name: _of(one) for name, one in shape.members.items() if name not in required}
-            return some.fixed_dictionaries(required, optional=rest)
-        case "list":
-            return some.lists(_of(shape.member), max_size=3)
-        case "map":
-            return some.dictionaries(_of(shape.key), _of(shape.value), max_size=3)
-        case "integer" | "long":
-            return some.integers(-(1 << 31), (1 << 31) - 1) | some.integers(-1, 12)
-        case "boolean":
-            return some.booleans()
-        case "blob":
-            return some.sampled_from(["", "AAEC", "/+8=", "x"])
-        case _:
-            words = some.text(max_size=30)
-            return some.sampled_from(shape.enum) | words if shape.enum else words
 
 
 @settings(max_examples=100, deadline=None)

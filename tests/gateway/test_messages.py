@@ -205,6 +205,22 @@ async def test_a_message_of_a_standard_queue_may_have_a_group(sqs, queue):
     assert found["Attributes"]["MessageGroupId"] == "tenant"
 
 
+async def test_a_tenant_of_a_standard_queue_does_not_wait_for_a_noisy_one(sqs, queue):
+    """Fair queues: the group with the fewest messages in flight is next."""
+    noisy = [_entry(f"n{i}", MessageBody=f"n{i}", MessageGroupId="noisy") for i in range(10)]
+    for _ in range(3):
+        await sqs.send_message_batch(QueueUrl=queue, Entries=noisy)
+    await sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+    await sqs.send_message(QueueUrl=queue, MessageBody="q", MessageGroupId="quiet")
+
+    found = await sqs.receive_message(
+        QueueUrl=queue, MaxNumberOfMessages=2, AttributeNames=["MessageGroupId"]
+    )
+
+    groups = [one["Attributes"]["MessageGroupId"] for one in found["Messages"]]
+    assert groups == ["quiet", "noisy"]
+
+
 async def test_ids_handles_and_numbers_look_like_aws(sqs, queue, fifo):
     await sqs.send_message(QueueUrl=queue, MessageBody="x")
     message = await _received(sqs, queue)

@@ -44,10 +44,10 @@ async def test_an_endpoint_with_redis_is_ready(gateway, path):
     assert await _json(gateway, path) == {"status": "ok", "live": True, "ready": True}
 
 
-async def test_the_emulators_page_says_that_sqs_is_running(gateway):
+async def test_the_emulators_page_says_which_services_are_running(gateway):
     found = await _json(gateway, "/_localstack/health")
 
-    assert found["services"] == {"sqs": "running"}
+    assert found["services"] == {"sqs": "running", "sns": "running"}
 
 
 async def test_an_endpoint_without_redis_is_alive_but_not_ready(namespace):
@@ -61,7 +61,10 @@ async def test_an_endpoint_without_redis_is_alive_but_not_ready(namespace):
             found = await _json(endpoint, path, status=503)
             assert found == {"status": "unavailable", "live": True, "ready": False}
         assert await _json(endpoint, "/health/live") == {"status": "ok", "live": True}
-        assert (await _json(endpoint, "/_localstack/health"))["services"] == {"sqs": "error"}
+        assert (await _json(endpoint, "/_localstack/health"))["services"] == {
+            "sqs": "error",
+            "sns": "error",
+        }
         await client.close()
 
 

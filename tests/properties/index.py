@@ -14,7 +14,7 @@ LEASED = 2048
 def check_index(redis: Any, keys: QueueKeys) -> None:
     """Recompute who waits and who is in flight, and compare."""
     fair_from = redis.hget(keys.state, "fair_from")
-    if fair_from is None:
+    if fair_from is None or not redis.exists(keys.log):
         assert not any(redis.exists(key) for key in (keys.order, keys.groups, keys.loads))
         return
     cursor = int(redis.hget(keys.state, "cursor"))

@@ -11,7 +11,7 @@ import rmq
 from rmq import Limits, Outgoing
 from rmq.core.codec import Header, pack
 from rmq.core.keys import QueueKeys
-from tests.colours import Sleepers, in_thread, until
+from tests.colours import Sleepers, in_thread
 from tests.conftest import on_one_server
 from tests.properties.index import check_index
 
@@ -395,6 +395,42 @@ async def test_expired_messages_between_sweeps_are_passed_over(queue, client, cl
     await index()
 
 
+async def test_expired_messages_that_no_sweep_has_removed_are_passed_over(
+    client, clock, backend, index
+):
+    """A sweep looks once a second at most, and a receive clears away a bounded number."""
+    backend.beyond_aws("parts of a second")
+    queue = await client.create_queue("orders", message_retention_period=60)
+    await send(queue, "-1")
+    clock.move(0.5)
+    await send(queue, "b1 -2")
+    await queue.send_many([Outgoing(b"x", message_group_id="a") for _ in range(150)])
+    clock.move(30)
+    await send(queue, "a1 b2")
+    clock.move(29.5)
+    assert bodies(await queue.receive(1)) == ["b1"]
+    clock.move(0.6)
+    assert bodies(await queue.receive(10)) == ["a1", "b2"]
+    await index()
+
+
+async def test_a_dead_letter_that_expired_in_both_queues_counts_once(dying, client, clock, index):
+    """By its first sent time and by when it came; nobody has looked for long."""
+    dead = client.queue("dead")
+    await dead.set_attributes(message_retention_period=60, visibility_timeout=3600)
+    await send(dying, "a1")
+    await dying.receive()
+    clock.move(31)
+    assert await dying.receive() == []
+    assert bodies(await dead.receive()) == ["a1"]
+    clock.move(20)
+    await send(dead, "a2 a3")
+    assert bodies(await dead.receive()) == ["a2"]
+    clock.move(41)
+    assert (await dead.stats()).messages == 2
+    await index("dead")
+
+
 async def test_counts_of_a_queue_are_right(queue, clock, index):
     await send(queue, "a1 a2 a3 b1 -1")
     await send(queue, "c1", delay=10)
@@ -530,10 +566,12 @@ async def test_a_waiting_consumer_is_woken_when_a_lease_ends(connect, queue, clo
 
 
 async def test_each_of_many_waiting_consumers_gets_a_message(connect, queue, index):
-    client = connect()
-    sleepers = Sleepers(client)
-    waiting = [asyncio.ensure_future(client.queue("orders").receive(wait=20)) for _ in range(4)]
-    await until(lambda: sleepers.count)
+    """Sent at once, they wake one consumer; it passes the token on."""
+    clients = [connect() for _ in range(4)]
+    sleepers = [Sleepers(client) for client in clients]
+    waiting = [asyncio.ensure_future(client.queue("orders").receive(wait=20)) for client in clients]
+    for one in sleepers:
+        await one.reach(1)
     await send(queue, "a1 a2 b1 -1")
     got = await asyncio.gather(*waiting)
     assert sorted(text for part in got for text in bodies(part)) == ["-1", "a1", "a2", "b1"]
@@ -545,6 +583,14 @@ async def test_receives_that_go_out_together_share_the_turns(queue, index):
     got = await asyncio.gather(*(queue.receive() for _ in range(4)))
     texts = sorted(text for part in got for text in bodies(part))
     assert texts == ["n1", "n2", "p1", "q1"]
+    await index()
+
+
+async def test_many_receives_that_go_out_together_each_get_a_message(queue, index):
+    """More than have their turn in one script."""
+    await queue.send_many([Outgoing(b"%d" % i, message_group_id=f"t{i % 50}") for i in range(90)])
+    got = await asyncio.gather(*(queue.receive() for _ in range(90)))
+    assert sorted(int(one.body) for part in got for one in part) == list(range(90))
     await index()
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as some
 from rmq.errors import AddressRefused, InvalidParameter
 from rmq.security import address
 from rmq.security.address import AllowList, Destination
-from rmq.settings import EndpointSettings
+from rmq.settings import Settings
 from tests.security.policies import CALM
 
 PUBLIC = "93.184.216.34"
@@ -338,8 +338,8 @@ def test_what_cannot_be_allowed_is_refused(entry):
 def test_the_environment_has_them_separated_by_commas(monkeypatch, value, expected):
     monkeypatch.setenv("RMQ_ALLOW_ADDRESSES", value)
 
-    assert EndpointSettings().allow_addresses == expected
-    assert EndpointSettings(allow_addresses=["::1"]).allow_addresses == ("::1",)
+    assert Settings().allow_addresses == expected
+    assert Settings(allow_addresses=["::1"]).allow_addresses == ("::1",)
 
 
 # --- by chance -----------------------------------------------------------------------------------

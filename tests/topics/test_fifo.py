@@ -63,7 +63,7 @@ async def test_more_than_one_turn_of_a_relayer(fifo_topic, raw_fifo):
 async def test_publishes_at_the_same_time_keep_the_order_in_which_they_were_made(
     backend, fifo_topic, raw_fifo
 ):
-    if backend.colour == "sync":
+    if backend.colour != "async":
         pytest.skip("threads have no order")
     await asyncio.gather(*(fifo_topic.publish(f"{i}", message_group_id="g") for i in range(60)))
     got = []

@@ -371,7 +371,7 @@ async def test_a_publish_has_two_steps_that_it_waits_for(backend, client, topic,
 
 async def test_threads_that_share_a_client_publish_at_the_same_time(backend, client, topic, queue):
     """While others subscribe: what is known of the topic changes under the publishers."""
-    if backend.colour == "async":
+    if backend.colour != "sync":
         pytest.skip("tasks share no moment")
     await topic.subscribe(queue, raw_message_delivery=True)
     inner = bare(topic)

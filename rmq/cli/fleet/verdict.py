@@ -1,4 +1,4 @@
-"""Verdict: from what was sent, noted and counted to what was kept of the promises. Pure.
+"""Verdict: from what was expected, noted and counted to what was kept of the promises. Pure.
 
 Processed means: worked off, and its delete was answered with True. That can be promised to happen
 once; that a message is handed out again after its consumer died is promised too.
@@ -30,10 +30,9 @@ Key = tuple[str, int]
 class Outcome:
     """What became of the messages of one queue."""
 
-    sent: int
-    """Different messages; what was sent twice counts once."""
-    repeats: int
-    """Sends that the queue knew to be repeats, and dropped."""
+    expected: int
+    """Different messages that it should get: what was sent to it, or what of all that was
+    published its filter lets through."""
     delivered: int
     redelivered: int
     """Deliveries beyond the first of each message."""
@@ -41,28 +40,30 @@ class Outcome:
     """Messages that ended in the dead-letter queue."""
     order_violations: int | None
     """None where no order is promised."""
+    strays: int
+    """Messages that are not for this queue: its filter should have kept them out, or nobody sent
+    them."""
     processed_twice: int
     lost: int
 
     @property
     def kept(self) -> bool:
         """Whether every promise was kept."""
-        return not (self.order_violations or self.processed_twice or self.lost)
+        return not (self.order_violations or self.strays or self.processed_twice or self.lost)
 
 
 def judge(
-    sent: Sequence[bytes],
+    expected: Sequence[bytes],
     notes: Iterable[Note],
     *,
     deleted: int,
-    repeats: int = 0,
     dead: Sequence[tuple[bytes, int]] = (),
     ordered: bool = False,
 ) -> Outcome:
     """Judge one queue.
 
-    *sent* are all different bodies. *deleted* is how many messages Redis deleted there. *dead* are
-    body and receive count of its dead letters.
+    *expected* are all different bodies that it should get. *deleted* is how many messages Redis
+    deleted there. *dead* are body and receive count of its dead letters.
     """
     receives: dict[bytes, dict[str, int]] = defaultdict(dict)
     works: dict[Key, Note] = {}
@@ -75,20 +76,20 @@ def judge(
             known = receives[note.body]
             known[note.id] = max(known.get(note.id, 0), note.receive_count)
     gone = {body: count for body, count in dead}
-    processed = [body for body in sent if body in done]
-    open_works = [body for body in sent if body in receives and body not in done | gone]
-    unseen = [body for body in sent if body not in receives and body not in gone]
+    processed = [body for body in expected if body in done]
+    open_works = [body for body in expected if body in receives and body not in done | gone]
+    unseen = [body for body in expected if body not in receives and body not in gone]
     unnoted_deletes = max(deleted - sum(map(len, done.values())), 0)
-    alien = (set(receives) | set(gone)) - set(sent)
+    strays = (set(receives) | set(gone)) - set(expected)
     return Outcome(
-        sent=len(sent),
-        repeats=repeats,
-        delivered=len(sent) - len(unseen),
+        expected=len(expected),
+        delivered=len(expected) - len(unseen),
         redelivered=sum(max(ids.values()) - 1 for body, ids in receives.items() if body not in gone)
         + sum(max(count - 1, 0) for count in gone.values()),
         dead=len(dead),
         order_violations=_violations(works, done, processed) if ordered else None,
-        processed_twice=_twice(receives, done) + len(alien),
+        strays=len(strays),
+        processed_twice=_twice(receives, done),
         lost=len(unseen) + max(len(open_works) - unnoted_deletes, 0),
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from rmq.cli.options import with_options
 from rmq.cli.queue import manage, receive, redrive, send, watch
-from rmq.cli.queue.attributes import with_attribute_options
+from rmq.cli.queue.attributes import OPTIONS
 
 app = typer.Typer(
     help="Create and use queues.", invoke_without_command=True, rich_markup_mode="rich"
@@ -21,10 +22,10 @@ def queue(ctx: typer.Context) -> None:
 
 QUEUES, MESSAGES, DEAD_LETTERS = "Queues", "Messages", "Dead letters"
 
-app.command("create", rich_help_panel=QUEUES)(with_attribute_options(manage.create))
+app.command("create", rich_help_panel=QUEUES)(with_options(OPTIONS)(manage.create))
 app.command("list", rich_help_panel=QUEUES)(manage.list_queues)
 app.command("show", rich_help_panel=QUEUES)(manage.show)
-app.command("set", rich_help_panel=QUEUES)(with_attribute_options(manage.set_attributes))
+app.command("set", rich_help_panel=QUEUES)(with_options(OPTIONS)(manage.set_attributes))
 app.command("watch", rich_help_panel=QUEUES)(watch.watch)
 app.command("purge", rich_help_panel=QUEUES)(manage.purge)
 app.command("rm", rich_help_panel=QUEUES)(manage.remove)

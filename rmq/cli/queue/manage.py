@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
 from rmq import Queue, QueueAttributes
-from rmq.cli import failures, values
+from rmq.cli import values
+from rmq.cli.asking import Yes, ask
+from rmq.cli.options import Given
 from rmq.cli.output import pairs, shown_age, shown_duration, shown_time, table
 from rmq.cli.queue import shapes
-from rmq.cli.queue.attributes import Given, attributes_of
-from rmq.cli.session import Session, queue_names, session_of
+from rmq.cli.queue.attributes import attributes_of
+from rmq.cli.session import queue_names, session_of
 from rmq.errors import QueueDoesNotExist
 
 Name = Annotated[
@@ -20,9 +21,6 @@ Name = Annotated[
     typer.Argument(
         metavar="NAME", help="The queue.", autocompletion=queue_names, show_default=False
     ),
-]
-Yes = Annotated[
-    bool, typer.Option("--yes", "-y", metavar="", help="Do not ask.", show_default=False)
 ]
 
 
@@ -168,7 +166,7 @@ def purge(ctx: typer.Context, name: Name, yes: Yes = False) -> None:
     session = session_of(ctx)
     queue = session.client.queue(name)
     count = queue.stats().messages
-    _ask(ctx, session, f"Drop all {count:,} messages of {name}?", yes)
+    ask(ctx, f"Drop all {count:,} messages of {name}?", yes)
     purged = queue.purge()
     if session.as_json:
         session.output.document({"name": name, "purged": purged})
@@ -180,23 +178,12 @@ def remove(ctx: typer.Context, name: Name, yes: Yes = False) -> None:
     """Remove a queue with all it holds."""
     session = session_of(ctx)
     count = session.client.queue(name).stats().messages
-    _ask(ctx, session, f"Remove {name} with its {count:,} messages?", yes)
+    ask(ctx, f"Remove {name} with its {count:,} messages?", yes)
     session.client.delete_queue(name)
     if session.as_json:
         session.output.document({"name": name, "removed": True, "messages": count})
     else:
         session.output.say(f"queue {name} is gone, with {count:,} messages")
-
-
-def _ask(ctx: typer.Context, session: Session, question: str, yes: bool) -> None:
-    """Ask, where somebody can answer. Raises typer.Exit on a no, WrongUsage where nobody can."""
-    if yes:
-        return
-    if session.as_json or not sys.stdin.isatty():
-        raise values.WrongUsage("there is no terminal to ask on; add --yes", ctx=ctx)
-    if not typer.confirm(question, err=True):
-        session.output.note("nothing was done")
-        raise typer.Exit(failures.REFUSED)
 
 
 def _sources(queue: Queue) -> list[str]:

@@ -51,7 +51,7 @@ class AsyncExecutor(Executor):
         self._tasks: set[asyncio.Task[Any]] = set()
         self.returning: set[asyncio.Task[Any]] = set()
         """Leases that nobody waits for any more, on their way back."""
-        self._gathering = Gathering(self.call)
+        self.gathering = Gathering(self.call)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def call(self, call: Call[T]) -> T:
@@ -131,6 +131,15 @@ class AsyncExecutor(Executor):
                 while _wake(line, False):
                     pass
 
+    async def end_watches(self) -> None:
+        """End the watches of lines in which nobody stands any more. Each gives back a token that it
+        may have popped, so who is about to remove every key ends them first."""
+        idle = [one.task for one in self._lines.values() if one.task and not one.waiting]
+        for task in idle:
+            task.cancel()
+        if idle:
+            await asyncio.wait(idle)
+
     async def listen(self, channel: str, stay: Call[None], every_s: float) -> AsyncIterator[bytes]:
         """What is published on a sharded channel, from now on; *stay* is said anew all the time.
 
@@ -181,7 +190,7 @@ class AsyncExecutor(Executor):
         if isinstance(step, Call):
             return await self.call(step)
         if isinstance(step, Joint):
-            return await self._gathering(step)
+            return await self.gathering.start(step).outcome
         if isinstance(step, Sleep):
             if self.clock.held:
                 return await self._until_moved(step.seconds)
@@ -199,11 +208,15 @@ class AsyncExecutor(Executor):
             return await self._link.client.execute_command(*args)
         connection = await self._take()
         try:
-            await connection.send_packed_command([pack_command(tuple(args))])
-            reply = await connection.read_response()
+            async with asyncio.timeout(self._link.answer_s):
+                await connection.send_packed_command([pack_command(tuple(args))])
+                reply = await connection.read_response()
         except trouble.ResponseError:
             await self._give(connection)
             raise
+        except TimeoutError:
+            await self._discard(connection)
+            raise trouble.TimeoutError(f"no answer within {self._link.answer_s:g} s") from None
         except BaseException:
             await self._discard(connection)
             raise
@@ -235,12 +248,13 @@ class AsyncExecutor(Executor):
         if connection is None:
             return replies
         try:
-            await connection.send_packed_command([pack_command(tuple(one)) for one in commands])
-            while len(replies) < len(commands):
-                try:
-                    replies.append(await connection.read_response())
-                except trouble.ResponseError as error:
-                    replies.append(error)
+            async with asyncio.timeout(self._link.answer_s):
+                await connection.send_packed_command([pack_command(tuple(one)) for one in commands])
+                while len(replies) < len(commands):
+                    try:
+                        replies.append(await connection.read_response())
+                    except trouble.ResponseError as error:
+                        replies.append(error)
         except TROUBLE as error:
             await self._discard(connection)
             replies += [error] * (len(commands) - len(replies))
@@ -296,7 +310,11 @@ class AsyncExecutor(Executor):
         try:
             return self._idle.pop()
         except IndexError:
-            return await self._link.pool.get_connection()
+            connection = await self._link.pool.get_connection()
+        if self._link.answer_s is not None:
+            # redis-py would make a task of every write to bound it, before Python 3.12.
+            connection.socket_timeout = None
+        return connection
 
     async def _give(self, connection: Any) -> None:
         if self._link.owned:
@@ -310,6 +328,8 @@ class AsyncExecutor(Executor):
         self._idle.clear()
         for one in troubled:
             await one.disconnect(nowait=True)
+            if self._link.answer_s is not None:
+                one.socket_timeout = self._link.answer_s  # for what it says when it connects
             await self._link.pool.release(one)
 
     async def _again(self, call: Call[Any], error: Exception) -> Any:

@@ -67,7 +67,8 @@ def write(output: dict[str, Any] | None) -> bytes:
 
 def write_error(error: AwsError) -> bytes:
     """The body of a refusal."""
-    return _encode({"__type": f"{error.namespace}#{error.shape}", "message": error.message})
+    kind = f"{error.namespace}#{error.shape}"
+    return _encode({"__type": kind, "message": error.message, **error.members})
 
 
 def _encode(value: dict[str, Any]) -> bytes:

@@ -7,6 +7,7 @@ Blobs are base64, timestamps are seconds since 1970 as a number. Source: AWS JSO
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,6 +91,23 @@ def read(read_input: Reader, body: bytes, problems: Problems) -> dict[str, Any]:
     return found
 
 
+def with_seconds(shape: Any) -> Callable[[Any], Any] | None:
+    """A function that makes the timestamps in a value of *shape* numbers; None where there are
+    none, as in most."""
+    if shape.type_name == "timestamp":
+        return lambda value: value.timestamp()
+    if shape.type_name == "list":
+        change = with_seconds(shape.member)
+        return None if change is None else lambda value: [change(one) for one in value]
+    if shape.type_name != "structure":
+        return None
+    changes = {name: with_seconds(member) for name, member in shape.members.items()}
+    found = {name: change for name, change in changes.items() if change is not None}
+    if not found:
+        return None
+    return lambda value: value | {name: found[name](value[name]) for name in found if name in value}
+
+
 def write(output: dict[str, Any] | None) -> bytes:
     """An answer. None is an operation that has none, and an empty body."""
     return b"" if output is None else _encode(output)
@@ -97,4 +115,5 @@ def write(output: dict[str, Any] | None) -> bytes:
 
 def write_error(error: AwsError) -> bytes:
     """The body of a refusal."""
-    return _encode({"__type": f"{error.namespace}#{error.shape}", "message": error.message})
+    kind = f"{error.namespace}#{error.shape}"
+    return _encode({"__type": kind, "message": error.message, **error.members})

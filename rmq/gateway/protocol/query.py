@@ -319,9 +319,10 @@ def write(
 
 def write_error(error: AwsError, namespace: str, detail: str, request_id: str) -> bytes:
     """The body of a refusal. *detail* is what the service puts behind the message."""
+    members = "".join(f"<{name}>{_text(one)}</{name}>" for name, one in error.members.items())
     return (
         f'<?xml version="1.0"?>\n<ErrorResponse xmlns="{namespace}"><Error>'
         f"<Type>{error.side}</Type><Code>{_text(error.code)}</Code>"
-        f"<Message>{_text(error.message)}</Message>{detail}</Error>"
+        f"<Message>{_text(error.message)}</Message>{members}{detail}</Error>"
         f"<RequestId>{request_id}</RequestId></ErrorResponse>"
     ).encode()

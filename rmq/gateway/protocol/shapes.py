@@ -71,16 +71,17 @@ def _structure(shape: Any, scalars: Scalars, memo: dict[str, Reader]) -> Reader:
             raise WrongType(kind_of(value), "a structure")
         found: dict[str, Any] = {}
         for name, one in value.items():
-            if one is None or name not in members:
+            member = members.get(name)
+            if one is None or member is None:
                 continue
             before = len(problems)
             try:
-                found[name] = members[name](one, problems)
+                found[name] = member(one, problems)
             except WrongType as error:
                 error.path.insert(0, name)
                 raise
-            for problem in problems[before:]:
-                problem.path = (name, *problem.path)
+            if len(problems) > before:
+                _under(name, problems[before:])
         for name in required:
             if name not in found:
                 problems.append(
@@ -89,6 +90,12 @@ def _structure(shape: Any, scalars: Scalars, memo: dict[str, Reader]) -> Reader:
         return found
 
     return read
+
+
+def _under(step: str | int, problems: Problems) -> None:
+    """Problems of a member become those of what it is a member of."""
+    for problem in problems:
+        problem.path = (step, *problem.path)
 
 
 def _list(shape: Any, scalars: Scalars, memo: dict[str, Reader]) -> Reader:
@@ -108,8 +115,8 @@ def _list(shape: Any, scalars: Scalars, memo: dict[str, Reader]) -> Reader:
             except WrongType as error:
                 error.path.insert(0, place)
                 raise
-            for problem in problems[before:]:
-                problem.path = (place, *problem.path)
+            if len(problems) > before:
+                _under(place, problems[before:])
         bounds(found, len(found), problems)
         return found
 
@@ -133,8 +140,8 @@ def _map(shape: Any, scalars: Scalars, memo: dict[str, Reader]) -> Reader:
             except WrongType as error:
                 error.path.insert(0, str(name))
                 raise
-            for problem in problems[before:]:
-                problem.path = (name, *problem.path)
+            if len(problems) > before:
+                _under(name, problems[before:])
         bounds(found, len(found), problems)
         return found
 

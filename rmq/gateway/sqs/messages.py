@@ -128,9 +128,9 @@ class Selection:
     def __init__(self, given: Given) -> None:
         names = (*given.get("AttributeNames", ()), *given.get("MessageSystemAttributeNames", ()))
         self.system = _system(names) if names else ()
-        self._named = frozenset(given.get("MessageAttributeNames", ()))
-        self._all = bool(self._named & {"All", ".*"})
-        self._prefixes = tuple(one[:-1] for one in self._named if one.endswith(".*"))
+        named = self._named = given.get("MessageAttributeNames", ())
+        self._all = "All" in named or ".*" in named
+        self._prefixes = [one[:-1] for one in named if one.endswith(".*")]
 
     def of(self, message: StoredMessage) -> dict[str, MessageAttribute]:
         """The message attributes that were asked for."""

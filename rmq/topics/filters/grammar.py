@@ -59,6 +59,8 @@ equals-ignore-case there is not certain; what they mean is."""
 SCOPES = ("message_attributes", "message_body")
 _BITS = 1000
 """Of a number in UNITs, where no other limit is set: about a float's range."""
+_SHORT = 200
+"""Characters of a path that is kept at hand."""
 _LOWER, _UPPER = (">", ">="), ("<", "<=")
 
 Place = tuple[str | int, ...]
@@ -491,10 +493,15 @@ def _brief_number(number: int | float) -> str:
     return f"{number:g}" if abs(number) < 1e300 else "too many"
 
 
-@lru_cache(maxsize=4096)
 def _longer(path: Path, name: str) -> Path:
-    """Policies of one topic look at the same few paths: they share them, which is most of what
-    100,000 paths would weigh."""
+    """A path, one object for all policies that look there: 100,000 of them would weigh as much as
+    the rest. Long names are a stranger's, and are not kept."""
+    short = sum(map(len, path)) + len(name) <= _SHORT
+    return _shared(path, name) if short else (*path, name)
+
+
+@lru_cache(maxsize=4096)
+def _shared(path: Path, name: str) -> Path:
     return (*path, name)
 
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cached_property
+from math import inf, isfinite
 from typing import Any
 
 import msgspec
@@ -80,7 +81,8 @@ def _value(one: MessageAttribute) -> Any:
         found = _object(text)
         return found if type(found) is list else Token.UNREADABLE
     if _is(one.type, "Number"):
-        return _number(text) if _NUMBER.fullmatch(text) else Token.UNREADABLE
+        found = _number(text) if _NUMBER.fullmatch(text) else inf
+        return found if isfinite(found) else Token.UNREADABLE
     return text
 
 

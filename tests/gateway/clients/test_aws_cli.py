@@ -29,22 +29,28 @@ MOVE_DEADLINE = 20
 
 
 class Aws:
-    """`aws sqs` on the endpoint, with an account of its own."""
+    """`aws sqs`, or another service, on the endpoint, with an account of its own."""
 
-    def __init__(self, executable: Path, endpoint_url: str) -> None:
-        self._command = (executable, "--endpoint-url", endpoint_url, "--output", "json", "sqs")
-        self._env = clients.environment()
+    def __init__(
+        self,
+        executable: Path,
+        endpoint_url: str,
+        service: str = "sqs",
+        env: dict[str, str] | None = None,
+    ) -> None:
+        self._command = (executable, "--endpoint-url", endpoint_url, "--output", "json", service)
+        self.env = env or clients.environment()
 
     def __call__(self, *words: str) -> Any:
         """Run a command that succeeds; return what it printed, or None if it printed nothing."""
-        printed = clients.run(*self._command, *words, env=self._env)
+        printed = clients.run(*self._command, *words, env=self.env)
         return json.loads(printed) if printed else None
 
     def refused(self, *words: str) -> str:
         """Run a command that the service refuses; return what it said."""
         done = subprocess.run(
             [*self._command, *words],
-            env=self._env,
+            env=self.env,
             timeout=clients.RUN_DEADLINE,
             capture_output=True,
             encoding="utf-8",
@@ -192,3 +198,51 @@ def test_a_dead_letter_is_found_and_moved_back(aws):
     assert found["ApproximateNumberOfMessagesMoved"] == 1
     [message] = aws("receive-message", *queue)["Messages"]
     assert message["Body"] == "hello"
+
+
+def test_a_message_on_a_topic_reaches_the_queue_whose_filter_lets_it(executable, endpoint_url):
+    sqs = Aws(executable, endpoint_url)
+    sns = Aws(executable, endpoint_url, "sns", sqs.env)
+    topic = sns(
+        *("create-topic", "--name", "orders", "--attributes", "DisplayName=größe"),
+        *("--tags", "Key=team,Value=blue"),
+    )["TopicArn"]
+    url = sqs("create-queue", "--queue-name", "small")["QueueUrl"]
+    queue = f"arn:aws:sqs:us-east-1:{sqs.env['AWS_ACCESS_KEY_ID']}:small"
+    subscription = sns(
+        *("subscribe", "--topic-arn", topic, "--protocol", "sqs", "--notification-endpoint", queue),
+        *("--attributes", json.dumps({"FilterPolicy": '{"size":["small"]}'})),
+    )["SubscriptionArn"]
+    sns(
+        *("set-subscription-attributes", "--subscription-arn", subscription),
+        *("--attribute-name", "RawMessageDelivery", "--attribute-value", "true"),
+    )
+
+    for size in ("large", "small"):
+        attributes = {"size": {"DataType": "String", "StringValue": size}}
+        published = sns(
+            *("publish", "--topic-arn", topic, "--message", BODY),
+            *("--message-attributes", json.dumps(attributes)),
+        )
+        assert set(published) == {"MessageId"}
+
+    (message,) = sqs("receive-message", "--queue-url", url, "--max-number-of-messages", "10")[
+        "Messages"
+    ]
+    assert message["Body"] == BODY
+    (listed,) = sns("list-subscriptions-by-topic", "--topic-arn", topic)["Subscriptions"]
+    assert (listed["SubscriptionArn"], listed["Endpoint"]) == (subscription, queue)
+    found = sns("get-topic-attributes", "--topic-arn", topic)["Attributes"]
+    assert (found["DisplayName"], found["SubscriptionsConfirmed"]) == ("größe", "1")
+
+
+def test_a_topic_that_is_not_there_is_said_so(executable, endpoint_url):
+    sns = Aws(executable, endpoint_url, "sns")
+
+    said = sns.refused(
+        *("publish", "--topic-arn", "arn:aws:sns:us-east-1:000000000000:none", "--message", "x")
+    )
+
+    assert said == (
+        "An error occurred (NotFound) when calling the Publish operation: Topic does not exist"
+    )

@@ -99,6 +99,7 @@ BOTH = [
     ("wildcard alone", [{"wildcard": "*"}], ["", "a"], [1, [True], [], GONE]),
     ("three wildcards", [{"wildcard": "a*b*c*d"}], ["abcd", "axbxcxd", "abbccd"], ["abc", "acbd"]),
     ("what stands between does not overlap", [{"wildcard": "ab*ba"}], ["abba", "abxba"], ["aba"]),
+    ("middles do not overlap", [{"wildcard": "*aa*aa*"}], ["aaaa", "aaxaa"], ["aaa", "aa"]),
     ("middles keep their order", [{"wildcard": "*a*b*"}], ["ab", "xaxbx", "bab"], ["ba", "b", "a"]),
     ("middles end before the end", [{"wildcard": "a*bc*c"}], ["abcc", "abcxc"], ["abc", "ac"]),
     ("a pattern without stars", [{"wildcard": "abc"}], ["abc"], ["ab", "abcd", "a*c"]),

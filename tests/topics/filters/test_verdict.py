@@ -59,8 +59,11 @@ def test_a_message_without_attributes_is_a_kind_of_its_own():
         assert str(verdict) == "the message has no attributes to compare"
 
 
-def test_attributes_that_can_not_be_read_are_a_kind_of_their_own():
-    broken = MessageView({"a": MessageAttribute("String.Array", "x")}, "")
+@pytest.mark.parametrize(
+    ("kind", "text"), [("String.Array", "x"), ("Number", "x"), ("Number", "1e999")]
+)
+def test_attributes_that_can_not_be_read_are_a_kind_of_their_own(kind, text):
+    broken = MessageView({"a": MessageAttribute(kind, text)}, "")
     verdict = explain(parse({"a": ["x"]}), broken)
     assert verdict.outcome is Outcome.INVALID_ATTRIBUTES
     assert str(verdict) == 'a must be "x"; the message has unreadable'

@@ -1,0 +1,1 @@
+"""Push: what topics deliver to everybody but queues. A dispatcher takes it there."""
