@@ -119,6 +119,8 @@ class Link:
         self.answer_s: float | None = timeout if owned and self.pool is not None else None
         """The longest that any other command may take, where the asyncio executor bounds it and not
         redis-py."""
+        self.try_s: float | None = timeout
+        """The longest that one try may take. A cluster's client adds tries of its own."""
 
 
 def _cluster_kwargs(client: Any) -> dict[str, Any]:

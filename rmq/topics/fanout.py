@@ -42,8 +42,6 @@ from rmq.topics.subscription import Subscription
 RAW_ATTRIBUTES = 10
 """More than a queue's message may have can not be delivered raw (Amazon SNS: Raw message
 delivery)."""
-AWAY_MS = 3_000
-"""For how long a queue that could not be reached is left alone."""
 STEP_BYTES = 8 << 20
 """Bytes of messages in one write of a fan-out."""
 STEP_QUEUES = 500
@@ -161,6 +159,7 @@ def _offer(
             _failed(registry, one, target, result)
         else:
             one.is_done = True
+            registry.is_back(target.registry, target.name)
     return again
 
 
@@ -169,7 +168,7 @@ def _failed(registry: TopicRegistry, one: Delivery, target: _Target, error: RmqE
         target.registry.drop(target.name)
         _refuse(one, "the queue does not exist")
     else:
-        registry.stay_away(target.registry, target.name, AWAY_MS)
+        registry.stay_away(target.registry, target.name)
 
 
 def counts_of(registry: TopicRegistry, deliveries: Sequence[Delivery]) -> dict[str, int]:

@@ -267,7 +267,7 @@ def sweep(
     """Finish what publishers left for so long, and forget what is over. How many deliveries."""
     age_ms = ms(seconds(older_than, "older_than"))
     # Who asks for a sweep has a reason to think that they are back.
-    registry.come_back()
+    registry.all_are_back()
     info, _ = yield from up_to_date(registry, name)
     while (yield commands.sweep(registry.keys(name), info, SWEEP_MS)):
         pass

@@ -29,6 +29,10 @@ from rmq.topics.matching import Audience
 
 T = TypeVar("T")
 
+AWAY_S = 3.0
+"""For how long a queue that could not be reached is left alone first."""
+MOST_AWAY_S = 60.0
+"""For how long at most: to find that nothing answers takes who tries it seconds."""
 LOAD_STEP = 500
 """Subscriptions that one step of reading them all asks for."""
 
@@ -59,6 +63,15 @@ class Site:
             found = Registry(namespace, limits, self.clock, self.events, kind)
             self._queues[namespace, kind] = found
         return found
+
+
+@dataclass(slots=True)
+class Away:
+    """A queue that could not be reached."""
+
+    until: float
+    """By this process's monotonic clock: when to try it again."""
+    for_s: float
 
 
 @dataclass(slots=True)
@@ -98,7 +111,7 @@ class TopicRegistry:
         """Topic objects in somebody's hands; of each topic there is one."""
         self._known: dict[str, KnownTopic] = {}
         self._others: dict[str, Registry] = {}
-        self._away: dict[tuple[str, str, str], float] = {}
+        self._away: dict[tuple[str, str, str], Away] = {}
 
     def keys(self, name: str) -> TopicKeys:
         """The keys of a topic. Raises InvalidParameter for what can not be a name."""
@@ -154,22 +167,32 @@ class TopicRegistry:
         self._others.clear()
 
     def is_away(self, queues: Registry, name: str) -> bool:
-        """Whether a queue could not be reached a moment ago."""
-        until = self._away.get((queues.namespace, queues.kind, name))
-        if until is None:
+        """Whether a queue could not be reached a moment ago. When it is time to try again, one
+        caller is told so; the others go on without it until that one knows."""
+        away = self._away.get((queues.namespace, queues.kind, name))
+        if away is None:
             return False
-        if time.monotonic() < until:
+        now = time.monotonic()
+        if now < away.until:
             return True
-        self._away.pop((queues.namespace, queues.kind, name), None)
+        away.until = now + away.for_s
         return False
 
-    def come_back(self) -> None:
+    def stay_away(self, queues: Registry, name: str) -> None:
+        """Leave a queue alone that could not be reached, longer each time."""
+        key = queues.namespace, queues.kind, name
+        before = self._away.get(key)
+        for_s = AWAY_S if before is None else min(2 * before.for_s, MOST_AWAY_S)
+        self._away[key] = Away(time.monotonic() + for_s, for_s)
+
+    def is_back(self, queues: Registry, name: str) -> None:
+        """A queue was reached."""
+        if self._away:
+            self._away.pop((queues.namespace, queues.kind, name), None)
+
+    def all_are_back(self) -> None:
         """Leave nobody alone any more."""
         self._away.clear()
-
-    def stay_away(self, queues: Registry, name: str, for_ms: int) -> None:
-        """Leave a queue alone that could not be reached."""
-        self._away[queues.namespace, queues.kind, name] = time.monotonic() + for_ms / 1000
 
     def new_relayer(self) -> str:
         """A name as the relayer of a FIFO topic. Each time another: what this client publishes

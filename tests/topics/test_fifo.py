@@ -9,6 +9,7 @@ import pytest
 
 from rmq import Limits, Notification
 from rmq.errors import InvalidParameter, MissingParameter
+from rmq.topics import registry as registry_of_topics
 from tests.colours import bare, until
 from tests.topics.crashes import publisher, relayer
 from tests.topics.reading import envelopes, received, texts
@@ -218,7 +219,7 @@ async def test_what_two_relayers_do_is_done_once(backend, client, fifo_topic, ra
 
 
 async def test_a_queue_that_is_away_keeps_its_place_and_holds_up_nobody(
-    backend, client, fifo_topic
+    backend, client, fifo_topic, monkeypatch
 ):
     """Its cursor stays where it is."""
     backend.beyond_aws("a queue that can not be reached")
@@ -227,14 +228,15 @@ async def test_a_queue_that_is_away_keeps_its_place_and_holds_up_nobody(
         queues.append(await client.create_queue(name))
         await fifo_topic.subscribe(name, raw_message_delivery=True)
     here, away = queues
+    monkeypatch.setattr(registry_of_topics, "AWAY_S", 60.0)
     registry = bare(client)._topics
-    registry.stay_away(registry.queues, "away.fifo", 60_000)
+    registry.stay_away(registry.queues, "away.fifo")
     for i in range(40):
         await fifo_topic.publish(f"{i}", message_group_id="g")
     assert await texts(here) == [f"{i}" for i in range(40)]
     assert await texts(away) == []
     assert (await fifo_topic.stats()).outbox == 40
-    registry.come_back()
+    registry.all_are_back()
     await fifo_topic.publish("last", message_group_id="g")
     assert await texts(away) == [*(f"{i}" for i in range(40)), "last"]
     assert await texts(here) == ["last"]

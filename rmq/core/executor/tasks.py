@@ -21,7 +21,7 @@ from rmq.core.connection import GRACE_S, Link
 from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
 from rmq.core.executor.gathering import Gathering
 from rmq.core.executor.lease import Lease
-from rmq.core.executor.trouble import TROUBLE, passing, translated
+from rmq.core.executor.trouble import TROUBLE, passing, silent, translated
 from rmq.core.script import Aside, Block, Call, Joint, Offload, Plan, Several, Sleep, Step
 from rmq.errors import RmqError
 
@@ -242,7 +242,9 @@ class AsyncExecutor(Executor):
     async def _all(self, commands: Sequence[list[Any]]) -> list[Any]:
         """The reply or the exception of each command, from one write where they go to one node."""
         if self._link.pool is None:
-            return await asyncio.gather(*map(self._once, commands), return_exceptions=True)
+            # A cluster's client tries again by itself, for a minute where a node is silent.
+            ones = (asyncio.wait_for(self._once(one), self._link.try_s) for one in commands)
+            return await asyncio.gather(*ones, return_exceptions=True)
         replies: list[Any] = []
         connection = await self._take_or_fail(replies, len(commands))
         if connection is None:
@@ -278,7 +280,7 @@ class AsyncExecutor(Executor):
         try:
             if isinstance(error, trouble.NoScriptError):
                 return call.parse(await self._once(self._whole(call)))
-            if not passing(error):
+            if silent(error) or not passing(error):
                 raise error
             return call.parse(await self._once(self._command(call)))
         except Exception as last:

@@ -17,7 +17,7 @@ from tenacity import Retrying
 from rmq.core.clock import Stopwatch
 from rmq.core.connection import GRACE_S, Link
 from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
-from rmq.core.executor.trouble import TROUBLE, passing, translated
+from rmq.core.executor.trouble import TROUBLE, passing, silent, translated
 from rmq.core.script import Aside, Block, Call, Joint, Offload, Plan, Several, Sleep, Step
 from rmq.errors import RmqError
 
@@ -297,7 +297,8 @@ class SyncExecutor(Executor):
         try:
             if isinstance(error, trouble.NoScriptError):
                 return call.parse(self._once(self._whole(call)))
-            if not passing(error) and not isinstance(error, trouble.MovedError):
+            moved = isinstance(error, trouble.MovedError)
+            if silent(error) or not (passing(error) or moved):
                 raise error
             return call.parse(self._once(self._command(call)))
         except Exception as last:

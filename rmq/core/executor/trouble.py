@@ -32,6 +32,11 @@ def passing(error: BaseException) -> bool:
     return isinstance(error, trouble.ResponseError) and str(error).startswith(_REPLIES)
 
 
+def silent(error: BaseException) -> bool:
+    """Whether nothing came back in time: another try would take as long again."""
+    return isinstance(error, (trouble.TimeoutError, TimeoutError))
+
+
 def translated(error: BaseException, call: Call[Any], deadline_s: float) -> BaseException:
     """The error of ours that stands for one of Redis or of the way to it."""
     text = str(error)
