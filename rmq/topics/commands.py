@@ -163,17 +163,6 @@ def read_subscription(keys: TopicKeys, name: str, id: str) -> Call[bytes | None]
     )
 
 
-def subscribed(keys: TopicKeys, name: str, endpoint: str) -> Call[str | None]:
-    """The id of the subscription of an endpoint."""
-    return script.command(
-        "HGET",
-        name,
-        lambda reply: None if reply is None else text_of(reply),
-        keys.endpoints,
-        endpoint,
-    )
-
-
 def scan_subscriptions(
     keys: TopicKeys, info: TopicInfo, cursor: bytes, step: int
 ) -> Call[tuple[bytes, list[Subscription]]]:
@@ -476,15 +465,6 @@ def cursor_of(keys: TopicKeys, name: str, id: str) -> Call[int | None]:
     return script.command(
         "HGET", name, lambda reply: None if reply is None else int(reply), keys.cursors, id
     )
-
-
-def oldest(keys: TopicKeys, name: str) -> Call[int | None]:
-    """The seq of the oldest message that is kept."""
-
-    def parse(reply: Sequence[Any]) -> int | None:
-        return int(text_of(reply[0][0]).partition("-")[0]) if reply else None
-
-    return script.command("XRANGE", name, parse, keys.outbox, "-", "+", "COUNT", 1)
 
 
 def stats(keys: TopicKeys, name: str, ids: Sequence[str]) -> Call[list[int]]:
