@@ -14,7 +14,6 @@ __all__ = ["beyond_aws", "clock", "namespace", "served"]
 
 BACKENDS = (
     "async-memory",
-    "async-valkey",
     "sync-valkey",
     "sync-cluster",
     "boto3-http",

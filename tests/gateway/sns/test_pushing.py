@@ -3,7 +3,6 @@ the links that they are sent; what goes to phones is shown."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import urllib.request
 from typing import Any
@@ -15,7 +14,8 @@ import pytest
 import rmq.testing
 from rmq.gateway.http import Request, Response
 from rmq.gateway.server import Serving
-from rmq.gateway.sns.peek import SMS
+from rmq.gateway.sns.peek import SMS, TOKENS
+from rmq.gateway.sns.report import PATH as REPORT
 from rmq.queues.limits import Limits
 from rmq.security.signature import verify
 from rmq.settings import Settings
@@ -251,22 +251,32 @@ async def test_in_process_it_pushes_too():
     await listener.close()
 
 
-async def test_loopback_is_refused_where_nobody_tests(servers):
+async def test_loopback_is_refused_where_nobody_tests(servers, listener):
     """What listens on the endpoint's own machine is not for strangers to call."""
-    listener = await Listener.start()
     with serving(redis=servers.url("valkey")) as endpoint:
         sns = boto3.client("sns", endpoint_url=endpoint.url, **_keys())
         topic = (await in_thread(sns.create_topic, Name="orders"))["TopicArn"]
-        await in_thread(sns.subscribe, TopicArn=topic, Protocol="http", Endpoint=listener.url())
-        await in_thread(sns.subscribe, TopicArn=topic, Protocol="sms", Endpoint="+15550100123")
+        found = await in_thread(
+            sns.subscribe,
+            TopicArn=topic,
+            Protocol="http",
+            Endpoint=listener.url(),
+            ReturnSubscriptionArn=True,
+        )
+        where = f"{endpoint.url}{TOKENS}/{found['SubscriptionArn']}"
+        token = (await _json(where))["subscription_token"]
+        await in_thread(sns.confirm_subscription, TopicArn=topic, Token=token)
         await in_thread(sns.publish, TopicArn=topic, Message="x")
 
-        async def shown() -> bool:
-            with await in_thread(urllib.request.urlopen, f"{endpoint.url}{SMS}") as answer:
-                return bool(json.load(answer)["sms_messages"])
+        async def given_up() -> bool:
+            (one,) = (await _json(f"{endpoint.url}{REPORT}?topicArn={topic}"))["subscriptions"]
+            return bool(one["failed"] == 1)
 
-        await until(shown)
+        await until(given_up)
         assert listener.connections == 0
         sns.close()
-    await asyncio.sleep(0)
-    await listener.close()
+
+
+async def _json(url: str) -> Any:
+    with await in_thread(urllib.request.urlopen, url) as answer:
+        return json.load(answer)

@@ -26,7 +26,7 @@ async def phone(mobile: Any, shop: Any) -> Any:
     return await mobile.create_endpoint(shop.arn, "token-1")
 
 
-@pytest.fixture(params=["async-memory", "sync-valkey", "async-cluster"])
+@pytest.fixture(params=["async-memory", "sync-valkey"])
 def backend(request: pytest.FixtureRequest, servers: Any) -> Backend:
     """Each kind of server and both colours, but not each with each: these rooms are lists and small
     values, and what differs between servers is tested by queues and topics."""

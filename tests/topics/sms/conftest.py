@@ -14,7 +14,7 @@ def sms(client: Any) -> Any:
     return client.sms
 
 
-@pytest.fixture(params=["async-memory", "sync-valkey", "async-cluster"])
+@pytest.fixture(params=["async-memory", "sync-valkey"])
 def backend(request: pytest.FixtureRequest, servers: Any) -> Backend:
     """Each kind of server and both colours, but not each with each: as in tests/topics/mobile."""
     colour, _, place = request.param.partition("-")
