@@ -27,7 +27,7 @@ OWN_ACCOUNT = "000000000000"
 @pytest.fixture(scope="session")
 def endpoint(servers: Servers) -> Iterator[Serving]:
     """A running `rmq serve --testing`, on Valkey."""
-    with serving("--testing", redis=servers.url("valkey")) as made:
+    with serving("--testing", redis=servers.url("endpoint")) as made:
         yield made
 
 

@@ -105,6 +105,8 @@ class Batch:
     hand: Hand | None = None
     gave: bool = False
     """Whether its publisher has come so far."""
+    sweeps: bool = False
+    """Whether its publisher was told that a sweep is due, and will see to it at the end."""
 
 
 class TopicMachine(RuleBasedStateMachine):
@@ -237,6 +239,7 @@ class StandardMachine(TopicMachine):
         batch, given = self.published(found)
         batch.hand = Hand(self.client, publishing.publish(self.client._topics, "news", given))
         batch.hand.through("topics.publish")
+        batch.sweeps = self.now >= self.sweep_at
         if gives and batch.who:
             batch.hand.through("Several")
             # Where all its queues are unknown the first step asks for them, the second gives.
@@ -264,6 +267,9 @@ class StandardMachine(TopicMachine):
             self.take(batch, batch.who)
         if batch in self.outbox:
             self.outbox.remove(batch)
+        if batch.sweeps:
+            self.sweep_at = self.now + SWEEP_S
+            self.finish_older_than(LEFT_S)
 
     @rule()
     def sweep(self) -> None:
