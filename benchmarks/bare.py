@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rmq.core.limits import Limits
 from rmq.gateway import server
-from rmq.queues.limits import Limits
 from rmq.settings import EndpointSettings
 
 

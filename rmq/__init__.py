@@ -18,13 +18,14 @@ from typing import Any
 from rmq.client.aio import AsyncClient
 from rmq.client.configured import configured
 from rmq.client.sync import Client
+from rmq.core.batch import BatchResult
 from rmq.core.clock import Clock
 from rmq.core.codec import MessageAttribute
+from rmq.core.limits import Limits
 from rmq.errors import RmqError
-from rmq.queues.aio import AsyncMessage, AsyncQueue, BatchResult
+from rmq.queues.aio import AsyncMessage, AsyncQueue
 from rmq.queues.attributes import QueueAttributes, QueueInfo, RedriveAllowPolicy, RedrivePolicy
 from rmq.queues.commands import QueueStats
-from rmq.queues.limits import Limits
 from rmq.queues.message import PeekedMessage, Sent
 from rmq.queues.outbox import RedriveTask
 from rmq.queues.outgoing import Outgoing

@@ -23,8 +23,8 @@ from rmq.core.clock import HeldClock
 from rmq.errors import RmqError
 
 if TYPE_CHECKING:
+    from rmq.core.limits import Limits
     from rmq.gateway.inprocess import Engine
-    from rmq.queues.limits import Limits
 
 F = TypeVar("F", bound=Callable[..., Any])
 

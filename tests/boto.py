@@ -29,9 +29,9 @@ from rmq import (
     PeekedMessage,
     QueueStats,
 )
+from rmq.core.limits import listed
 from rmq.errors import CallerError, InvalidParameter, QueueDoesNotExist, RedriveNotFound, RmqError
 from rmq.queues.attributes import queue_name
-from rmq.queues.limits import listed
 from tests import boto_topics as topics
 from tests import boto_words as words
 from tests.boto_doors import HttpDoor, InProcessDoor, NotInAws, UnderWay

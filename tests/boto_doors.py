@@ -23,11 +23,11 @@ from botocore.config import Config
 
 from rmq.client.configured import configured
 from rmq.core.clock import Clock
+from rmq.core.limits import Limits
 from rmq.gateway import inprocess
 from rmq.gateway.app import endpoint_limits
 from rmq.gateway.caller import SOON_S
 from rmq.gateway.http import Request
-from rmq.queues.limits import Limits
 from rmq.settings import Settings
 from rmq.testing import HeldClock
 from tests.colours import THREADS

@@ -12,12 +12,12 @@ from rmq.core.connection import link
 from rmq.core.events import Events
 from rmq.core.executor import AsyncExecutor
 from rmq.core.keys import NAMESPACE, every_key
+from rmq.core.limits import Limits
+from rmq.core.paging import Page
 from rmq.core.place import Place, Places
 from rmq.errors import InvalidParameter
 from rmq.queues import lifecycle
 from rmq.queues.aio import AsyncQueue
-from rmq.queues.lifecycle import Page
-from rmq.queues.limits import Limits
 from rmq.settings import Settings
 from rmq.topics import lifecycle as topic_lifecycle
 from rmq.topics.aio import AsyncTopic

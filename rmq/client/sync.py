@@ -13,11 +13,11 @@ from rmq.core.connection import link
 from rmq.core.events import Events
 from rmq.core.executor import SyncExecutor
 from rmq.core.keys import NAMESPACE, every_key
+from rmq.core.limits import Limits
+from rmq.core.paging import Page
 from rmq.core.place import Place, Places
 from rmq.errors import InvalidParameter
 from rmq.queues import lifecycle
-from rmq.queues.lifecycle import Page
-from rmq.queues.limits import Limits
 from rmq.queues.sync import Queue
 from rmq.settings import Settings
 from rmq.topics import lifecycle as topic_lifecycle

@@ -170,6 +170,9 @@ class Offload:
 Step = Call[Any] | Joint[Any] | Sleep | Block | Several | Aside | Offload
 Plan = Generator[Step, Any, T]
 
+LOOKS = 20
+"""How often a plan looks again when what it is about keeps changing under it."""
+
 
 def command(name: str, subject: str, parse: Callable[[Any], T], key: str, *args: Any) -> Call[T]:
     """A Call of one plain Redis command on one key."""

@@ -23,9 +23,9 @@ from urllib.parse import quote_plus, unquote_plus
 
 import msgspec
 
+from rmq.core.limits import listed, text
 from rmq.errors import InvalidParameter, MissingParameter, RmqError, Words
 from rmq.queues.attributes import queue_name
-from rmq.queues.limits import listed, text
 from rmq.topics.attributes import topic_name
 from rmq.topics.message import Notification
 

@@ -22,6 +22,7 @@ from functools import partial
 from typing import Any
 
 from rmq.client.aio import AsyncClient
+from rmq.core.limits import Limits
 from rmq.errors import InvalidParameter, RmqError
 from rmq.gateway import pages, sns, sqs
 from rmq.gateway.caller import Accounts, caller_of
@@ -34,7 +35,6 @@ from rmq.gateway.logs import AccessLog
 from rmq.gateway.protocol.shapes import Problem
 from rmq.gateway.service import Service
 from rmq.gateway.wire import Asked, JsonWire, QueryWire, Router, content_type_of, form_of
-from rmq.queues.limits import Limits
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of one request body. SQS's 1 MiB takes 6 MiB in JSON's escapes; Kinesis's 10 MiB take 14 in

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 
 from rmq.client.aio import AsyncClient
 from rmq.core.clock import Clock, HeldClock
+from rmq.core.limits import Limits
 from rmq.errors import ConfigurationError
 from rmq.gateway.app import Endpoint, endpoint_limits
 from rmq.gateway.controls import Controls
 from rmq.gateway.dispatching import Dispatching
 from rmq.gateway.http import Request, Response
 from rmq.push.settings import push_settings
-from rmq.queues.limits import Limits
 from rmq.settings import Settings
 
 KEY_ID = "testing"

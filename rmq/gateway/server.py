@@ -27,6 +27,7 @@ from granian.http import HTTP1Settings, HTTP2Settings
 
 from rmq.client.aio import AsyncClient
 from rmq.core.clock import Clock, HeldClock
+from rmq.core.limits import Limits
 from rmq.errors import ConfigurationError
 from rmq.gateway import dispatching, logs
 from rmq.gateway.app import MAX_BODY, Endpoint
@@ -35,7 +36,6 @@ from rmq.gateway.dispatching import Dispatching
 from rmq.gateway.errors import too_large
 from rmq.gateway.http import Request, Response
 from rmq.push.settings import PushSettings, push_settings
-from rmq.queues.limits import Limits
 from rmq.settings import Settings
 
 STOP_S = 30

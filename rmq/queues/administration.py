@@ -11,9 +11,9 @@ from typing import Any
 
 from rmq.core import script
 from rmq.core.keys import QueueKeys, queue_index
+from rmq.core.limits import ms
 from rmq.core.script import Call, text_of
 from rmq.queues.attributes import QueueInfo, info_from_text
-from rmq.queues.limits import ms
 
 
 def create(
@@ -159,25 +159,6 @@ def index_add(namespace: str, name: str) -> Call[None]:
 
 def index_remove(namespace: str, name: str) -> Call[None]:
     return script.command("ZREM", name, lambda reply: None, queue_index(namespace), name)
-
-
-def names_from(
-    key: str, subject: str, prefix: str, after: str | None, limit: int
-) -> Call[list[str]]:
-    """Up to *limit* members of a zset of names, behind *after*, that begin with *prefix*."""
-    low = f"({after}" if after is not None else (f"[{prefix}" if prefix else "-")
-    high = f"({prefix}\x7f" if prefix else "+"
-    return script.command(
-        "ZRANGEBYLEX",
-        subject,
-        lambda reply: [text_of(name) for name in reply],
-        key,
-        low,
-        high,
-        "LIMIT",
-        0,
-        limit,
-    )
 
 
 def add_source(keys: QueueKeys, target: QueueInfo, source: str) -> Call[None]:

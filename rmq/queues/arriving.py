@@ -12,9 +12,9 @@ from typing import Any
 
 from rmq.core import script
 from rmq.core.keys import QueueKeys
+from rmq.core.limits import ms
 from rmq.core.script import Call
 from rmq.queues.attributes import QueueInfo
-from rmq.queues.limits import ms
 
 
 @dataclass(frozen=True, slots=True)

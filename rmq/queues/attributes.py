@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from rmq.core.limits import Limits, duration, ms, seconds, text, whole
 from rmq.errors import InvalidParameter, Words
-from rmq.queues.limits import Limits, duration, ms, seconds, text, whole
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 FIFO_NAME = re.compile(r"(?=.{1,80}\Z)[A-Za-z0-9_-]+\.fifo")

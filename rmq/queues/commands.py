@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from rmq.core import script
 from rmq.core.keys import QueueKeys
+from rmq.core.limits import ms
 from rmq.core.script import Call, text_of
 from rmq.queues.attributes import QueueInfo
-from rmq.queues.limits import ms
 from rmq.queues.message import PeekedMessage, Receipt
 from rmq.queues.outgoing import Prepared
 

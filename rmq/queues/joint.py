@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from rmq.core.keys import QueueKeys
+from rmq.core.limits import SCRIPT_MESSAGES
 from rmq.core.script import Call, Joint
 from rmq.queues import commands
 from rmq.queues.attributes import QueueInfo
 from rmq.queues.commands import MORE, MOVED, OVER_LIMIT, SWEEP, Got, Wanted
-from rmq.queues.limits import SCRIPT_MESSAGES
 
 MOST = SCRIPT_MESSAGES[False]
 

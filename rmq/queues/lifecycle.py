@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rmq.core.events import Deleted
 from rmq.core.keys import queue_index
-from rmq.core.script import Call, Plan
-from rmq.errors import InvalidParameter, QueueDoesNotExist, QueueExists, StaleConfig, Words, brief
+from rmq.core.limits import checked_tags, listed, text
+from rmq.core.paging import Page, check_page, names_from, page_of
+from rmq.core.script import LOOKS, Call, Plan
+from rmq.errors import InvalidParameter, QueueDoesNotExist, QueueExists, StaleConfig, brief
 from rmq.queues import administration
 from rmq.queues.attributes import QueueAttributes, QueueInfo, checked, to_text
-from rmq.queues.limits import Limits, listed, text, whole
-from rmq.queues.registry import LOOKS, Registry, described, on_known
+from rmq.queues.registry import Registry, described, on_known
 
 KINDS = {True: "a FIFO queue (.fifo)", False: "a standard queue"}
 
@@ -184,55 +184,10 @@ def tag(
     return all_tags
 
 
-def checked_tags(tags: Mapping[str, str], limits: Limits) -> dict[str, str]:
-    """Valid tags: keys of 1 to 128 characters, values of 0 to 256. Raises InvalidParameter."""
-    if not isinstance(tags, Mapping):
-        raise InvalidParameter("tags", Words(type(tags).__name__), "a mapping from name to value")
-    if limits.max_tags is not None and len(tags) > limits.max_tags:
-        raise InvalidParameter(
-            "tags", Words(f"{len(tags)} tags"), f"at most {limits.max_tags} of them"
-        )
-    return {
-        text(key, "tag key", 1, 128): text(value, f"tags[{key!r}]", 0, 256)
-        for key, value in tags.items()
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some of a list of queues. Iterate it for the names."""
-
-    names: tuple[str, ...]
-    next_token: str | None
-    """Give this to the next call to go on; None at the end."""
-
-    def __iter__(self) -> Any:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-
 def list_queues(registry: Registry, prefix: str, limit: int, token: str | None) -> Plan[Page]:
     """Names that begin with *prefix*, in order, page by page."""
     namespace = registry.namespace
     check_page(prefix, limit, token)
     after = token if token is not None and token >= prefix else None
-    names = yield administration.names_from(
-        queue_index(namespace), "queues", prefix, after, limit + 1
-    )
+    names = yield names_from(queue_index(namespace), "queues", prefix, after, limit + 1)
     return page_of(names, limit)
-
-
-def check_page(prefix: str, limit: int, token: str | None) -> None:
-    """Raise InvalidParameter for what can not begin a page."""
-    text(prefix, "prefix", 0)
-    whole(limit, "limit", 1, 1000)
-    if token is not None and (not isinstance(token, str) or not token.isascii()):
-        raise InvalidParameter("token", token, "a next_token of the call before")
-
-
-def page_of(names: list[str], limit: int) -> Page:
-    """A page of *names*, of which one more was read than the page holds."""
-    more = len(names) > limit
-    return Page(tuple(names[:limit]), names[limit - 1] if more else None)

@@ -13,9 +13,9 @@ import msgspec
 
 from rmq.core import script
 from rmq.core.keys import QueueKeys
+from rmq.core.limits import ms
 from rmq.core.script import Call, text_of
 from rmq.queues.attributes import QueueInfo
-from rmq.queues.limits import ms
 
 RELAY_STEP = 25
 """Messages that one script call takes out of an outbox."""

@@ -13,9 +13,9 @@ from datetime import timedelta
 from typing import Any
 
 from rmq.core.codec import PLAIN, Header, MessageAttribute, attributes_size, pack
+from rmq.core.limits import Limits, duration, ms, text
 from rmq.errors import InvalidParameter, MissingParameter, Words
 from rmq.queues.attributes import QueueInfo
-from rmq.queues.limits import Limits, duration, ms, text
 
 _BAD_TEXT = re.compile("[^\x09\x0a\x0d\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ID = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]+")

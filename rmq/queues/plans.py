@@ -16,7 +16,8 @@ from rmq.core.clock import Stopwatch
 from rmq.core.codec import PLAIN_ENVELOPE
 from rmq.core.events import Deleted, Expired, Received
 from rmq.core.events import Sent as SentEvent
-from rmq.core.script import Block, Call, Plan
+from rmq.core.limits import MAX_SCRIPT_MESSAGES, SCRIPT_MESSAGES, duration, ms, whole
+from rmq.core.script import LOOKS, Block, Call, Plan
 from rmq.errors import (
     CallerError,
     InvalidParameter,
@@ -35,7 +36,6 @@ from rmq.errors import (
 from rmq.queues import administration, commands, joint
 from rmq.queues.attributes import QueueInfo
 from rmq.queues.commands import QueueStats, Wanted
-from rmq.queues.limits import MAX_SCRIPT_MESSAGES, SCRIPT_MESSAGES, duration, ms, whole
 from rmq.queues.message import (
     PeekedMessage,
     Receipt,
@@ -45,7 +45,7 @@ from rmq.queues.message import (
 )
 from rmq.queues.outgoing import Body, Outgoing, Prepared, check_id, prepare
 from rmq.queues.redrive import relay
-from rmq.queues.registry import LOOKS, Registry, known, on_known
+from rmq.queues.registry import Registry, known, on_known
 
 M = TypeVar("M")
 

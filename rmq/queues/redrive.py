@@ -16,13 +16,14 @@ from typing import Any
 
 from rmq.core.codec import PLAIN, Header, pack, unpack
 from rmq.core.events import Moved
+from rmq.core.limits import text, whole
+from rmq.core.paging import Page, check_page, names_from, page_of
 from rmq.core.script import Call, Plan, Sleep
 from rmq.errors import BrokenEnvelope, CallerError, InvalidParameter, QueueDoesNotExist
-from rmq.queues import administration, commands, outbox
+from rmq.queues import commands, outbox
 from rmq.queues.attributes import QueueInfo, queue_name
 from rmq.queues.commands import Wanted
-from rmq.queues.lifecycle import KINDS, Page, check_page, page_of
-from rmq.queues.limits import text, whole
+from rmq.queues.lifecycle import KINDS
 from rmq.queues.message import message_id
 from rmq.queues.outbox import Departing, RedriveTask
 from rmq.queues.registry import Registry, described, known, on_known
@@ -153,7 +154,7 @@ def dead_letter_sources(registry: Registry, name: str, limit: int, token: str | 
     check_page("", limit, token)
     yield from described(registry, name)
     keys = registry.keys(name)
-    names = yield administration.names_from(keys.sources, name, "", token, limit + 1)
+    names = yield names_from(keys.sources, name, "", token, limit + 1)
     page = page_of(names, limit)
     found = []
     for source in page.names:

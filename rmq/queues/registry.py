@@ -5,37 +5,21 @@ Nothing here must be right. Scripts refuse what was decided on an outdated descr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from rmq.core.clock import Clock
 from rmq.core.events import Events
 from rmq.core.keys import QueueKeys
-from rmq.core.script import Call, Plan
+from rmq.core.lane import Lane
+from rmq.core.limits import Limits
+from rmq.core.script import LOOKS, Call, Plan
 from rmq.errors import QueueDoesNotExist, StaleConfig
 from rmq.queues.administration import describe
 from rmq.queues.attributes import QueueInfo, queue_name
-from rmq.queues.limits import Limits
 
 T = TypeVar("T")
-
-LOOKS = 20
-"""How often a plan looks again when its queue keeps changing under it."""
-
-
-@dataclass(slots=True)
-class Lane:
-    """One unbroken line of sends to one queue, with one call under way at a time.
-
-    A send whose answer was lost is repeated on its lane. The queue remembers the lane's last send
-    and answers the repeat without sending twice.
-    """
-
-    id: str = field(default_factory=lambda: os.urandom(6).hex())
-    seen: int = 0
 
 
 class Registry:

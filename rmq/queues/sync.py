@@ -5,21 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
+from rmq.core.batch import BatchResult
 from rmq.core.coalesce import SyncCoalescer
 from rmq.core.codec import MessageAttribute
 from rmq.core.executor import SyncExecutor
+from rmq.core.limits import listed
+from rmq.core.paging import Page
 from rmq.core.script import Plan
 from rmq.errors import CallerError, InvalidParameter, RmqError
 from rmq.queues import lifecycle, plans, redrive
 from rmq.queues.attributes import QueueInfo, queue_name
 from rmq.queues.commands import QueueStats
-from rmq.queues.lifecycle import Page
-from rmq.queues.limits import listed
 from rmq.queues.message import PeekedMessage, ReceivedMessage, Sent
 from rmq.queues.outbox import RedriveTask
 from rmq.queues.outgoing import Body, Outgoing
@@ -30,38 +30,6 @@ R = TypeVar("R")
 Attributes = Mapping[str, MessageAttribute | str | bytes | int | float]
 NO_EXTRAS = (None,) * 6
 """A send of nothing but a body."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchResult(Generic[R]):
-    """What became of each entry of a batch, in the order they were given."""
-
-    results: tuple[R | RmqError, ...]
-
-    @property
-    def successful(self) -> dict[int, R]:
-        """Position and result of the entries that succeeded."""
-        return {i: one for i, one in enumerate(self.results) if not isinstance(one, RmqError)}
-
-    @property
-    def failed(self) -> dict[int, RmqError]:
-        """Position and error of the entries that failed."""
-        return {i: one for i, one in enumerate(self.results) if isinstance(one, RmqError)}
-
-    def raise_for_failures(self) -> BatchResult[R]:
-        """Raise the first error, if there is one. Returns self otherwise."""
-        for error in self.failed.values():
-            raise error
-        return self
-
-    def __iter__(self) -> Iterator[R | RmqError]:
-        return iter(self.results)
-
-    def __len__(self) -> int:
-        return len(self.results)
-
-    def __getitem__(self, place: int) -> R | RmqError:
-        return self.results[place]
 
 
 class Message(ReceivedMessage):

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from rmq.core.batch import BatchResult
 from rmq.core.coalesce import AsyncCoalescer
 from rmq.core.executor import AsyncExecutor
+from rmq.core.limits import listed
 from rmq.errors import RmqError
-from rmq.queues.aio import AsyncQueue, BatchResult
-from rmq.queues.limits import listed
+from rmq.queues.aio import AsyncQueue
 from rmq.topics import finding, lifecycle, listening, publishing, replaying, subscribing, watching
 from rmq.topics.attributes import TopicInfo, topic_name
 from rmq.topics.filters.policy import FilterPolicyScope

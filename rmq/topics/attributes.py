@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from rmq.core.limits import Limits, duration, text, whole
 from rmq.core.place import Place
 from rmq.errors import InvalidParameter, Words
 from rmq.queues.attributes import KMS_KEY_CHARACTERS, to_text
-from rmq.queues.limits import Limits, duration, text, whole
 from rmq.security import topic_policy
 from rmq.topics.delivery_policy import check_topic_delivery_policy
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from rmq.core import script
 from rmq.core.keys import TopicKeys, topic_index
+from rmq.core.limits import ms
 from rmq.core.place import Place
 from rmq.core.script import Call, text_of
-from rmq.queues.limits import ms
 from rmq.topics.attributes import TopicInfo, info_from_text
 from rmq.topics.subscription import Subscription, pack_subscription, unpack_subscription
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
+from rmq.core.limits import whole
 from rmq.errors import InvalidParameter, Words
-from rmq.queues.limits import whole
 
 Policy = Mapping[str, Any] | str | bytes
 """As it is given: the JSON object, or its text."""

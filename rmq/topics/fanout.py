@@ -16,7 +16,7 @@ from typing import Any
 
 from rmq.core.codec import PLAIN, PLAIN_ENVELOPE, Header, MessageAttribute, attributes_size, pack
 from rmq.core.place import Arn, read_arn
-from rmq.core.script import Call, Plan, Several
+from rmq.core.script import LOOKS, Call, Plan, Several
 from rmq.errors import (
     CallerError,
     QueueDoesNotExist,
@@ -28,7 +28,7 @@ from rmq.queues.arriving import Line
 from rmq.queues.attributes import QueueInfo
 from rmq.queues.message import message_id, sequence_number
 from rmq.queues.outgoing import deduplication_key
-from rmq.queues.registry import LOOKS, Registry
+from rmq.queues.registry import Registry
 from rmq.security.policy import Request, Verdict, decide, parse
 from rmq.security.principal import Principal
 from rmq.topics import ready, signing

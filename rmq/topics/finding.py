@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from rmq.core.limits import ms, whole
 from rmq.core.place import Place
 from rmq.core.script import Plan
 from rmq.errors import InvalidParameter, SubscriptionDoesNotExist
-from rmq.queues.limits import ms, whole
 from rmq.topics import commands
 from rmq.topics.registry import TopicRegistry, known, up_to_date
 from rmq.topics.subscription import (

@@ -8,12 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from rmq.core.keys import topic_index
-from rmq.core.script import Plan
+from rmq.core.limits import checked_tags, listed, text
+from rmq.core.paging import Page, check_page, names_from, page_of
+from rmq.core.script import LOOKS, Plan
 from rmq.errors import InvalidParameter, StaleConfig, TopicDoesNotExist, TopicExists, brief
-from rmq.queues.administration import names_from
-from rmq.queues.lifecycle import Page, check_page, checked_tags, page_of
-from rmq.queues.limits import listed, text
-from rmq.queues.registry import LOOKS
 from rmq.topics import commands, inner
 from rmq.topics.attributes import LARGE, TAKES_LARGE, TopicInfo, checked, stored
 from rmq.topics.registry import TopicRegistry, described, up_to_date

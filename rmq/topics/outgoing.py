@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 
 from rmq.core.codec import PLAIN, PLAIN_ENVELOPE, Header, MessageAttribute, pack, unpack
+from rmq.core.limits import Limits, text
 from rmq.errors import BrokenEnvelope, InvalidParameter, MissingParameter, Words, brief
-from rmq.queues.limits import Limits, text
 from rmq.queues.outgoing import check_id, checked_attributes, content_id, deduplication_key
 from rmq.topics.attributes import DEFAULT_MESSAGE_SIZE, TopicInfo
 from rmq.topics.filters.view import MessageView

@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from rmq.core.script import Aside, Plan
+from rmq.core.limits import SCRIPT_MESSAGES, ms, seconds
+from rmq.core.script import LOOKS, Aside, Plan
 from rmq.errors import (
     BrokenEnvelope,
     CallerError,
@@ -19,8 +20,6 @@ from rmq.errors import (
     TopicDoesNotExist,
 )
 from rmq.queues.arriving import Line
-from rmq.queues.limits import SCRIPT_MESSAGES, ms, seconds
-from rmq.queues.registry import LOOKS
 from rmq.topics import commands, relaying
 from rmq.topics.attributes import TopicInfo
 from rmq.topics.commands import Left

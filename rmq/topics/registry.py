@@ -17,11 +17,12 @@ from weakref import WeakValueDictionary
 from rmq.core.clock import Clock
 from rmq.core.events import Events
 from rmq.core.keys import PushKeys, TopicKeys
+from rmq.core.lane import Lane
+from rmq.core.limits import Limits
 from rmq.core.place import Place, Places
-from rmq.core.script import Call, Plan
+from rmq.core.script import LOOKS, Call, Plan
 from rmq.errors import StaleConfig, TopicDoesNotExist
-from rmq.queues.limits import Limits
-from rmq.queues.registry import LOOKS, Lane, Registry
+from rmq.queues.registry import Registry
 from rmq.security.signature import SigningKey
 from rmq.topics import commands
 from rmq.topics.attributes import TopicInfo, topic_name

@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from rmq.core.script import Plan
+from rmq.core.script import LOOKS, Plan
 from rmq.errors import InvalidParameter, StaleConfig, SubscriptionDoesNotExist
-from rmq.queues.registry import LOOKS
 from rmq.topics import commands, relaying
 from rmq.topics.commands import Put
 from rmq.topics.finding import missing, stored_one

@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rmq.core.codec import Header
+from rmq.core.limits import Limits, ms, text
 from rmq.core.place import check_account, read_arn
-from rmq.core.script import Plan
+from rmq.core.script import LOOKS, Plan
 from rmq.errors import (
     InvalidParameter,
     MissingParameter,
@@ -29,8 +30,6 @@ from rmq.errors import (
     brief,
 )
 from rmq.queues.attributes import queue_name
-from rmq.queues.limits import Limits, ms, text
-from rmq.queues.registry import LOOKS
 from rmq.queues.registry import described as described_queue
 from rmq.topics import commands, inner, watching
 from rmq.topics.attributes import LARGE, TAKES_LARGE, TopicInfo

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from rmq.core.batch import BatchResult
 from rmq.core.coalesce import SyncCoalescer
 from rmq.core.executor import SyncExecutor
+from rmq.core.limits import listed
 from rmq.errors import RmqError
-from rmq.queues.limits import listed
-from rmq.queues.sync import BatchResult, Queue
+from rmq.queues.sync import Queue
 from rmq.topics import finding, lifecycle, listening, publishing, replaying, subscribing, watching
 from rmq.topics.attributes import TopicInfo, topic_name
 from rmq.topics.filters.policy import FilterPolicyScope

@@ -12,13 +12,13 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 
 from rmq.client.aio import AsyncClient
+from rmq.core.limits import Limits
 from rmq.errors import ConfigurationError
 from rmq.events.s3 import MAX_BODY, Forwarder
 from rmq.gateway import logs
 from rmq.gateway.events.listener import Listener, too_large
 from rmq.gateway.http import Request, Response
 from rmq.gateway.server import check_port, end_with_parent
-from rmq.queues.limits import Limits
 from rmq.settings import Settings
 
 STOP_S = 30

@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
+from rmq.core.limits import Limits
 from rmq.errors import InvalidParameter
 from rmq.gateway.sqs.errors import invalid, invalid_attribute, invalid_value, unknown_attribute
 from rmq.gateway.sqs.place import Owner, arn_of, name_in
 from rmq.queues.attributes import QueueAttributes, RedriveAllowPolicy, RedrivePolicy
 from rmq.queues.attributes import checked as checked_attributes
-from rmq.queues.limits import Limits
 
 FIELD_OF = {
     "DelaySeconds": "delay",

@@ -6,10 +6,10 @@ Source: ListQueues (Amazon SQS API Reference).
 
 from __future__ import annotations
 
+from rmq.core.paging import Page
 from rmq.gateway.service import Given
 from rmq.gateway.sqs.errors import invalid, invalid_value
 from rmq.gateway.tokens import read_token, write_token
-from rmq.queues.lifecycle import Page
 
 MOST = 1000
 

@@ -7,13 +7,13 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
+from rmq.core.limits import duration
 from rmq.errors import OverLimit, RmqError
 from rmq.gateway.caller import Caller
 from rmq.gateway.service import Answer, Given
 from rmq.gateway.sqs.messages import Selection, all_out
 from rmq.gateway.sqs.place import owner_of, queue_of
 from rmq.queues.aio import AsyncMessage, AsyncQueue
-from rmq.queues.limits import duration
 
 
 async def receive_message(caller: Caller, given: Given) -> Answer:

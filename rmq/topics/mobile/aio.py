@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from rmq.core.executor import AsyncExecutor
+from rmq.core.paging import PageOf
 from rmq.queues.message import Sent
 from rmq.topics.message import Notification
 from rmq.topics.mobile import devices, lifecycle, pushing
 from rmq.topics.mobile.application import PlatformApplication
 from rmq.topics.mobile.endpoint import PlatformEndpoint
 from rmq.topics.mobile.pushing import Recipient
-from rmq.topics.paging import PageOf
 from rmq.topics.registry import TopicRegistry
 
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from rmq.core.limits import text, whole
 from rmq.core.place import Place, read_arn
 from rmq.errors import InvalidParameter, MissingParameter, Words
-from rmq.queues.limits import text, whole
 from rmq.topics.attributes import topic_name
 
 APPLE = (

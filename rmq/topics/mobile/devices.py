@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rmq.core.script import Plan
+from rmq.core.limits import whole
+from rmq.core.paging import PageOf, cut
+from rmq.core.script import LOOKS, Plan
 from rmq.errors import EndpointDoesNotExist, EndpointExists, InvalidParameter, StaleConfig
-from rmq.queues.limits import whole
-from rmq.queues.registry import LOOKS
 from rmq.topics.mobile import commands, happenings
 from rmq.topics.mobile.application import read_application
 from rmq.topics.mobile.commands import Put
@@ -29,7 +29,6 @@ from rmq.topics.mobile.endpoint import (
     unpacked,
 )
 from rmq.topics.mobile.lifecycle import PAGE, keys_of
-from rmq.topics.paging import PageOf, cut
 from rmq.topics.registry import TopicRegistry
 from rmq.topics.subscription import ID
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from rmq.core.limits import Limits, text
 from rmq.core.place import Place
 from rmq.errors import InvalidParameter, Words
-from rmq.queues.limits import Limits, text
 from rmq.topics.mobile.application import (
     APPLE,
     ApplicationName,

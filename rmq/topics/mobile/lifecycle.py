@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rmq.core.keys import ApplicationKeys, application_index
+from rmq.core.limits import whole
+from rmq.core.paging import PageOf, names_from
 from rmq.core.script import Plan, Several
 from rmq.errors import (
     InvalidParameter,
@@ -13,8 +15,6 @@ from rmq.errors import (
     PlatformApplicationExists,
     RmqError,
 )
-from rmq.queues.administration import names_from
-from rmq.queues.limits import whole
 from rmq.topics.mobile import commands
 from rmq.topics.mobile.application import (
     ApplicationName,
@@ -26,7 +26,6 @@ from rmq.topics.mobile.application import (
     from_config,
     read_application,
 )
-from rmq.topics.paging import PageOf
 from rmq.topics.registry import TopicRegistry
 
 NO_CREDENTIAL = ("credential", None)

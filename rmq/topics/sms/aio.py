@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from rmq.core.executor import AsyncExecutor
+from rmq.core.paging import PageOf
 from rmq.topics.message import Notification
-from rmq.topics.paging import PageOf
 from rmq.topics.registry import TopicRegistry
 from rmq.topics.sms import opting, origination, sandbox, sending, settings
 from rmq.topics.sms.attributes import SmsAttributes

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from rmq.core.limits import text, whole
 from rmq.errors import InvalidParameter
-from rmq.queues.limits import text, whole
 
 SmsType = Literal["Promotional", "Transactional"]
 TYPES = ("Promotional", "Transactional")

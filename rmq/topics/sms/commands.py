@@ -9,8 +9,8 @@ from typing import Any
 
 from rmq.core import script
 from rmq.core.keys import SmsKeys
+from rmq.core.limits import ms
 from rmq.core.script import Call, text_of
-from rmq.queues.limits import ms
 
 SUBJECT = "SMS"
 """What errors of Redis's are about."""

@@ -6,10 +6,9 @@ Source: OptInPhoneNumber, ListPhoneNumbersOptedOut (Amazon SNS API Reference).
 from __future__ import annotations
 
 from rmq.core.keys import SmsKeys
+from rmq.core.limits import whole
+from rmq.core.paging import PageOf, cut, names_from
 from rmq.core.script import Plan
-from rmq.queues.administration import names_from
-from rmq.queues.limits import whole
-from rmq.topics.paging import PageOf, cut
 from rmq.topics.registry import TopicRegistry
 from rmq.topics.sms import commands
 from rmq.topics.sms.number import phone_number

@@ -15,11 +15,10 @@ from typing import Literal
 import msgspec
 
 from rmq.core.keys import SmsKeys
-from rmq.core.script import Plan
+from rmq.core.limits import listed, text, whole
+from rmq.core.paging import PageOf, cut
+from rmq.core.script import LOOKS, Plan
 from rmq.errors import InvalidParameter, StaleConfig
-from rmq.queues.limits import listed, text, whole
-from rmq.queues.registry import LOOKS
-from rmq.topics.paging import PageOf, cut
 from rmq.topics.registry import TopicRegistry
 from rmq.topics.sms import commands
 from rmq.topics.sms.commands import Records

@@ -25,7 +25,9 @@ import msgspec
 
 from rmq.core.codec import Header
 from rmq.core.keys import SmsKeys
-from rmq.core.script import Plan
+from rmq.core.limits import ms, whole
+from rmq.core.paging import PageOf, cut
+from rmq.core.script import LOOKS, Plan
 from rmq.errors import (
     InvalidParameter,
     OptedOut,
@@ -36,9 +38,6 @@ from rmq.errors import (
     Words,
     brief,
 )
-from rmq.queues.limits import ms, whole
-from rmq.queues.registry import LOOKS
-from rmq.topics.paging import PageOf, cut
 from rmq.topics.registry import TopicRegistry
 from rmq.topics.sms import commands
 from rmq.topics.sms.attributes import TYPE

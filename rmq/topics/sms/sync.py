@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rmq.core.executor import SyncExecutor
+from rmq.core.paging import PageOf
 from rmq.topics.message import Notification
-from rmq.topics.paging import PageOf
 from rmq.topics.registry import TopicRegistry
 from rmq.topics.sms import opting, origination, sandbox, sending, settings
 from rmq.topics.sms.attributes import SmsAttributes

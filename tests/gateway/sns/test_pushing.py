@@ -12,11 +12,11 @@ import boto3
 import pytest
 
 import rmq.testing
+from rmq.core.limits import Limits
 from rmq.gateway.http import Request, Response
 from rmq.gateway.server import Serving
 from rmq.gateway.sns.peek import SMS, TOKENS
 from rmq.gateway.sns.report import PATH as REPORT
-from rmq.queues.limits import Limits
 from rmq.security.signature import verify
 from rmq.settings import Settings
 from tests.colours import in_thread, until

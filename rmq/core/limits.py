@@ -5,7 +5,7 @@ Source: Amazon SQS quotas (Developer Guide) and the SQS API Reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -160,6 +160,20 @@ def listed(value: Iterable[T], field: str, of: str) -> list[T]:
 def ms(value: timedelta) -> int:
     """A duration in whole milliseconds."""
     return value // _MS
+
+
+def checked_tags(tags: Mapping[str, str], limits: Limits) -> dict[str, str]:
+    """Valid tags: keys of 1 to 128 characters, values of 0 to 256. Raises InvalidParameter."""
+    if not isinstance(tags, Mapping):
+        raise InvalidParameter("tags", Words(type(tags).__name__), "a mapping from name to value")
+    if limits.max_tags is not None and len(tags) > limits.max_tags:
+        raise InvalidParameter(
+            "tags", Words(f"{len(tags)} tags"), f"at most {limits.max_tags} of them"
+        )
+    return {
+        text(key, "tag key", 1, 128): text(value, f"tags[{key!r}]", 0, 256)
+        for key, value in tags.items()
+    }
 
 
 _MS = timedelta(milliseconds=1)
