@@ -24,7 +24,7 @@ from rmq.errors import RmqError
 
 THREADS = 64
 """How many sync calls may be under way at once; the widest test has 40 that wait."""
-PATIENCE = 10.0
+PATIENCE = 20.0
 """Seconds that a test waits for an event before it fails."""
 
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="colour")

@@ -447,7 +447,8 @@ async def test_it_answers_everybody_before_it_ends(
 ):
     """Long polls at once, with nothing; what is under way when it is done. Redis is slow here: a
     send waits for it, which only ends when the polls have been answered."""
-    serve = command("--workers", workers, redis=server.url)
+    # No dispatcher: it would be among those that are blocked, now and then.
+    serve = command("--workers", workers, "--no-dispatch", redis=server.url)
     serve.start()
     sends, polls = [], []
     with closing(server.client()) as admin, closing(serve.sqs()) as sqs:
@@ -457,7 +458,7 @@ async def test_it_answers_everybody_before_it_ends(
         for name in range(4):  # each of a queue of its own, and so asleep in a pop of its own
             empty = sqs.create_queue(QueueName=f"empty-{name}")["QueueUrl"]
             polls.append(pool.submit(sqs.receive_message, QueueUrl=empty, WaitTimeSeconds=20))
-        await until(lambda: admin.info("clients")["blocked_clients"] == before + len(polls))
+        await until(lambda: admin.info("clients")["blocked_clients"] >= before + len(polls))
         admin.client_pause(60_000, all=False)
         try:
             sends.append(pool.submit(sqs.send_message, QueueUrl=url, MessageBody="hello"))
