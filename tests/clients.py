@@ -143,7 +143,7 @@ def _install_by_pip(folder: Path, pins: tuple[str, ...]) -> None:
     _install(sys.executable, "-m", "venv", "--without-pip", folder)
     # With our own pip: to give the folder one would take longer than what it is for.
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
-    _install(*pip, "--python", folder / "bin/python", "install", *pins)
+    _install(*pip, "--python", folder / "bin/python", "install", "--no-compile", *pins)
 
 
 def _install_by_pip_and_us(folder: Path, pins: tuple[str, ...]) -> None:
