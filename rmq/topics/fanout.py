@@ -111,6 +111,9 @@ def fan_out(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Deliv
 
 def _steps(pairs: Sequence[_Pair]) -> Iterator[list[_Pair]]:
     """What goes out in one write: memory holds a copy of every message for every queue in it."""
+    if len(pairs) == 1:
+        yield list(pairs)
+        return
     sizes: dict[int, int] = {}
     step: list[_Pair] = []
     total = 0
@@ -181,7 +184,9 @@ def counts_of(registry: TopicRegistry, deliveries: Sequence[Delivery]) -> dict[s
             continue
         id, failed = one.subscription.id, len(one.undelivered)
         given = 0 if one.subscription.is_pushed else len(one.items) - failed
-        again = min(sum(item.replay > 0 for item in one.items), given)
+        # Only FIFO topics replay, and only their lines have an incarnation.
+        is_fifo = one.line.incarnation != ""
+        again = min(sum(item.replay > 0 for item in one.items), given) if is_fifo else 0
         # What is delivered together was published together, or nearly so.
         took = max(now_ms - one.items[0].seq // 1000, 0) * (given - again)
         found = {"failed": failed, "delivered": given - again, "replayed": again, "ms": took}
@@ -301,13 +306,19 @@ class _Plain:
     """Messages that are nothing but a body, ready for any standard queue."""
 
     def __init__(self, items: Sequence[Item]) -> None:
-        self.raw = [item.packed for item in items]
-        """As they lie in the outbox."""
         self._items = items
         self._first = items[0].seq
         # Those of one publish follow each other, unless some of them were filtered out.
         self._is_whole = items[-1].seq - self._first == len(items) - 1
+        self._raw: list[bytes] = []
         self._starts: list[bytes] = []
+
+    @property
+    def raw(self) -> list[bytes]:
+        """As they lie in the outbox."""
+        if not self._raw:
+            self._raw = [item.packed for item in self._items]
+        return self._raw
 
     def enveloped(
         self, registry: TopicRegistry, info: TopicInfo, subscription_arn: str
@@ -454,9 +465,13 @@ def for_queue(
 def _sign(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Delivery]) -> Plan[None]:
     """Sign what goes to queues in an envelope, where the publisher wanted it."""
     wanted: dict[int, tuple[Rendered, int]] = {}
+    looked: set[int] = set()
     for one in deliveries:
         if one.subscription.is_pushed or one.subscription.attributes.raw_message_delivery:
             continue
+        if id(one.items) in looked:
+            continue
+        looked.add(id(one.items))
         for item in one.items:
             if item.header.signed and id(item) not in wanted:
                 made = rendered(registry, info, item)
