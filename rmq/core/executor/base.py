@@ -44,7 +44,7 @@ class Executor:
         self._checked = link.memory
         self._idle: list[Any] = []
         self._begun: list[tuple[Any, Call[Any]]] = []
-        """Connections on which something was sent whose answer nobody has read yet; threads only."""
+        """Connections on which an answer is still to come that nobody waits for; threads only."""
         _executors.add(self)
 
     def _command(self, call: Call[Any]) -> list[Any]:
