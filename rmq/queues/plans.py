@@ -16,7 +16,7 @@ from rmq.core.clock import Stopwatch
 from rmq.core.codec import PLAIN_ENVELOPE
 from rmq.core.events import Deleted, Expired, Received
 from rmq.core.events import Sent as SentEvent
-from rmq.core.limits import MAX_SCRIPT_MESSAGES, SCRIPT_MESSAGES, duration, ms, whole
+from rmq.core.limits import GROUP_COST, MAX_SCRIPT_MESSAGES, SCRIPT_MESSAGES, duration, ms, whole
 from rmq.core.script import LOOKS, Block, Call, Plan
 from rmq.errors import (
     CallerError,
@@ -99,9 +99,9 @@ def _send_some(
         info = yield from known(registry, name)
         places: list[int] = []
         batch: list[Prepared] = []
-        size, end, packed_at = 0, start, 2 if info.is_fifo else 0
+        size, cost, end, packed_at = 0, 0, start, 2 if info.is_fifo else 0
         plain_size, delay_ms, most = info.plain_size, info.delay_ms, SCRIPT_MESSAGES[info.is_fifo]
-        while end < len(messages) and len(batch) < most:
+        while end < len(messages) and cost < most:
             message = messages[end]
             if type(message) is bytes and 0 < len(message) <= plain_size:
                 # Nothing but a body: most messages, and the whole of the check.
@@ -119,6 +119,8 @@ def _send_some(
             places.append(end)
             batch.append(one)
             end += 1
+            # Where there is a group behind it, its delay is text.
+            cost += GROUP_COST if packed_at == 0 and type(one[1]) is str else 1
         try:
             sent = (yield from _send_batch(registry, info, batch)) if batch else []
         except StaleConfig:
