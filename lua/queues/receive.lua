@@ -39,7 +39,7 @@ local first, wake, outbox, order = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local groups, loads = KEYS[9], KEYS[10]
 -- Where there are groups, each message costs more: so many at most are brought back to their groups
 -- when they became visible by themselves, and so many are taken, in one script.
-local JOINING, TURNS = 25, 25
+local JOINING, TURNS = 16, 16
 local want, visibility_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local in_flight_limit, wait_ms = tonumber(ARGV[5]), tonumber(ARGV[9])
 local s = call('HMGET', state, 'version', 'seq', 'cursor', 'received', 'waiting', 'sweep',

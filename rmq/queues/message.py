@@ -236,6 +236,11 @@ class StoredMessage:
         return sequence_number(self._seq) if self._info.is_fifo else None
 
     @property
+    def is_grouped(self) -> bool:
+        """Whether it lies in a group of its queue; without opening its envelope."""
+        return bool(self._group)
+
+    @property
     def message_group_id(self) -> str | None:
         return self._group.decode() if self._group else self._head.group_id
 

@@ -284,10 +284,18 @@ def _receipt(info: QueueInfo, handle: Handle) -> Receipt:
     return read_receipt(info, handle)
 
 
+def _step(name: str, handle: Handle) -> int:
+    """How many received messages one script call is about: fewer where they have groups, which the
+    first of them tells of all."""
+    is_fifo = name.endswith(".fifo")
+    is_fair = not is_fifo and isinstance(handle, ReceivedMessage) and handle.is_grouped
+    return SCRIPT_MESSAGES[is_fifo] // (GROUP_COST if is_fair else 1)
+
+
 def delete(registry: Registry, name: str, handles: Sequence[Handle]) -> Plan[list[bool | RmqError]]:
     """Remove received messages. True where this did it, False where there was nothing to remove."""
     results: list[bool | RmqError] = []
-    size = SCRIPT_MESSAGES[name.endswith(".fifo")]
+    size = _step(name, handles[0]) if handles else 1
     for start in range(0, len(handles), size):
         part = handles[start : start + size]
         try:
@@ -330,7 +338,7 @@ def change_visibility(
             places.append(place)
         except InvalidParameter as error:
             results[place] = error
-    size = SCRIPT_MESSAGES[name.endswith(".fifo")] // 2
+    size = max(_step(name, changes[places[0]][0]) // 2, 1) if places else 1
     for start in range(0, len(places), size):
         part = places[start : start + size]
 
