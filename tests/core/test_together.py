@@ -1,5 +1,5 @@
-"""The executor for who makes many calls at a time: each call has its own answer, and few are written
-by themselves."""
+"""The executor for who makes many calls at a time: each call has its own answer, and few are
+written by themselves."""
 
 from __future__ import annotations
 
