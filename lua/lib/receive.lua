@@ -3,8 +3,9 @@
 -- Reply: now_ms, sleep_ms (-1: until something is sent), flags, how many were moved to the outbox,
 --        then per message
 --        seq, receive_count, first_received_ms (0: now), packed; then, with the flag GROUPED,
---        group; on FIFO queues group, received_ms (0: now)
-local SWEEP, MOVED, MORE, OVER_LIMIT, GROUPED = 1, 2, 4, 8, 16
+--        group; on FIFO queues group, received_ms (0: now); with the flag FRESH, when all of them are
+--        received for the first time, seq and packed alone
+local SWEEP, MOVED, MORE, OVER_LIMIT, GROUPED, FRESH = 1, 2, 4, 8, 16, 32
 
 -- The earliest moment at which something becomes visible by itself is waited for by one consumer,
 -- the others sleep a little longer, so that a due lease does not wake a thousand. The holder of that

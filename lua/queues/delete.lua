@@ -27,16 +27,13 @@ local s = call('HMGET', state, 'version', 'deleted', 'accepted', 'fair_from')
 local refusal = refuse(s[1], ARGV[1])
 if refusal then return refusal end
 
-local seqs, counts, reply, ours, seen = {}, {}, {}, {}, {}
+local seqs, reply, ours, seen = {}, {}, {}, {}
 local index = s[4] and fair_index(order, groups, loads)
-for i = 2, #ARGV, 2 do
-  seqs[#seqs + 1] = ARGV[i]
-  counts[#counts + 1] = tonumber(ARGV[i + 1])
-end
+for i = 1, (#ARGV - 1) / 2 do seqs[i] = ARGV[2 * i] end
 local scores = call('ZMSCORE', inflight, unpack(seqs))
 for i = 1, #seqs do
   local lease = scores[i]
-  if lease and lease_count(lease) == counts[i] and not seen[seqs[i]] then
+  if lease and lease_count(lease) == tonumber(ARGV[2 * i + 1]) and not seen[seqs[i]] then
     ours[#ours + 1] = seqs[i]
     seen[seqs[i]] = true
     if index then
@@ -52,7 +49,8 @@ if #ours == 0 then return reply end
 if index then index.flush() end
 call('ZREM', inflight, unpack(ours))
 call('XDEL', log, unpack(ours))
-call('HDEL', first, unpack(ours))
+-- Mostly nothing is in it, and to ask costs less than a hundred names.
+if call('EXISTS', first) == 1 then call('HDEL', first, unpack(ours)) end
 if s[3] then call('ZREM', moved, unpack(ours)) end
 call('HSET', state, 'deleted', int(tonumber(s[2]) + #ours))
 return reply

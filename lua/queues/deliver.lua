@@ -20,7 +20,8 @@
 -- ARGV[4] line         of a FIFO topic's messages to this queue
 -- ARGV[5] delay_ms     the queue's
 -- ARGV[6] first        seq of the first message; when that is above the last one taken, all are new
--- ARGV[7..]        packed, the topic's seq (a message's group behind it: '1700000000000000 eu'), ..
+-- ARGV[7] width        2; 1 where the seqs follow each other and are left out, without any group
+-- ARGV[8..]        packed, the topic's seq (a message's group behind it: '1700000000000000 eu'), ..
 -- ARGV[#] now_ms   '' in production; the clock of a test
 --
 -- Reply   how many were new
@@ -45,11 +46,17 @@ local seq, bytes, due = first - 1, 0, {}
 local moment = int(math.floor(now / 1000) + delay_ms)
 local index, fair_from = s[6] and fair_index(order, groups, loads), nil
 if index and index.over(state, log, s[2]) then index = nil end
-for i = 7, #ARGV - 2, 2 do
-  local theirs, group = ARGV[i + 1], ''
-  local space = string.find(theirs, ' ', 1, true)
-  if space then theirs, group = string.sub(theirs, 1, space - 1), string.sub(theirs, space + 1) end
-  if all_new or tonumber(theirs) > last then
+local width, theirs = tonumber(ARGV[7]), tonumber(ARGV[6]) - 1
+for i = 8, #ARGV - width, width do
+  local group = ''
+  if width == 1 then theirs = theirs + 1
+  else
+    local digits = ARGV[i + 1]
+    local space = string.find(digits, ' ', 1, true)
+    if space then digits, group = string.sub(digits, 1, space - 1), string.sub(digits, space + 1) end
+    theirs = tonumber(digits)
+  end
+  if all_new or theirs > last then
     seq = seq + 1
     local id = int(seq)
     if group == '' then call('XADD', log, id, 'm', ARGV[i])
@@ -66,7 +73,7 @@ for i = 7, #ARGV - 2, 2 do
 end
 local taken = seq - first + 1
 if taken == 0 then return 0 end
-last = tonumber(string.match(ARGV[#ARGV - 1], '^%d+'))
+last = theirs
 if index then index.flush() end
 if fair_from then call('HSET', state, 'fair_from', fair_from) end
 if #due > 0 then

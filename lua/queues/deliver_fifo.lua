@@ -34,28 +34,40 @@ if refusal then return refusal end
 
 local last = taken_from(relayed, ARGV[2], ARGV[3], ARGV[4])
 local now, delay_ms = now_us(ARGV[#ARGV]), tonumber(ARGV[6])
-local oldest, looked = now - tonumber(ARGV[5]) * 1000, 0
+local oldest = now - tonumber(ARGV[5]) * 1000
 local seq, taken, bytes = math.max(now, tonumber(s[2]) + 1) - 1, 0, 0
 local moment = int(math.floor(now / 1000) + delay_ms)
+local places, keys_ = {}, {}
 for i = 7, #ARGV - 4, 4 do
   if tonumber(ARGV[i]) > last then
-    last, looked = tonumber(ARGV[i]), looked + 1
-    local key, group, packed = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-    local first = call('ZSCORE', dedup, key)
-    if not first or tonumber(first) <= oldest then
-      seq, taken, bytes = seq + 1, taken + 1, bytes + #packed
-      local id = int(seq)
-      call('XADD', log, id, 'm', packed, 'g', group)
-      call('ZADD', dedup, id, key)
-      call('ZADD', order, '0', member(group, seq))
-      call('ZADD', groups, 'NX', moment, group)
-      if delay_ms > 0 then call('ZADD', delayed, id, id) end
-    end
+    last = tonumber(ARGV[i])
+    places[#places + 1], keys_[#keys_ + 1] = i, ARGV[i + 1]
   end
 end
+local looked = #places
 if looked == 0 then return 0 end
+-- A command for each kind, not for each message.
+local known, here = call('ZMSCORE', dedup, unpack(keys_)), {}
+local remember, members, heads, late = {}, {}, {}, {}
+for n = 1, looked do
+  local i, key = places[n], keys_[n]
+  if not here[key] and not (known[n] and tonumber(known[n]) > oldest) then
+    seq, taken, bytes = seq + 1, taken + 1, bytes + #ARGV[i + 3]
+    local id, group, at = int(seq), ARGV[i + 2], 2 * taken
+    call('XADD', log, id, 'm', ARGV[i + 3], 'g', group)
+    here[key] = true
+    remember[at - 1], remember[at] = id, key
+    members[at - 1], members[at] = '0', member(group, seq)
+    heads[at - 1], heads[at] = moment, group
+    late[at - 1], late[at] = id, id
+  end
+end
 call('HSET', relayed, ARGV[2], ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. int(last))
 if taken > 0 then
+  call('ZADD', dedup, unpack(remember))
+  call('ZADD', order, unpack(members))
+  call('ZADD', groups, 'NX', unpack(heads))
+  if delay_ms > 0 then call('ZADD', delayed, unpack(late)) end
   call('HSET', state, 'seq', int(seq), 'sent', int(tonumber(s[3]) + taken),
     'bytes', int(tonumber(s[4]) + bytes))
   wake_one(wake, s[5], now)

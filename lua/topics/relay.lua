@@ -20,7 +20,7 @@
 --         subscription; then for each of up to 10 different cursors: the cursor, where it moves when
 --         all was given, number of ids, ids .., number of messages, seq, packed, group, ..
 -- Errors  RMQ_TOPIC_DOES_NOT_EXIST
--- Cost    O(subscriptions + 10 * max)
+-- Cost    O(subscriptions + 250 + max)
 --@include lib/base
 
 local state, outbox, cursors, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -65,17 +65,17 @@ if least >= 0 then
   more = #seqs == 200
 end
 
--- 4. Read on.
-local reply, found = { more and 1 or 0, s[5] }, 0
+-- 4. Read on. Mostly all are at one cursor.
+local reply, found, read = { more and 1 or 0, s[5] }, 0, 0
 for i = 1, #at do
-  if found == 10 then break end
+  if found == 10 or read >= 250 then break end
   local cursor = at[i]
   local entries = call('XRANGE', outbox, '(' .. cursor, '+', 'COUNT', most)
   local to = #entries < most and s[2] or string.sub(entries[#entries][1], 1, -3)
   if #entries == 0 then
     for _, id in ipairs(by[cursor]) do call('HSET', cursors, id, to) end
   else
-    reply[1], found = 1, found + 1
+    reply[1], found, read = 1, found + 1, read + #entries
     reply[#reply + 1] = cursor
     reply[#reply + 1] = to
     reply[#reply + 1] = #by[cursor]

@@ -19,6 +19,8 @@ MAX_SCRIPT_MESSAGES = 1000
 SCRIPT_MESSAGES = {False: 100, True: 25}
 """The most that one script call carries on a standard and (True) on a FIFO queue, whose messages
 cost more; what is more goes in several calls. About 1 ms of server time."""
+GROUP_COST = 2
+"""A message with a group on a standard queue (fair queues) costs as much as so many without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

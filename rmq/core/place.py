@@ -9,6 +9,7 @@ lives beside it: `<namespace>.<account>.<region>`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from rmq.errors import InvalidParameter
@@ -61,7 +62,15 @@ def partition(region: str) -> str:
 
 def read_arn(field: str, value: str) -> Arn:
     """Cut an ARN in its parts. Raises InvalidParameter naming *field*."""
-    parts = value.split(":", ARN_PARTS - 1) if isinstance(value, str) else []
+    if not isinstance(value, str):
+        raise InvalidParameter(field, value, f"an ARN of at least {ARN_PARTS} elements")
+    return _read(field, value)
+
+
+@lru_cache(maxsize=4096)
+def _read(field: str, value: str) -> Arn:
+    # Kept: a fan-out reads those of its queues with every publish.
+    parts = value.split(":", ARN_PARTS - 1)
     if len(parts) < ARN_PARTS or parts[0] != "arn":
         raise InvalidParameter(field, value, f"an ARN of at least {ARN_PARTS} elements")
     _, kind, service, region, account, resource = parts

@@ -151,8 +151,8 @@ class Several:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """What a plan need not wait for: it goes on meanwhile. Where there are threads, a call is
-    carried out at once all the same, and a plan by a thread of its own.
+    """What a plan need not wait for: it goes on meanwhile. Where there are threads, a call is sent
+    at once all the same, and a plan carried out by a thread of its own.
 
     Only for what somebody else does later if it fails, or ends with the client.
     """

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from rmq.core.codec import PLAIN, Header, pack
+from rmq.core.executor import TogetherExecutor
 from rmq.core.place import read_arn
 from rmq.core.script import Block, Plan
 from rmq.errors import CallerError, ServerError
@@ -49,6 +50,8 @@ class Desk:
         self.client = client
         self.registry = client._topics
         self.executor = client._executor
+        self.together = TogetherExecutor(client._executor)
+        """For lines, of which many are at work."""
         self.subjects = Subjects(self.registry, self.executor)
         self._lines: dict[Work, Line] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -201,6 +204,10 @@ class Desk:
             counts[work.queue] = delivered + 1, failed, total_ms + latency_ms
         else:
             counts[work.queue] = delivered, failed + 1, total_ms
+
+    async def close(self) -> None:
+        """Give back connections."""
+        await self.together.close()
 
     async def flush(self) -> None:
         """Write down what was counted."""

@@ -197,6 +197,8 @@ class Dispatcher:
         """Give back the senders' connections. The client stays open."""
         for sender in {id(one): one for one in self.senders.values()}.values():
             await sender.close()
+        for desk in self._desks.values():
+            await desk.close()
 
     # --- for desks and lines ---
 

@@ -67,7 +67,7 @@ class Line:
         self._desk = desk
         self._registry = desk.registry
         self._work = claimed.work
-        self._queue = AsyncQueue(claimed.work.queue, desk.registry.inner, desk.executor)
+        self._queue = AsyncQueue(claimed.work.queue, desk.registry.inner, desk.together)
         self._jobs = Jobs(desk.dispatcher, desk.registry)
         self._sending: dict[asyncio.Task[None], _Sending] = {}
         self._more = asyncio.Event()
@@ -99,7 +99,7 @@ class Line:
             finally:
                 await self._end_sending()
             with suppress(ServerError):
-                await self._desk.executor.call(
+                await self._desk.together.call(
                     ready.done(self._registry.push, self.claimed, again_ms)
                 )
             if not self._more.is_set() or self._desk.is_stopping:
@@ -117,7 +117,7 @@ class Line:
 
     async def _drain(self) -> int:
         """Send until nothing is due. When to look again (ms); 0 for never."""
-        desk, empty = self._desk, False
+        desk, empty, is_dry = self._desk, False, False
         slots = desk.dispatcher.slots
         while not desk.is_stopping:
             room = desk.dispatcher.room(self._work) - len(self._sending)
@@ -127,22 +127,26 @@ class Line:
                 continue
             subject = await self._subject()
             if self._work.topic and subject is None:
-                await desk.executor.run(inner.remove(self._registry, self._work.queue))
+                await desk.together.run(inner.remove(self._registry, self._work.queue))
                 return 0
-            # Not before there is room to send it: a lease begins with the receive.
-            taken = await slots.take(room)
-            self._more.clear()
             messages: list[Waiting] = []
             pause_ms = 0
-            try:
-                if taken:
-                    messages, pause_ms = await self._receive(subject, taken)
-            finally:
-                slots.give(taken - len(messages))
-            for message in messages:
-                self._start(self._one(subject, message), message)
-            if messages or self._more.is_set():
-                empty = False
+            # Where the last look took all there was, and that is sent, nothing is left to look for.
+            if not is_dry or self._sending or self._more.is_set():
+                # Not before there is room to send it: a lease begins with the receive.
+                taken = await slots.take(room)
+                self._more.clear()
+                try:
+                    if taken:
+                        messages, pause_ms = await self._receive(subject, taken)
+                finally:
+                    slots.give(taken - len(messages))
+                for message in messages:
+                    self._start(self._one(subject, message), message)
+                is_throttled = subject is not None and subject.policy.max_per_second is not None
+                is_dry = 0 < len(messages) < taken and not is_throttled
+            empty = empty and not messages and not self._more.is_set()
+            if self._more.is_set() or (messages and not is_dry):
                 continue
             if pause_ms:
                 if not self._sending:
@@ -155,13 +159,13 @@ class Line:
                 continue
             if desk.is_stopping:
                 break
-            due_ms = await desk.executor.call(
+            due_ms = await desk.together.call(
                 commands.inner_due(self._registry.inner.keys(self._work.queue), self._work.queue)
             )
             if due_ms == 0 or due_ms > self._now_ms() or empty:
                 # Twice empty, and yet something is said to be there: nothing that we can get now.
                 return due_ms and max(due_ms, self._now_ms() + empty * TROUBLE_MS)
-            empty = True
+            empty, is_dry = True, False
         return self._now_ms()
 
     async def _offer(self) -> None:
@@ -171,7 +175,7 @@ class Line:
         if self.is_offered:
             return
         at_ms = self._now_ms() + OFFER_MS
-        await self._desk.executor.call(ready.done(self._registry.push, self.claimed, at_ms))
+        await self._desk.together.call(ready.done(self._registry.push, self.claimed, at_ms))
         self.claimed, self.is_offered = Claimed(self._work, at_ms), True
 
     async def _subject(self) -> Subject | None:
@@ -185,13 +189,13 @@ class Line:
         rate = subject.policy.max_per_second if subject else None
         keys = self._registry.inner.keys(name)
         if rate is not None:
-            want, wait_ms = await desk.executor.call(commands.throttle(keys, name, rate, want))
+            want, wait_ms = await desk.together.call(commands.throttle(keys, name, rate, want))
             if want == 0:
                 desk.dispatcher.counters.throttled += 1
                 return [], wait_ms
         found: list[Waiting] = []
         try:
-            found = await desk.executor.run(
+            found = await desk.together.run(
                 plans.receive(
                     self._registry.inner, name, Waiting, max_messages=want, wait=timedelta(0)
                 )
@@ -199,7 +203,7 @@ class Line:
         finally:
             if rate is not None and len(found) < want:
                 give_back = commands.throttle(keys, name, rate, len(found) - want)
-                await self._quietly(desk.executor.call(give_back))
+                await self._quietly(desk.together.call(give_back))
         return found, 0
 
     def _start(self, work: Coroutine[Any, Any, None], message: Waiting) -> None:

@@ -35,10 +35,11 @@ one: `1700000000000000 eu`."""
 
 
 def deliver(
-    keys: QueueKeys, info: QueueInfo, line: Line, first: int, parts: Sequence[Any]
+    keys: QueueKeys, info: QueueInfo, line: Line, first: int, parts: Sequence[Any], width: int = 2
 ) -> Call[int]:
     """Take in, on a standard queue. *parts* are those of Arriving, one behind the other, *first* is
-    the first seq. The result is how many were new."""
+    the first seq. Where seqs follow each other without a gap or a group they may be left out:
+    *width* is 1 then. The result is how many were new."""
     return script.load("queues/deliver").call(
         info.name,
         int,
@@ -57,6 +58,7 @@ def deliver(
         line=line.number,
         delay_ms=info.delay_ms,
         first=first,
+        width=width,
         rest=parts,
     )
 

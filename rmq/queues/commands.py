@@ -24,7 +24,7 @@ ATTEMPT_WINDOW = timedelta(minutes=5)
 """How long a receive request attempt id is remembered (Amazon SQS: ReceiveMessage)."""
 SWEEP_STEP = {False: 100, True: 25}
 """Expired messages that one script call removes on a standard and (True) on a FIFO queue."""
-SWEEP, MOVED, MORE, OVER_LIMIT, GROUPED = 1, 2, 4, 8, 16
+SWEEP, MOVED, MORE, OVER_LIMIT, GROUPED, FRESH = 1, 2, 4, 8, 16, 32
 """Flags of a receive's reply; see lua/lib/receive.lua."""
 
 
@@ -119,6 +119,11 @@ def receive(keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[...
             found = [
                 make(info, int(seq), count, int(first) or now_ms, int(at) or now_ms, packed, group)
                 for seq, count, first, packed, group, at in zip(*[parts] * 6, strict=True)
+            ]
+        elif flags & FRESH:
+            found = [
+                make(info, int(seq), 1, now_ms, now_ms, packed, b"")
+                for seq, packed in zip(*[parts] * 2, strict=True)
             ]
         elif flags & GROUPED:
             found = [

@@ -53,16 +53,13 @@ def sequence_number(seq: int) -> str:
     return f"{seq * _SEQUENCE_SCALE:020d}"
 
 
-class Sent:
+class Sent(msgspec.Struct, eq=False):
     """What a send is answered with. Names are worked out when asked for: many senders never ask."""
 
-    __slots__ = ("_info", "_seq", "is_duplicate")
-
-    def __init__(self, info: QueueInfo, seq: int, is_duplicate: bool = False) -> None:
-        self._info = info
-        self._seq = seq
-        self.is_duplicate = is_duplicate
-        """FIFO only: the message was sent before; id and number are the first one's."""
+    _info: QueueInfo
+    _seq: int
+    is_duplicate: bool = False
+    """FIFO only: the message was sent before; id and number are the first one's."""
 
     @property
     def id(self) -> str:
@@ -237,6 +234,11 @@ class StoredMessage:
     def sequence_number(self) -> str | None:
         """FIFO only: 20 digits, growing."""
         return sequence_number(self._seq) if self._info.is_fifo else None
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether it lies in a group of its queue; without opening its envelope."""
+        return bool(self._group)
 
     @property
     def message_group_id(self) -> str | None:

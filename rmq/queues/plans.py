@@ -16,7 +16,7 @@ from rmq.core.clock import Stopwatch
 from rmq.core.codec import PLAIN_ENVELOPE
 from rmq.core.events import Deleted, Expired, Received
 from rmq.core.events import Sent as SentEvent
-from rmq.core.limits import MAX_SCRIPT_MESSAGES, SCRIPT_MESSAGES, duration, ms, whole
+from rmq.core.limits import GROUP_COST, MAX_SCRIPT_MESSAGES, SCRIPT_MESSAGES, duration, ms, whole
 from rmq.core.script import LOOKS, Block, Call, Plan
 from rmq.errors import (
     CallerError,
@@ -99,9 +99,9 @@ def _send_some(
         info = yield from known(registry, name)
         places: list[int] = []
         batch: list[Prepared] = []
-        size, end, packed_at = 0, start, 2 if info.is_fifo else 0
+        size, cost, end, packed_at = 0, 0, start, 2 if info.is_fifo else 0
         plain_size, delay_ms, most = info.plain_size, info.delay_ms, SCRIPT_MESSAGES[info.is_fifo]
-        while end < len(messages) and len(batch) < most:
+        while end < len(messages) and cost < most:
             message = messages[end]
             if type(message) is bytes and 0 < len(message) <= plain_size:
                 # Nothing but a body: most messages, and the whole of the check.
@@ -119,6 +119,8 @@ def _send_some(
             places.append(end)
             batch.append(one)
             end += 1
+            # Where there is a group behind it, its delay is text.
+            cost += GROUP_COST if packed_at == 0 and type(one[1]) is str else 1
         try:
             sent = (yield from _send_batch(registry, info, batch)) if batch else []
         except StaleConfig:
@@ -282,10 +284,18 @@ def _receipt(info: QueueInfo, handle: Handle) -> Receipt:
     return read_receipt(info, handle)
 
 
+def _step(name: str, handle: Handle) -> int:
+    """How many received messages one script call is about: fewer where they have groups, which the
+    first of them tells of all."""
+    is_fifo = name.endswith(".fifo")
+    is_fair = not is_fifo and isinstance(handle, ReceivedMessage) and handle.is_grouped
+    return SCRIPT_MESSAGES[is_fifo] // (GROUP_COST if is_fair else 1)
+
+
 def delete(registry: Registry, name: str, handles: Sequence[Handle]) -> Plan[list[bool | RmqError]]:
     """Remove received messages. True where this did it, False where there was nothing to remove."""
     results: list[bool | RmqError] = []
-    size = SCRIPT_MESSAGES[name.endswith(".fifo")]
+    size = _step(name, handles[0]) if handles else 1
     for start in range(0, len(handles), size):
         part = handles[start : start + size]
         try:
@@ -328,7 +338,7 @@ def change_visibility(
             places.append(place)
         except InvalidParameter as error:
             results[place] = error
-    size = SCRIPT_MESSAGES[name.endswith(".fifo")] // 2
+    size = max(_step(name, changes[places[0]][0]) // 2, 1) if places else 1
     for start in range(0, len(places), size):
         part = places[start : start + size]
 

@@ -270,6 +270,11 @@ def carried(address: Address) -> IPv4Address | None:
     return None
 
 
+def is_literal(host: str) -> bool:
+    """Whether a checked host is an address itself, so that there is nothing to ask."""
+    return _literal(host) is not None
+
+
 # --- helpers -------------------------------------------------------------------------------------
 
 

@@ -1,183 +1,126 @@
-"""Transport: httpx on connections that go to checked addresses and nowhere else.
+"""Transport: HTTP to strangers' URLs, on connections that go to checked addresses and nowhere else.
 
-    AsyncClient ── GuardedTransport ── httpcore's pool ── GuardedBackend.connect_tcp(host)
-                                                            resolve, judge, connect to the address
+    ClientSession ── guard: a host that is an address is judged
+         └── connector ── GuardedResolver: a host that is a name is asked for, and its addresses
+                          are judged; a socket is opened to what it returns
 
-The check sits where the socket is opened, so there is no second look at the name between the two,
-and no other way out. TLS, SNI and the Host header still go by the name. A connection that is kept
-open goes where it was checked to go.
+Names are judged where a connection is opened, so there is no second look at the name between the
+two. TLS, SNI and the Host header still go by the name. A connection that is kept open goes where it
+was checked to go. The guard sees every request, also one that follows a redirect.
 
 This module needs rmq[push]; nothing imports it before something is pushed.
 """
 
 from __future__ import annotations
 
-import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from functools import cache, lru_cache
 
-import httpcore
-import httpx
+import aiohttp
+import certifi
+from aiohttp.abc import AbstractResolver, ResolveResult
 
-from rmq.security.address import NOTHING, AllowList, AsyncResolver, addresses, resolve_async
+from rmq.security.address import (
+    NOTHING,
+    AllowList,
+    AsyncResolver,
+    addresses,
+    checked_host,
+    is_literal,
+    judge,
+    resolve_async,
+)
 
-CONNECTIONS = 100
-"""The most connections of one transport, kept open or not."""
 KEPT_OPEN_S = 5.0
 """Seconds for which an idle connection is kept."""
 TIMEOUT_S = 15.0
 """Amazon SNS's own timeout for HTTP and HTTPS endpoints."""
 
 
-class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Opens connections, each to an address that was checked for it."""
+class GuardedResolver(AbstractResolver):
+    """Finds the addresses of a host, if it may be called."""
 
     def __init__(self, allow: AllowList = NOTHING, resolver: AsyncResolver = resolve_async) -> None:
         self._allow = allow
         self._resolver = resolver
-        self._inner = httpcore.AnyIOBackend()
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first of the host's addresses that answers; *timeout* is for all of it.
-
-        Raises AddressRefused, InvalidParameter, and httpcore's ConnectError and ConnectTimeout.
-        """
-        try:
-            async with asyncio.timeout(timeout):
-                found = await addresses(host, port, self._allow, self._resolver)
-                for index, address in enumerate(found):
-                    # What is left is shared out, so that a dead address leaves time for the next.
-                    left = None if timeout is None else timeout / (len(found) - index)
-                    try:
-                        return await self._inner.connect_tcp(
-                            address, port, left, local_address, socket_options
-                        )
-                    except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                        if index == len(found) - 1:
-                            raise
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout(f"no connection within {timeout} s") from error
-        except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
-        raise AssertionError("no address, and none refused")
-
-    async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        raise httpcore.ConnectError("a push goes to a URL, not to a socket of this machine")
-
-    async def sleep(self, seconds: float) -> None:
-        await self._inner.sleep(seconds)
-
-
-class GuardedTransport(httpx.AsyncBaseTransport):
-    """A transport for httpx whose connections are opened by GuardedBackend.
-
-    httpx's own takes no backend, so this is its few lines again, on httpcore's public names.
-    """
-
-    def __init__(
-        self,
-        allow: AllowList = NOTHING,
-        *,
-        resolver: AsyncResolver = resolve_async,
-        verify: ssl.SSLContext | bool = True,
-        max_connections: int = CONNECTIONS,
-    ) -> None:
-        context = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=max_connections,
-            max_keepalive_connections=max_connections,
-            keepalive_expiry=KEPT_OPEN_S,
-            network_backend=GuardedBackend(allow, resolver),
-        )
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        assert isinstance(request.stream, httpx.AsyncByteStream)
-        with _as_httpx(request):
-            response = await self._pool.handle_async_request(
-                httpcore.Request(
-                    request.method,
-                    httpcore.URL(
-                        scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-                    ),
-                    headers=request.headers.raw,
-                    content=request.stream,
-                    extensions=request.extensions,
-                )
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Raises AddressRefused, InvalidParameter; OSError where the host has no address."""
+        found = await addresses(host, port, self._allow, self._resolver)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=one,
+                port=port,
+                family=socket.AF_INET6 if ":" in one else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
             )
-        return httpx.Response(
-            response.status,
-            headers=response.headers,
-            stream=_Stream(response, request),
-            extensions=response.extensions,
-        )
+            for one in found
+        ]
 
-    async def aclose(self) -> None:
-        await self._pool.aclose()
+    async def close(self) -> None:
+        """Nothing to give back."""
 
 
-def guarded_client(
+class Guard:
+    """What every request goes through: aiohttp asks no resolver about a host that is an address."""
+
+    def __init__(self, allow: AllowList = NOTHING) -> None:
+        self._allow = allow
+        # What is said of an address is always the same; a refusal is not kept.
+        self._pass = lru_cache(maxsize=4096)(self._judge)
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        self._pass(request.url.raw_host or "")
+        return await handler(request)
+
+    def _judge(self, given: str) -> None:
+        host = checked_host(given)
+        if is_literal(host):
+            judge(host, [host], self._allow)
+
+
+def guarded_session(
     allow: AllowList = NOTHING,
     *,
     resolver: AsyncResolver = resolve_async,
-    verify: ssl.SSLContext | bool = True,
-    max_connections: int = CONNECTIONS,
+    verify: ssl.SSLContext | None = None,
     timeout: float = TIMEOUT_S,
-) -> httpx.AsyncClient:
-    """A client for strangers' URLs.
+) -> aiohttp.ClientSession:
+    """A client for strangers' URLs; to be made in the event loop that uses it.
 
-    It follows no redirect, which would be a second URL, and takes no proxy from the environment,
-    which would connect in our place, to addresses that nobody checked.
-    Requests raise AddressRefused and InvalidParameter beside httpx's errors.
+    It takes no proxy from the environment, which would connect in our place, to addresses that
+    nobody checked, and keeps no cookies. *timeout* is for a request as a whole, seconds: to find
+    the address, to connect and to read the answer to its end. *verify* is whom TLS trusts, by
+    default the authorities of certifi.
+
+    Requests raise AddressRefused and InvalidParameter beside aiohttp's errors and TimeoutError.
     """
-    return httpx.AsyncClient(
-        transport=GuardedTransport(
-            allow, resolver=resolver, verify=verify, max_connections=max_connections
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            resolver=GuardedResolver(allow, resolver),
+            # What is kept here was judged for another connection.
+            use_dns_cache=False,
+            ssl=_trusted() if verify is None else verify,
+            keepalive_timeout=KEPT_OPEN_S,
+            # Whoever sends knows how much to send at a time, and to whom.
+            limit=0,
         ),
-        timeout=timeout,
-        follow_redirects=False,
+        middlewares=(Guard(allow),),
+        timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=timeout / 2),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
         trust_env=False,
     )
 
 
-class _Stream(httpx.AsyncByteStream):
-    def __init__(self, response: httpcore.Response, request: httpx.Request) -> None:
-        self._response = response
-        self._request = request
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _as_httpx(self._request):
-            async for part in self._response.aiter_stream():
-                yield part
-
-    async def aclose(self) -> None:
-        with _as_httpx(self._request):
-            await self._response.aclose()
-
-
-@contextmanager
-def _as_httpx(request: httpx.Request) -> Iterator[None]:
-    """httpcore's errors as httpx's of the same name."""
-    try:
-        yield
-    except (
-        httpcore.TimeoutException,
-        httpcore.NetworkError,
-        httpcore.ProtocolError,
-        httpcore.ProxyError,
-        httpcore.UnsupportedProtocol,
-    ) as error:
-        kind = getattr(httpx, type(error).__name__)
-        raise kind(str(error), request=request) from error
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Read once: it takes as long as fifty deliveries."""
+    return ssl.create_default_context(cafile=certifi.where())

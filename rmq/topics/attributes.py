@@ -245,10 +245,14 @@ class TopicInfo:
     """When the archive was switched on."""
     is_fifo: bool = field(init=False)
     arn: str = field(init=False)
+    plain_size: int = field(init=False)
+    """The largest message that may be published with nothing beside it; 0 on a FIFO topic."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "is_fifo", self.name.endswith(".fifo"))
+        is_fifo = self.name.endswith(".fifo")
+        object.__setattr__(self, "is_fifo", is_fifo)
         object.__setattr__(self, "arn", self.place.arn("sns", self.name))
+        object.__setattr__(self, "plain_size", 0 if is_fifo else self.attributes.largest_message)
 
 
 def info_from_text(name: str, place: Place, version: str, config: Mapping[str, str]) -> TopicInfo:

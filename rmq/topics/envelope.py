@@ -12,7 +12,7 @@ functions (Amazon SNS Developer Guide).
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,8 +20,9 @@ from typing import Any
 
 import msgspec
 
-from rmq.core.codec import Header
+from rmq.core.codec import PLAIN_ENVELOPE, Header
 from rmq.errors import BrokenEnvelope
+from rmq.queues.message import message_id
 
 DEFAULT_SUBJECT = "AWS Notification Message"
 """Of e-mail without one."""
@@ -35,6 +36,14 @@ DEEDS = {
     ),
 }
 """By the Type of the message, what it says was chosen, and what its link is for."""
+
+ID_BITS = 48
+"""Of a seq, so much stands at the end of an id, behind its last hyphen."""
+ID_MASK = (1 << ID_BITS) - 1
+
+_START = b'{\n  "Type" : "Notification",\n  "MessageId" : "'
+_PACKED_START = PLAIN_ENVELOPE + _START
+_END = b'"\n}'
 
 _encode = msgspec.json.Encoder().encode
 
@@ -258,7 +267,7 @@ class Rendered:
     def _render(self) -> tuple[bytes, bytes]:
         """What comes before and after a subscription's ARN. Written by hand, not by way of a dict:
         it is made for every message that goes to a queue."""
-        parts = [b'{\n  "Type" : "Notification",\n  "MessageId" : "', self.id.encode()]
+        parts = [_START, self.id.encode()]
         if self.sequence_number is not None:
             parts += (b'",\n  "SequenceNumber" : "', self.sequence_number.encode())
         parts += (b'",\n  "TopicArn" : "', self.topic_arn.encode())
@@ -272,7 +281,7 @@ class Rendered:
             for name, value in _signature_fields(self.signature).items():
                 parts += (b'",\n  "', name.encode(), b'" : ', _encode(value)[:-1])
         parts += (b'",\n  "UnsubscribeURL" : ', _unsubscribe_start(self._endpoint_url))
-        after = b'"\n}'
+        after = _END
         if self.header.attributes:
             ones = b",\n".join(
                 b"    %b : %b" % (_encode(name), _encode(one))
@@ -281,6 +290,44 @@ class Rendered:
             after = b'",\n  "MessageAttributes" : {\n%b\n  }\n}' % ones
         self._rendered = b"".join(parts), after
         return self._rendered
+
+
+def packed_starts(
+    topic_arn: str, incarnation: bytes, endpoint_url: str, messages: Iterable[tuple[int, bytes]]
+) -> list[bytes]:
+    """Messages that are nothing but a text, each beside its seq: their envelopes as a queue holds
+    them, up to the subscription's ARN; `plain_end` is the rest.
+
+    Rendered makes the same of one by itself. Here what they share is written once.
+    """
+    between, last = _frame(topic_arn, endpoint_url)
+    found: list[bytes] = []
+    block, until = -1, -1
+    for seq, body in messages:
+        if seq >= until:
+            at_ms = seq // 1000
+            until = at_ms * 1000 + 1000
+            after = b',\n  "Timestamp" : "%b%b' % (timestamp(at_ms).encode(), last)
+        if seq >> ID_BITS != block:
+            block = seq >> ID_BITS
+            before = _PACKED_START + message_id(incarnation, seq)[: -ID_BITS // 4].encode()
+        text = _encode(body.decode())
+        found.append(b"%b%012x%b%b%b" % (before, seq & ID_MASK, between, text, after))
+    return found
+
+
+def plain_end(subscription_arn: str) -> bytes:
+    """How the envelope of a message ends that is nothing but a text."""
+    return subscription_arn.encode() + _END
+
+
+@lru_cache(maxsize=256)
+def _frame(topic_arn: str, endpoint_url: str) -> tuple[bytes, bytes]:
+    """What stands between id and text, and between time and subscription."""
+    return (
+        b'",\n  "TopicArn" : "%b",\n  "Message" : ' % topic_arn.encode(),
+        b'",\n  "UnsubscribeURL" : %b' % _unsubscribe_start(endpoint_url),
+    )
 
 
 @lru_cache(maxsize=64)

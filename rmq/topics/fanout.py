@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rmq.core.codec import PLAIN, PLAIN_ENVELOPE, Header, MessageAttribute, attributes_size, pack
+from rmq.core.keys import QueueKeys
 from rmq.core.place import Arn, read_arn
 from rmq.core.script import LOOKS, Call, Plan, Several
 from rmq.errors import (
@@ -33,7 +34,7 @@ from rmq.security.policy import Request, Verdict, decide, parse
 from rmq.security.principal import Principal
 from rmq.topics import ready, signing
 from rmq.topics.attributes import TopicInfo
-from rmq.topics.envelope import Rendered
+from rmq.topics.envelope import Rendered, packed_starts, plain_end
 from rmq.topics.outgoing import RESERVED, Item
 from rmq.topics.ready import Work
 from rmq.topics.registry import TopicRegistry
@@ -110,6 +111,9 @@ def fan_out(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Deliv
 
 def _steps(pairs: Sequence[_Pair]) -> Iterator[list[_Pair]]:
     """What goes out in one write: memory holds a copy of every message for every queue in it."""
+    if len(pairs) == 1:
+        yield list(pairs)
+        return
     sizes: dict[int, int] = {}
     step: list[_Pair] = []
     total = 0
@@ -180,7 +184,9 @@ def counts_of(registry: TopicRegistry, deliveries: Sequence[Delivery]) -> dict[s
             continue
         id, failed = one.subscription.id, len(one.undelivered)
         given = 0 if one.subscription.is_pushed else len(one.items) - failed
-        again = min(sum(item.replay > 0 for item in one.items), given)
+        # Only FIFO topics replay, and only their lines have an incarnation.
+        is_fifo = one.line.incarnation != ""
+        again = min(sum(item.replay > 0 for item in one.items), given) if is_fifo else 0
         # What is delivered together was published together, or nearly so.
         took = max(now_ms - one.items[0].seq // 1000, 0) * (given - again)
         found = {"failed": failed, "delivered": given - again, "replayed": again, "ms": took}
@@ -240,12 +246,14 @@ def _call(
     if why:
         _refuse(one, why)
         return None
-    if not queue.is_fifo and one.subscription.attributes.raw_message_delivery:
-        # As they lie in the outbox: nothing to be made for each queue.
-        shared = cache.plain(one.items)
-        if shared is not None and shared.largest <= queue.attributes.maximum_message_size:
-            return arriving.deliver(keys, queue, one.line, first, shared.parts)
-    if not queue.is_fifo and not one.subscription.attributes.raw_message_delivery:
+    raw = one.subscription.attributes.raw_message_delivery
+    plain = None if queue.is_fifo else cache.plain(one.items)
+    if plain is not None:
+        made = plain.raw if raw else plain.enveloped(registry, info, one.subscription.arn)
+        largest = max(map(len, made)) - len(PLAIN_ENVELOPE)
+        if largest <= queue.attributes.maximum_message_size:
+            return plain.deliver(keys, queue, one.line, made)
+    if not queue.is_fifo and not raw:
         parts = _enveloped(registry, info, one, queue)
         return arriving.deliver(keys, queue, one.line, first, parts) if parts else None
     packed: dict[Item, bytes] = {}
@@ -294,12 +302,48 @@ def _flat(items: Iterable[Item], packed: Callable[[Item], bytes]) -> list[Any]:
     return parts
 
 
-@dataclass(frozen=True, slots=True)
 class _Plain:
-    """Messages that are nothing but a body, ready for any queue that takes them raw."""
+    """Messages that are nothing but a body, ready for any standard queue."""
 
-    parts: list[Any]
-    largest: int
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._items = items
+        self._first = items[0].seq
+        # Those of one publish follow each other, unless some of them were filtered out.
+        self._is_whole = items[-1].seq - self._first == len(items) - 1
+        self._raw: list[bytes] = []
+        self._starts: list[bytes] = []
+
+    @property
+    def raw(self) -> list[bytes]:
+        """As they lie in the outbox."""
+        if not self._raw:
+            self._raw = [item.packed for item in self._items]
+        return self._raw
+
+    def enveloped(
+        self, registry: TopicRegistry, info: TopicInfo, subscription_arn: str
+    ) -> list[bytes]:
+        """In their envelopes, of which all but the end is made once for all queues."""
+        if not self._starts:
+            self._starts = packed_starts(
+                info.arn,
+                info.incarnation,
+                registry.endpoint_url,
+                [(item.seq, item.body) for item in self._items],
+            )
+        end = plain_end(subscription_arn)
+        return [start + end for start in self._starts]
+
+    def deliver(
+        self, keys: QueueKeys, queue: QueueInfo, line: Line, packed: Sequence[bytes]
+    ) -> Call[int]:
+        """The call that delivers them, raw or in their envelopes."""
+        if self._is_whole:
+            return arriving.deliver(keys, queue, line, self._first, packed, width=1)
+        parts: list[Any] = []
+        for one, item in zip(packed, self._items, strict=True):
+            parts += (one, item.seq)
+        return arriving.deliver(keys, queue, line, self._first, parts)
 
 
 class _Cache:
@@ -315,13 +359,7 @@ class _Cache:
         place = id(items)
         if place not in self._found:
             is_plain = all(item.header is PLAIN for item in items)
-            self._found[place] = (
-                _Plain(
-                    _flat(items, lambda item: item.packed), max(len(item.body) for item in items)
-                )
-                if is_plain
-                else None
-            )
+            self._found[place] = _Plain(items) if is_plain else None
         return self._found[place]
 
 
@@ -427,9 +465,13 @@ def for_queue(
 def _sign(registry: TopicRegistry, info: TopicInfo, deliveries: Sequence[Delivery]) -> Plan[None]:
     """Sign what goes to queues in an envelope, where the publisher wanted it."""
     wanted: dict[int, tuple[Rendered, int]] = {}
+    looked: set[int] = set()
     for one in deliveries:
         if one.subscription.is_pushed or one.subscription.attributes.raw_message_delivery:
             continue
+        if id(one.items) in looked:
+            continue
+        looked.add(id(one.items))
         for item in one.items:
             if item.header.signed and id(item) not in wanted:
                 made = rendered(registry, info, item)

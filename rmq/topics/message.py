@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
+
 from rmq.core.codec import MessageAttribute
 from rmq.queues.message import message_id, sequence_number
 from rmq.topics.attributes import TopicInfo
@@ -36,20 +38,15 @@ class Notification:
     """FIFO only. 1 to 128 characters."""
 
 
-class Published:
+class Published(msgspec.Struct, eq=False):
     """What a publisher is answered with. Names are worked out when asked for."""
 
-    __slots__ = ("_info", "_seq", "is_duplicate", "matched")
-
-    def __init__(
-        self, info: TopicInfo, seq: int, matched: int = 0, is_duplicate: bool = False
-    ) -> None:
-        self._info = info
-        self._seq = seq
-        self.matched = matched
-        """How many subscriptions it is for."""
-        self.is_duplicate = is_duplicate
-        """FIFO only: it was published before; id and number are the first one's."""
+    _info: TopicInfo
+    _seq: int
+    matched: int = 0
+    """How many subscriptions it is for."""
+    is_duplicate: bool = False
+    """FIFO only: it was published before; id and number are the first one's."""
 
     @property
     def id(self) -> str:

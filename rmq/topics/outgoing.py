@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -32,9 +32,12 @@ _decode_batch = msgspec.msgpack.Decoder(list[bytes]).decode
 _NO_COUNT = {"max_message_attributes": None}
 
 
-@dataclass(slots=True, eq=False)
-class Item:
-    """A message that is checked and packed; with its seq, once it is published."""
+class Item(msgspec.Struct, eq=False):
+    """A message that is checked and packed; with its seq, once it is published.
+
+    A Struct because it is made several times as fast as a dataclass, and one is made of each
+    message.
+    """
 
     body: bytes
     header: Header
@@ -97,8 +100,7 @@ def prepare(
         notification, body = given, _body(given.message)
     else:
         body = _body(given)
-        if not (signed or info.is_fifo) and len(body) <= info.attributes.largest_message:
-            # Nothing but a message: most are, and this is the whole of the check.
+        if not signed and len(body) <= info.plain_size:
             return Item(body, PLAIN, PLAIN_ENVELOPE + body)
         notification = Notification(given)
     group, given_id = notification.message_group_id, notification.deduplication_id

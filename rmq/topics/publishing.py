@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from rmq.core.limits import SCRIPT_MESSAGES, ms, seconds
+from rmq.core.codec import PLAIN, PLAIN_ENVELOPE
+from rmq.core.limits import GROUP_COST, SCRIPT_MESSAGES, ms, seconds
 from rmq.core.script import LOOKS, Aside, Plan
 from rmq.errors import (
     BrokenEnvelope,
@@ -30,6 +31,8 @@ from rmq.topics.outgoing import Item, pack_batch, prepare, unpack_batch
 from rmq.topics.registry import TopicRegistry, audience, known, up_to_date
 from rmq.topics.subscription import Subscription
 
+MESSAGES = SCRIPT_MESSAGES[False]
+"""Messages in one script call that publishes; on a FIFO topic a message costs no more."""
 BATCH_BYTES = 1 << 20
 """Bytes in one script call that publishes. One message alone may be larger."""
 LEFT_MS = 5_000
@@ -142,23 +145,30 @@ def _cut(
 ) -> tuple[_Matched, int]:
     """Check and match what one call may carry; what is refused has its error in *results*."""
     signed = info.attributes.signature_version or int(registry.signs_queues)
-    batch, end, size, most = _Matched(listeners.number), start, 0, SCRIPT_MESSAGES[info.is_fifo]
+    batch, end, size, cost = _Matched(listeners.number), start, 0, 0
     batch.everyone = listeners.everyone
-    while end < len(messages) and len(batch.items) < most:
-        try:
-            item = prepare(info, registry.limits, messages[end], signed)
-        except CallerError as error:
-            results[end] = error
-            end += 1
-            continue
+    items, plain_size, has_filters = batch.items, info.plain_size, listeners.has_filters
+    while end < len(messages) and cost < MESSAGES:
+        given = messages[end]
+        if type(given) is bytes and not signed and 0 < len(given) <= plain_size and given.isascii():
+            # Nothing but a message: most are, and this is the whole of the check.
+            item = Item(given, PLAIN, PLAIN_ENVELOPE + given)
+        else:
+            try:
+                item = prepare(info, registry.limits, given, signed)
+            except CallerError as error:
+                results[end] = error
+                end += 1
+                continue
         size += len(item.packed)
-        if batch.items and size > BATCH_BYTES:
+        if items and size > BATCH_BYTES:
             break
-        if listeners.has_filters:
+        if has_filters:
             batch.match(listeners, item)
-        batch.items.append(item)
+        items.append(item)
         batch.places.append(end)
         end += 1
+        cost += GROUP_COST if item.group and not info.is_fifo else 1
     return batch, end
 
 
@@ -188,9 +198,10 @@ def _publish_standard(
         registry.give_lane(name, lane)
         raise
     lane.seen = first
-    for number, place in enumerate(batch.places):
-        batch.items[number].seq = first + number
-        results[place] = Published(info, first + number, batch.count(number))
+    counts = batch.counts or itertools.repeat(len(batch.everyone))
+    for seq, item, place, count in zip(itertools.count(first), batch.items, batch.places, counts):
+        item.seq = seq
+        results[place] = Published(info, seq, count)
     # It is published, whatever becomes of the rest: a sweep finishes it.
     with suppress(RmqError):
         batches = {first: (len(batch.items), deliveries)} if deliveries else {}

@@ -301,7 +301,7 @@ def test_a_certificate_that_cannot_be_read_is_refused(key, certificate):
 
 WITHOUT = """
 import sys
-sys.modules["cryptography"] = sys.modules["httpx"] = sys.modules["httpcore"] = None
+sys.modules["cryptography"] = sys.modules["httpx"] = sys.modules["aiohttp"] = None
 import rmq, rmq.security.address, rmq.security.topic_policy
 from rmq.security.signature import SigningKey
 try:

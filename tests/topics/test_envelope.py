@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from rmq.core.codec import Header
+from rmq.core.codec import Header, pack
 from rmq.errors import BrokenEnvelope
+from rmq.queues.message import message_id
 from rmq.security.signature import SigningKey, verify
 from rmq.topics.envelope import (
     Confirmation,
@@ -14,6 +15,8 @@ from rmq.topics.envelope import (
     Signature,
     for_protocol,
     headers,
+    packed_starts,
+    plain_end,
     timestamp,
 )
 
@@ -205,6 +208,27 @@ def test_the_words_of_a_confirmation_are_those_of_sns():
         f"You have chosen to deactivate subscription {ARN}.\nTo cancel this operation and restore "
         "the subscription, visit the SubscribeURL included in this message."
     )
+
+
+TEXTS = (
+    *("a", 'quo"ted \\ "," back\\', "tab\tnew\nline\r\x00\x1f\x7f", "% %b %012x", "Größe 日本 🎉"),
+    *("\u2028\u2029</script>", "x" * 5_000),
+)
+
+
+@pytest.mark.parametrize("first", [AT * 1000, AT * 1000 + 997, (7 << 48) - 3])
+def test_a_batch_of_plain_messages_is_rendered_as_each_by_itself(first):
+    """Also where a millisecond ends in it, and where the numbers that an id ends with do."""
+    incarnation = bytes(range(0x80, 0x88))
+    messages = [(first + place, text.encode()) for place, text in enumerate(TEXTS)]
+
+    starts = packed_starts(TOPIC, incarnation, ROOT, messages)
+
+    for (seq, body), start in zip(messages, starts, strict=True):
+        alone = Rendered(
+            TOPIC, message_id(incarnation, seq), seq // 1000, body, Header(), "sqs", ROOT
+        )
+        assert start + plain_end(ARN) == pack(alone.envelope(ARN))
 
 
 def test_headers_name_the_message_the_topic_and_the_subscription():

@@ -263,6 +263,11 @@ async def test_scripts_that_the_server_forgot_are_sent_again(connect, raw):
     for i in range(3):
         raw.script_flush()
         await topic.publish(f"{i}")
+
+    async def is_settled():
+        return (await topic.stats()).outbox == 0
+
+    await until(is_settled)  # which nobody waits for
     for name in "ab":
         assert await texts(client.queue(name)) == ["0", "1", "2"]
 

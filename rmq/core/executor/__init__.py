@@ -11,5 +11,6 @@ The first try is bare, because nearly all succeed. Only when it fails is the fai
 
 from rmq.core.executor.tasks import AsyncExecutor
 from rmq.core.executor.threads import SyncExecutor
+from rmq.core.executor.together import TogetherExecutor
 
-__all__ = ["AsyncExecutor", "SyncExecutor"]
+__all__ = ["AsyncExecutor", "SyncExecutor", "TogetherExecutor"]

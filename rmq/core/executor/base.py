@@ -43,6 +43,8 @@ class Executor:
         self._allow_eviction = allow_eviction
         self._checked = link.memory
         self._idle: list[Any] = []
+        self._begun: list[tuple[Any, Call[Any]]] = []
+        """Connections on which an answer is still to come that nobody waits for; threads only."""
         _executors.add(self)
 
     def _command(self, call: Call[Any]) -> list[Any]:
@@ -126,6 +128,7 @@ def _after_fork() -> None:
     """A child must not talk on its parent's connections."""
     for executor in _executors:
         executor._idle = []
+        executor._begun = []
 
 
 if hasattr(os, "register_at_fork"):

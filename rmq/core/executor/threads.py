@@ -161,6 +161,9 @@ class SyncExecutor(Executor):
         self._is_closing = True
         for thread in self._asides.copy():
             thread.join(ASIDE_S)
+        with contextlib.suppress(*TROUBLE):
+            while self._begun:
+                self._give(self._take())
         while self._idle:
             self._link.pool.release(self._idle.pop())
         if self._link.owned:
@@ -269,12 +272,42 @@ class SyncExecutor(Executor):
 
     def _aside(self, work: Call[Any] | Plan[Any]) -> None:
         if isinstance(work, Call):
-            with contextlib.suppress(RmqError):
-                self.call(work)
-            return
+            return self._begin(work)
         thread = threading.Thread(target=self._beside, args=(work,), daemon=True, name="rmq-aside")
         self._asides.add(thread)
         thread.start()
+
+    def _begin(self, call: Call[Any]) -> None:
+        """Send what nobody waits for. Whoever uses the connection next reads the answer first."""
+        if self._link.pool is None or not self._link.owned:
+            with contextlib.suppress(RmqError):
+                self.call(call)
+            return
+        with contextlib.suppress(*TROUBLE):
+            connection = self._take()
+            try:
+                connection.send_packed_command([pack_command(tuple(self._command(call)))])
+            except BaseException:
+                self._discard(connection)
+                raise
+            self._begun.append((connection, call))
+
+    def _answered(self, connection: Any, call: Call[Any]) -> bool:
+        """Read the answer to what was begun. Whether the connection can be used."""
+        try:
+            connection.read_response()
+        except trouble.NoScriptError as error:
+            self._give(connection)
+            self._second(call, error)
+            return False
+        except trouble.ResponseError:
+            pass
+        except BaseException as error:
+            self._discard(connection)
+            if not isinstance(error, TROUBLE):
+                raise
+            return False
+        return True
 
     def _beside(self, plan: Plan[Any]) -> None:
         """Carry out a plan that ends when we are closed, between two of its steps."""
@@ -307,6 +340,12 @@ class SyncExecutor(Executor):
     def _take(self) -> Any:
         """A connection for one command. Ours are kept at hand; the pool of a client that was
         handed in is asked each time."""
+        while self._begun:
+            # First, so that what one thread does after something that it began sees it done.
+            with contextlib.suppress(IndexError):
+                connection, call = self._begun.pop()
+                if self._answered(connection, call):
+                    return connection
         try:
             return self._idle.pop()
         except IndexError:
@@ -321,6 +360,9 @@ class SyncExecutor(Executor):
     def _discard(self, connection: Any) -> None:
         """After trouble on one connection, those at hand are not trusted either."""
         troubled = [connection]
+        with contextlib.suppress(IndexError):
+            while True:
+                troubled.append(self._begun.pop()[0])
         with contextlib.suppress(IndexError):
             while True:
                 troubled.append(self._idle.pop())

@@ -10,32 +10,35 @@ Source: Amazon SNS message delivery retries, HTTP/HTTPS headers (Amazon SNS Deve
 from __future__ import annotations
 
 import asyncio
+import base64
 import ssl
-import time
-from collections import OrderedDict
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import unquote
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-import httpx
+import aiohttp
+from yarl import URL
 
 from rmq.errors import AddressRefused, CallerError
 from rmq.push.job import Job, Passing, Permanent
 from rmq.security.address import NOTHING, AllowList, AsyncResolver, resolve
-from rmq.security.transport import KEPT_OPEN_S, TIMEOUT_S, GuardedTransport
+from rmq.security.transport import TIMEOUT_S, Guard, guarded_session
 from rmq.topics.envelope import headers
 
-IDLE_S = 2 * KEPT_OPEN_S + TIMEOUT_S
-"""An endpoint that nothing was sent to for so long has no connection that could be used again, and
-no answer that is still being read."""
 RESOLVING = 64
 """Hosts whose addresses are asked for at the same time."""
 READ_BYTES = 65_536
 """Of an answer so much is read, so that its connection can be used again; what is longer is cut
 off with its connection."""
 LONGEST_RETRY_AFTER = timedelta(hours=1)
+
+
+class _Answer(NamedTuple):
+    status: int
+    retry_after: str
+    challenge: str
+    """How a 401 wants to be told who we are."""
 
 
 class HttpSender:
@@ -45,95 +48,95 @@ class HttpSender:
         self,
         allow: AllowList = NOTHING,
         *,
-        max_connections: int = 100,
         timeout: float = TIMEOUT_S,
         resolver: AsyncResolver | None = None,
-        verify: ssl.SSLContext | bool = True,
+        verify: ssl.SSLContext | None = None,
     ) -> None:
-        """*max_connections*: to one endpoint. *timeout*: of one delivery as a whole, seconds."""
+        """*timeout*: of one delivery as a whole, seconds. *verify*: whom TLS trusts."""
+        self._allow = allow
         self._timeout = timeout
         self._verify = verify
         self._resolver = Resolver()
-        ask = self._resolver if resolver is None else resolver
-
-        def make() -> GuardedTransport:
-            # Read once: it takes as long as fifty deliveries.
-            if not isinstance(self._verify, ssl.SSLContext):
-                self._verify = httpx.create_ssl_context(self._verify)
-            return GuardedTransport(
-                allow, resolver=ask, verify=self._verify, max_connections=max_connections
-            )
-
-        self._pools = Pools(make)
-        # Follows no redirect, and takes nothing from the environment: a proxy would connect in our
-        # place.
-        self._client = httpx.AsyncClient(
-            transport=self._pools, timeout=timeout, follow_redirects=False, trust_env=False
-        )
+        self._ask = self._resolver if resolver is None else resolver
+        self._session: aiohttp.ClientSession | None = None
 
     async def send(self, job: Job) -> None:
         try:
-            # httpx's own timeouts are for each read: an endpoint that drips would hold us for ever.
-            async with asyncio.timeout(self._timeout):
-                response = await self._post(job)
+            answer = await self._post(job)
         except TimeoutError:
             raise Passing(f"no answer within {self._timeout:g} s") from None
         except (AddressRefused, CallerError) as error:
             raise Permanent(str(error)) from error
-        except httpx.TimeoutException:
-            raise Passing(f"no answer within {self._timeout:g} s") from None
-        except httpx.InvalidURL as error:
-            raise Permanent(str(error)) from error
-        except (httpx.HTTPError, ssl.SSLError, OSError) as error:
+        except aiohttp.InvalidURL as error:
+            raise Permanent(str(error) or "no URL") from error
+        except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
             raise Passing(f"{type(error).__name__}: {error}") from error
-        status = response.status_code
-        if 200 <= status < 300:
+        if 200 <= answer.status < 300:
             return
-        if status == 429 or status >= 500:
-            raise Passing(f"answered {status}", _retry_after(response))
-        raise Permanent(f"answered {status}")
+        if answer.status == 429 or answer.status >= 500:
+            raise Passing(f"answered {answer.status}", _retry_after(answer.retry_after))
+        raise Permanent(f"answered {answer.status}")
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._session is not None:
+            await self._session.close()
         self._resolver.close()
 
-    async def _post(self, job: Job) -> httpx.Response:
-        url = httpx.URL(job.endpoint)
-        user, password = unquote(url.username), unquote(url.password)
-        # Never by itself: a password goes out only when the endpoint asks for it.
-        request = self._client.build_request(
-            "POST",
-            url.copy_with(username=None, password=None),
-            content=job.payload,
-            headers=headers(
-                job.kind,
-                job.message.id,
-                job.message.topic_arn,
-                subscription_arn=job.subscription_arn,
-                raw=job.raw,
-                content_type=job.policy.content_type,
-            ),
+    async def _post(self, job: Job) -> _Answer:
+        url, user, password = _target(job.endpoint)
+        told = headers(
+            job.kind,
+            job.message.id,
+            job.message.topic_arn,
+            subscription_arn=job.subscription_arn,
+            raw=job.raw,
+            content_type=job.policy.content_type,
         )
-        response = await self._once(request, None)
-        if response.status_code == 401 and user:
-            challenge = response.headers.get("www-authenticate", "").lower()
-            if challenge.startswith("basic"):
-                return await self._once(request, httpx.BasicAuth(user, password))
-            if challenge.startswith("digest"):
-                return await self._once(request, httpx.DigestAuth(user, password))
-        return response
+        payload = job.payload
+        # Never by itself: a password goes out only when the endpoint asks for it.
+        answer = await self._once(url, told, payload)
+        if answer.status == 401 and user:
+            if answer.challenge.startswith("basic"):
+                given = base64.b64encode(f"{user}:{password}".encode()).decode()
+                return await self._once(url, told | {"Authorization": f"Basic {given}"}, payload)
+            if answer.challenge.startswith("digest"):
+                digest = aiohttp.DigestAuthMiddleware(user, password)
+                # Those of one request take the place of the session's.
+                both = (digest, Guard(self._allow))
+                return await self._once(url, told, payload, middlewares=both)
+        return answer
 
-    async def _once(self, request: httpx.Request, auth: httpx.Auth | None) -> httpx.Response:
-        response = await self._client.send(request, stream=True, auth=auth)
-        try:
+    async def _once(self, url: URL, told: dict[str, str], payload: bytes, **more: Any) -> _Answer:
+        session = self._session
+        if session is None:
+            session = self._session = guarded_session(
+                self._allow, resolver=self._ask, verify=self._verify, timeout=self._timeout
+            )
+        async with session.post(
+            url, data=payload, headers=told, allow_redirects=False, **more
+        ) as response:
             size = 0
-            async for part in response.aiter_raw():
+            async for part in response.content.iter_any():
                 size += len(part)
                 if size > READ_BYTES:
+                    response.close()
                     break
-        finally:
-            await response.aclose()
-        return response
+            found = response.headers
+            return _Answer(
+                response.status,
+                found.get("Retry-After", ""),
+                found.get("WWW-Authenticate", "").lower(),
+            )
+
+
+@lru_cache(maxsize=4096)
+def _target(endpoint: str) -> tuple[URL, str, str]:
+    """A URL without its user, the user and the password. Raises aiohttp.InvalidURL."""
+    try:
+        url = URL(endpoint)
+        return url.with_user(None), url.user or "", url.password or ""
+    except ValueError as error:
+        raise aiohttp.InvalidURL(endpoint, str(error)) from error
 
 
 class Resolver:
@@ -158,58 +161,8 @@ class Resolver:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-class Pools(httpx.AsyncBaseTransport):
-    """A transport that gives each endpoint connections of its own.
-
-    One pool for all looks through all its connections with every request: with 250 of them that
-    was half of the time spent.
-    """
-
-    def __init__(self, make: Callable[[], httpx.AsyncBaseTransport]) -> None:
-        self._make = make
-        self._pools: OrderedDict[str, _Pool] = OrderedDict()
-        """By endpoint, the one used last at the end."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        key = str(request.url)
-        pool = self._pools.get(key)
-        if pool is None:
-            pool = self._pools[key] = _Pool(self._make())
-        self._pools.move_to_end(key)
-        pool.at_work += 1
-        try:
-            return await pool.transport.handle_async_request(request)
-        finally:
-            pool.at_work -= 1
-            pool.used = time.monotonic()
-            await self._close_idle()
-
-    async def aclose(self) -> None:
-        pools, self._pools = self._pools, OrderedDict()
-        for pool in pools.values():
-            await pool.transport.aclose()
-
-    async def _close_idle(self) -> None:
-        """Close those that nobody has used for long."""
-        before = time.monotonic() - IDLE_S
-        while self._pools:
-            key, oldest = next(iter(self._pools.items()))
-            if oldest.at_work or oldest.used > before:
-                return
-            del self._pools[key]
-            await oldest.transport.aclose()
-
-
-@dataclass(slots=True)
-class _Pool:
-    transport: httpx.AsyncBaseTransport
-    at_work: int = 0
-    used: float = 0.0
-
-
-def _retry_after(response: httpx.Response) -> timedelta | None:
+def _retry_after(given: str) -> timedelta | None:
     """The header Retry-After in seconds; a date is left to the policy."""
-    given = response.headers.get("retry-after", "")
     if not (given.isascii() and given.isdigit() and len(given) < 10):
         return None
     return min(timedelta(seconds=int(given)), LONGEST_RETRY_AFTER)

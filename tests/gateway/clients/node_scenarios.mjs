@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import * as topics from "@aws-sdk/client-sns";
 import * as aws from "@aws-sdk/client-sqs";
 
 // What JSON escapes, what others normalise (a carriage return), and what is long in UTF-8.
@@ -346,6 +347,94 @@ const scenarios = {
       return true;
     });
   },
+
+  async a_topic_is_made_found_changed_and_deleted(sqs, sns) {
+    const { TopicArn } = await sns.createTopic({
+      Name: "orders",
+      Attributes: { DisplayName: "größe & <co>" },
+      Tags: [{ Key: "team", Value: "größe & <co>" }],
+    });
+    assert.match(TopicArn, /^arn:aws:sns:us-east-1:\d{12}:orders$/);
+    assert.equal((await sns.createTopic({ Name: "orders" })).TopicArn, TopicArn);
+    assert.deepEqual((await sns.listTopics({})).Topics, [{ TopicArn }]);
+
+    const set = { AttributeName: "SignatureVersion", AttributeValue: "2" };
+    await sns.setTopicAttributes({ TopicArn, ...set });
+    const { Attributes } = await sns.getTopicAttributes({ TopicArn });
+    assert.equal(Attributes.DisplayName, "größe & <co>");
+    assert.equal(Attributes.SignatureVersion, "2");
+    assert.equal(Attributes.SubscriptionsConfirmed, "0");
+
+    const ResourceArn = TopicArn;
+    await sns.tagResource({ ResourceArn, Tags: [{ Key: "stage", Value: "live" }] });
+    await sns.untagResource({ ResourceArn, TagKeys: ["team", "unknown"] });
+    assert.deepEqual((await sns.listTagsForResource({ ResourceArn })).Tags, [
+      { Key: "stage", Value: "live" },
+    ]);
+
+    await sns.deleteTopic({ TopicArn });
+    await assert.rejects(sns.getTopicAttributes({ TopicArn }), topics.NotFoundException);
+  },
+
+  async what_is_published_reaches_the_queues_whose_filter_lets_it(sqs, sns) {
+    const { TopicArn } = await sns.createTopic({ Name: "orders" });
+    const subscribed = async (QueueName, Attributes) => {
+      const { QueueUrl } = await sqs.createQueue({ QueueName });
+      const AttributeNames = ["QueueArn"];
+      const found = await sqs.getQueueAttributes({ QueueUrl, AttributeNames });
+      const { SubscriptionArn } = await sns.subscribe({
+        TopicArn,
+        Protocol: "sqs",
+        Endpoint: found.Attributes.QueueArn,
+        Attributes,
+      });
+      return [QueueUrl, SubscriptionArn];
+    };
+    const [whole, subscription] = await subscribed("whole", {});
+    const FilterPolicy = JSON.stringify({ size: [{ numeric: [">", 9] }] });
+    const [large] = await subscribed("large", { FilterPolicy, RawMessageDelivery: "true" });
+
+    const size = (StringValue) => ({ size: { DataType: "Number", StringValue } });
+    const { MessageId } = await sns.publish({
+      TopicArn,
+      Message: BODY,
+      Subject: "größe & <co>",
+      MessageAttributes: size("7"),
+    });
+    const batch = await sns.publishBatch({
+      TopicArn,
+      PublishBatchRequestEntries: [
+        { Id: "large", Message: BODY, MessageAttributes: size("10") },
+        { Id: "empty", Message: "" },
+        { Id: "grouped", Message: "x", MessageDeduplicationId: "for FIFO topics" },
+      ],
+    });
+    assert.deepEqual(batch.Successful.map(({ Id }) => Id), ["large"]);
+    assert.deepEqual(failures(batch), [
+      ["empty", "InvalidParameter", true],
+      ["grouped", "InvalidParameter", true],
+    ]);
+
+    const [raw, ...others] = await receive(sqs, large, { MaxNumberOfMessages: 10 });
+    assert.deepEqual([raw.Body, others], [BODY, []]);
+    const found = await receive(sqs, whole, { MaxNumberOfMessages: 10 });
+    const envelopes = found.map(({ Body }) => JSON.parse(Body));
+    assert.deepEqual(envelopes.map((one) => one.Message), [BODY, BODY]);
+    const [first] = envelopes;
+    assert.equal(first.MessageId, MessageId);
+    assert.equal(first.Subject, "größe & <co>");
+    assert.deepEqual(first.MessageAttributes, { size: { Type: "Number", Value: "7" } });
+    assert.match(first.UnsubscribeURL, /Action=Unsubscribe/);
+
+    await sns.unsubscribe({ SubscriptionArn: subscription });
+    const { Subscriptions } = await sns.listSubscriptionsByTopic({ TopicArn });
+    assert.deepEqual(Subscriptions.map(({ Protocol }) => Protocol), ["sqs"]);
+    await assert.rejects(
+      sns.publish({ TopicArn: `${TopicArn}-none`, Message: "x" }),
+      topics.NotFoundException,
+    );
+    await assert.rejects(sns.publish({ TopicArn, Message: "" }), topics.InvalidParameterException);
+  },
 };
 
 // --- What the scenarios say often ---------------------------------------------------------------
@@ -360,5 +449,7 @@ function failures(answer) {
 
 const [name, endpoint] = process.argv.slice(2);
 const sqs = new aws.SQS({ endpoint });
-await scenarios[name](sqs);
+const sns = new topics.SNS({ endpoint });
+await scenarios[name](sqs, sns);
 sqs.destroy();
+sns.destroy();

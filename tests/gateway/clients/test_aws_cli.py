@@ -218,18 +218,35 @@ def test_a_message_on_a_topic_reaches_the_queue_whose_filter_lets_it(executable,
         *("--attribute-name", "RawMessageDelivery", "--attribute-value", "true"),
     )
 
-    for size in ("large", "small"):
-        attributes = {"size": {"DataType": "String", "StringValue": size}}
-        published = sns(
-            *("publish", "--topic-arn", topic, "--message", BODY),
-            *("--message-attributes", json.dumps(attributes)),
-        )
-        assert set(published) == {"MessageId"}
-
-    (message,) = sqs("receive-message", "--queue-url", url, "--max-number-of-messages", "10")[
-        "Messages"
+    sizes = {
+        size: {"size": {"DataType": "String", "StringValue": size}} for size in ("large", "small")
+    }
+    published = sns(
+        *("publish", "--topic-arn", topic, "--message", BODY),
+        *("--message-attributes", json.dumps(sizes["small"])),
+    )
+    assert set(published) == {"MessageId"}
+    entries = [
+        {"Id": size, "Message": size, "MessageAttributes": attributes}
+        for size, attributes in sizes.items()
     ]
-    assert message["Body"] == BODY
+    entries.append({"Id": "grouped", "Message": "x", "MessageDeduplicationId": "for FIFO topics"})
+    batch = sns(
+        *("publish-batch", "--topic-arn", topic),
+        *("--publish-batch-request-entries", json.dumps(entries)),
+    )
+    assert [entry["Id"] for entry in batch["Successful"]] == ["large", "small"]
+    [failed] = batch["Failed"]
+    assert (failed["Id"], failed["Code"], failed["SenderFault"]) == (
+        "grouped",
+        "InvalidParameter",
+        True,
+    )
+
+    messages = sqs("receive-message", "--queue-url", url, "--max-number-of-messages", "10")
+    assert [message["Body"] for message in messages["Messages"]] == [BODY, "small"]
+    tags = sns("list-tags-for-resource", "--resource-arn", topic)["Tags"]
+    assert tags == [{"Key": "team", "Value": "blue"}]
     (listed,) = sns("list-subscriptions-by-topic", "--topic-arn", topic)["Subscriptions"]
     assert (listed["SubscriptionArn"], listed["Endpoint"]) == (subscription, queue)
     found = sns("get-topic-attributes", "--topic-arn", topic)["Attributes"]

@@ -1,4 +1,5 @@
-"""AWS's SDK for JavaScript, in Node: it speaks JSON and checks the MD5 of every body itself."""
+"""AWS's SDK for JavaScript, in Node: to queues it speaks JSON, and checks the MD5 of every body
+itself; to topics it speaks the query protocol."""
 
 import re
 from pathlib import Path
@@ -10,7 +11,9 @@ from tests import clients
 pytestmark = pytest.mark.timeout(clients.FIRST_RUN_DEADLINE)
 
 SCRIPT = Path(__file__).with_name("node_scenarios.mjs")
-SCENARIOS = re.findall(r"^  async (\w+)\(sqs\) {", SCRIPT.read_text("utf-8"), re.MULTILINE)
+SCENARIOS = re.findall(
+    r"^  async (\w+)\(sqs(?:, sns)?\) {", SCRIPT.read_text("utf-8"), re.MULTILINE
+)
 assert SCENARIOS, "none found, so none would run"
 
 
