@@ -129,6 +129,18 @@ class SmsKeys:
             setattr(self, part, f"{namespace}:{{sms}}:{part}")
 
 
+class CatalogKeys:
+    """The keys of one catalog of outlets. docs/design/outlets.md says what each holds."""
+
+    documents: str
+    ids: str
+    names: str
+
+    def __init__(self, namespace: str, kind: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{o:{kind}}}:{part}")
+
+
 def every_key(namespace: str, nested: bool) -> tuple[str, re.Pattern[bytes]]:
     """What finds all keys of a namespace, and with *nested* of those that begin with it and a dot:
     a pattern for SCAN, which may find too much, and one that each key then has to match."""

@@ -15,7 +15,8 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import Any
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
+from granian.rsgi import ProtocolClosed, ProtocolError
 
 from rmq.client.aio import AsyncClient
 from rmq.core.clock import Clock, HeldClock
@@ -158,7 +160,11 @@ class Door:
             request.refusal = too_large(MAX_BODY)
         else:
             request.body = body
-        _send(proto, request, await self._endpoint(request))
+        response = await self._endpoint(request)
+        if response.parts is not None:
+            await _stream(proto, request, response, response.parts)
+            return
+        _send(proto, request, response)
         if request.unread is not None:
             await _unless_taken(proto, request.unread)
 
@@ -213,14 +219,43 @@ async def _body(request: Request, proto: Any) -> bytes | None:
     return b"".join(parts)
 
 
-def _send(proto: Any, request: Request, response: Response) -> None:
+def _headers_of(response: Response) -> list[tuple[str, str]]:
     headers = list(response.headers.items())
     if response.content_type:
         headers.append(("content-type", response.content_type))
+    return headers
+
+
+def _send(proto: Any, request: Request, response: Response) -> None:
+    headers = _headers_of(response)
     if request.method == "HEAD" or not response.body:
         proto.response_empty(response.status, headers)
     else:
         proto.response_bytes(response.status, headers, response.body)
+
+
+async def _stream(
+    proto: Any, request: Request, response: Response, parts: AsyncGenerator[bytes, None]
+) -> None:
+    """Send part after part: chunks in HTTP/1.1, frames in HTTP/2. Who hangs up is noticed at once,
+    also while there is nothing to send."""
+    out = proto.response_stream(response.status, _headers_of(response))
+
+    async def send() -> None:
+        async with aclosing(parts):
+            async for part in parts:
+                await out.send_bytes(part)
+
+    sending = asyncio.ensure_future(send())
+    gone = asyncio.ensure_future(request.gone())
+    try:
+        await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+        sending.cancel()
+        # What granian raises for a connection that is closed, when the client was quicker.
+        with suppress(asyncio.CancelledError, ProtocolClosed, ProtocolError):
+            await sending
 
 
 async def _unless_taken(proto: Any, unread: Callable[[], Awaitable[Any]]) -> None:
