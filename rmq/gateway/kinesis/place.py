@@ -20,6 +20,7 @@ from rmq.gateway.caller import Caller
 from rmq.gateway.kinesis.errors import invalid, not_valid
 from rmq.gateway.service import Given
 from rmq.streams.aio import AsyncStream
+from rmq.streams.sequence import read_shard_id
 
 _RESOURCE = re.compile(
     r"(?P<kind>stream|queue|channel)/(?P<name>[a-zA-Z0-9_.-]{1,128})"
@@ -86,3 +87,19 @@ def one_stream(given: Given) -> str:
             f"StreamConfigurationList has {len(listed)} members; it must contain exactly one."
         )
     return str(listed[0]["StreamARN"])
+
+
+def place_of(caller: Caller, given: Given) -> Place:
+    """Where the stream of a request is. Raises AwsError."""
+    arn = given.get("StreamARN")
+    if arn is None:
+        return Place(caller.account, caller.region)
+    return resource(arn, "StreamARN", "stream").place
+
+
+def shard_number(text: str) -> int:
+    """The number in a shard's name. Raises AwsError."""
+    found = read_shard_id(text)
+    if found is None:
+        raise invalid(f"{text} is not the name of a shard, such as shardId-000000000000.")
+    return found
