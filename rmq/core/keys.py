@@ -16,7 +16,8 @@ NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 class QueueKeys:
     """The keys of one queue. What each holds is drawn in docs/design/queues.md.
 
-    *kind* is `q`, or `p` for the inner queue of a subscription that is pushed to.
+    *kind* is `q`, `p` for the inner queue of a subscription that is pushed to, or `k` for that of a
+    queue on a stream.
     """
 
     attempt_times: str
@@ -176,6 +177,11 @@ class CatalogKeys:
     def __init__(self, namespace: str, kind: str) -> None:
         for part in self.__annotations__:
             setattr(self, part, f"{namespace}:{{o:{kind}}}:{part}")
+
+
+def feed(namespace: str, queue: str) -> str:
+    """A hash: how far a queue on a stream was fed from it, and by whom."""
+    return f"{namespace}:{{k:{queue}}}:feed"
 
 
 def every_key(namespace: str, nested: bool) -> tuple[str, re.Pattern[bytes]]:
