@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol, get_args
 
 from rmq.errors import InvalidParameter, MissingParameter, Words
@@ -27,6 +27,7 @@ ShardFilterType = Literal[
 ]
 TYPES: tuple[str, ...] = get_args(ShardFilterType)
 _TIMED = ("AT_TIMESTAMP", "FROM_TIMESTAMP")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Shard(Protocol):
@@ -70,7 +71,7 @@ class ShardFilter:
             return lambda shard: shard.closed_ms is None
         at = horizon_ms
         if self.timestamp is not None:
-            at = max(at, int(self.timestamp.astimezone(UTC).timestamp() * 1000))
+            at = max(at, (self.timestamp.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1))
         if self.type == "FROM_TIMESTAMP":
             return lambda shard: _is_there(shard, at)
         return lambda shard: shard.opened_ms <= at and _is_there(shard, at)
