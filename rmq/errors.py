@@ -35,6 +35,7 @@
     │   ├── StreamInUse              not in this state, or not while it has registered consumers
     │   ├── InvalidIterator, ExpiredIterator
     │   ├── RateExceeded             more than a shard takes or gives in a second
+    │   ├── StreamQueueDoesNotExist, StreamQueueExists    a queue on a stream
     │   ├── AddressRefused           an address that this machine may not be made to call
     │   └── ConfigurationError       a URL, a setting or a server that we can not work with
     └── ServerError                  Redis or the way to it
@@ -503,6 +504,18 @@ class RateExceeded(CallerError, code="RMQ_RATE_EXCEEDED"):
 
     stream: str
     shard: str
+
+
+class StreamQueueDoesNotExist(CallerError, code="RMQ_STREAM_QUEUE_DOES_NOT_EXIST"):
+    """There is no queue on a stream with that id in this namespace."""
+
+    queue: str
+
+
+class StreamQueueExists(CallerError, code="RMQ_STREAM_QUEUE_EXISTS"):
+    """A queue on a stream has that name."""
+
+    queue: str
 
 
 class ConfigurationError(CallerError, code="RMQ_CONFIGURATION"):

@@ -24,7 +24,7 @@ from typing import Any
 from rmq.client.aio import AsyncClient
 from rmq.core.limits import Limits
 from rmq.errors import InvalidParameter, RmqError
-from rmq.gateway import pages, sns, sqs
+from rmq.gateway import kinesis, pages, sns, sqs
 from rmq.gateway.caller import Accounts, caller_of
 from rmq.gateway.controls import Controls
 from rmq.gateway.credential import Credential, credential_of
@@ -72,7 +72,7 @@ class Endpoint:
         access: AccessLog | None = None,
         origins: Iterable[str] = (),
         dispatching: Dispatching | None = None,
-        services: Iterable[Service] = (sqs.SERVICE, sns.SERVICE),
+        services: Iterable[Service] = (sqs.SERVICE, sns.SERVICE, kinesis.SERVICE),
     ) -> None:
         self.client = client
         self.accounts = Accounts(client, account, region)

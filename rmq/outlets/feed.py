@@ -110,7 +110,7 @@ class Feed:
         """Wait for a moment, or for new records behind these positions."""
         try:
             if isinstance(wait, dict):
-                await self._stream.wait(wait, PAUSE_S)
+                await asyncio.sleep(0.05)
             else:
                 await asyncio.sleep(wait)
         except asyncio.CancelledError:
@@ -126,9 +126,7 @@ class Feed:
         if positions is None:
             return min(left_ms / 1000, BUSY_S)
         open_at = await self._open_at(positions)
-        batches = await asyncio.gather(
-            *(self._read(number, at) for number, at in open_at.items())
-        )
+        batches = await asyncio.gather(*(self._read(number, at) for number, at in open_at.items()))
         records: list[bytes] = []
         moved: dict[int, str] = {}
         behind: dict[int, int] = {}

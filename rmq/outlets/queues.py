@@ -24,7 +24,6 @@ from rmq.core import keys, script
 from rmq.core.limits import Limits, checked_tags
 from rmq.core.paging import PageOf
 from rmq.errors import (
-    LimitExceeded,
     QueueDoesNotExist,
     RmqError,
     StreamQueueDoesNotExist,
@@ -65,7 +64,7 @@ class StreamQueue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     visibility_timeout_s: int = 30
     max_receives: int | None = DEFAULT_RECEIVES
     """After so many a record is a dead letter; None for never."""
-    tags: dict[str, str] = {}  # noqa: RUF012 msgspec copies it
+    tags: dict[str, str] = {}
     policy: str = ""
 
 
@@ -118,12 +117,6 @@ class StreamQueues:
         """
         labels = checked_tags(tags or {}, self._limits)
         info = await stream.info()
-        most = self._limits.max_consumers
-        if most is not None and info.consumer_count + await self.count(stream.name) >= most:
-            raise LimitExceeded(
-                f"stream {stream.name!r} has {most} registered consumers and queues, its limit",
-                stream=stream.name,
-            )
         now_ms = self._clock.now_ms()
         starts = {"LATEST": now_ms, "TRIM_HORIZON": _ms(info.created_at)}
         queue = StreamQueue(
@@ -237,9 +230,7 @@ class StreamQueues:
         found = await self._live(queue, inner, await _received(inner, limit, lease, 0))
         if not found and wait_s:
             async with feed.running():
-                found = await self._live(
-                    queue, inner, await _received(inner, limit, lease, wait_s)
-                )
+                found = await self._live(queue, inner, await _received(inner, limit, lease, wait_s))
         return [_record(*one) for one in found]
 
     async def receive_dead_letters(
@@ -277,9 +268,7 @@ class StreamQueues:
         """Let dead letters be records of the queue again, never received. True or an error for
         each."""
         await self.find(id)
-        return await self._executor.run(
-            leaving.send_out(self._inner, _dead(id), id, handles)
-        )
+        return await self._executor.run(leaving.send_out(self._inner, _dead(id), id, handles))
 
     async def _live(
         self, queue: StreamQueue, inner: AsyncQueue, messages: Sequence[AsyncMessage]

@@ -21,6 +21,7 @@ from rmq.gateway.service import Given
 from rmq.outlets.catalog import Catalog
 
 FRESHNESS_S = 300
+NO_LOGS = {"CloudWatchLogs": {"Enabled": False}}
 S3 = "S3DestinationConfiguration"
 TABLES = "S3TablesDestinationConfiguration"
 FORMATS = {S3: ("JSON", "STRING", "BYTE_ARRAY"), TABLES: ("GSR_JSON", "JSON")}
@@ -42,8 +43,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settings: dict[str, Any]
     """Of the destination."""
     encryption: dict[str, Any] | None = None
-    logging: dict[str, Any] = {"CloudWatchLogs": {"Enabled": False}}  # noqa: RUF012 copied by Struct
-    tags: dict[str, str] = {}  # noqa: RUF012
+    logging: dict[str, Any] = msgspec.field(default_factory=lambda: NO_LOGS)
+    tags: dict[str, str] = {}
     policy: str = ""
 
 

@@ -7,6 +7,7 @@ Kinesis Data Streams API Reference).
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from rmq import errors as ours
@@ -117,3 +118,138 @@ def _named(path: tuple[str | int, ...]) -> str:
         else:
             parts.append(one[:1].lower() + one[1:])
     return ".".join(parts)
+
+
+# --- from ours to theirs -------------------------------------------------------------------------
+
+
+def account_of(caller: Caller, given: Given) -> str:
+    """The account of what a request is about."""
+    for name in ("StreamARN", "ConsumerARN", "ResourceARN", "QueueARN", "ChannelARN"):
+        parts = str(given.get(name, "")).split(":")
+        if len(parts) > 4:
+            return parts[4]
+    return caller.account
+
+
+def translate(error_: ours.RmqError, caller: Caller, given: Given) -> AwsError:
+    """An error of the library as Kinesis says it."""
+    account = account_of(caller, given)
+    match error_:
+        case ours.StreamDoesNotExist():
+            return no_stream(error_.stream, account)
+        case ours.StreamExists():
+            return in_use(f"Stream {error_.stream} under account {account} already exists.")
+        case ours.StreamInUse():
+            return in_use(f"Stream {error_.stream} under account {account}: {error_.reason}.")
+        case ours.ShardDoesNotExist():
+            return _no_shard(error_, account, given)
+        case ours.InvalidIterator():
+            return invalid("Invalid ShardIterator.")
+        case ours.ExpiredIterator():
+            return _expired(error_)
+        case ours.RateExceeded():
+            return rate_exceeded(error_, account)
+        case ours.StreamQueueDoesNotExist():
+            return not_found(f"Queue {given.get('QueueARN', error_.queue)} not found.")
+        case ours.StreamQueueExists():
+            return in_use(f"Queue {error_.queue} under account {account} already exists.")
+        case ours.InvalidParameter():
+            return _invalid_parameter(error_, account, given)
+        case ours.OutOfMemory():
+            return unavailable("The store behind this endpoint is full; delete something first.")
+        case ours.ServerError():
+            return unavailable("The store behind this endpoint does not answer.")
+    return invalid(str(error_))
+
+
+def unavailable(why: str) -> AwsError:
+    """Redis can not be reached, or refuses. SDKs try again."""
+    return error("ServiceUnavailable", why, 503)
+
+
+def rate_exceeded(error_: ours.RateExceeded, account: str) -> AwsError:
+    return error(
+        "ProvisionedThroughputExceededException",
+        f"Rate exceeded for shard {error_.shard} in stream {error_.stream} under account "
+        f"{account}.",
+    )
+
+
+def _no_shard(error_: ours.ShardDoesNotExist, account: str, given: Given) -> AwsError:
+    shard, where = error_.shard, f"in stream {error_.stream} under account {account}"
+    if "ShardIteratorType" in given or "StartingPosition" in given:
+        return not_found(f"Shard {shard} {where} does not exist")
+    return not_found(f"Could not find shard {shard} {where}.")
+
+
+def _expired(error_: ours.ExpiredIterator) -> AwsError:
+    return error(
+        "ExpiredIteratorException",
+        f"Iterator expired. The iterator was created at time {_at(error_.issued_ms)} while right "
+        f"now it is {_at(error_.now_ms)} which is further in the future than the tolerated delay "
+        "of 300000 milliseconds.",
+    )
+
+
+def _at(at_ms: int) -> str:
+    """A moment as Java writes it."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%a %b %d %H:%M:%S UTC %Y")
+
+
+def _invalid_parameter(error_: ours.InvalidParameter, account: str, given: Given) -> AwsError:
+    """A parameter that the library refused, by its name there."""
+    make = _FIELDS.get(error_.field)
+    return invalid(str(error_)) if make is None else make(error_, account, given)
+
+
+Make = Callable[[ours.InvalidParameter, str, Given], AwsError]
+
+
+def _sequence_number(error_: ours.InvalidParameter, account: str, given: Given) -> AwsError:
+    start = given.get("StartingPosition", {})
+    number = given.get("StartingSequenceNumber", start.get("SequenceNumber"))
+    action = "SubscribeToShard" if start else "GetShardIterator"
+    return invalid(
+        f"StartingSequenceNumber {number} used in {action} on shard {given.get('ShardId')} in "
+        f"stream {_stream_name(given)} under account {account} is invalid because it did not come "
+        "from this stream."
+    )
+
+
+def _for_ordering(error_: ours.InvalidParameter, account: str, given: Given) -> AwsError:
+    return invalid(
+        f"ExclusiveMinimumSequenceNumber {given.get('SequenceNumberForOrdering')} used in "
+        f"PutRecord on stream {_stream_name(given)} under account {account} is invalid."
+    )
+
+
+def _timestamp(error_: ours.InvalidParameter, account: str, given: Given) -> AwsError:
+    return invalid(
+        "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. "
+        f"{error_}"
+    )
+
+
+def _shard_id(error_: ours.InvalidParameter, account: str, given: Given) -> AwsError:
+    """A name that no shard can have is that of none."""
+    value = error_.value.strip("'\"")
+    missing = ours.ShardDoesNotExist(str(error_), stream=_stream_name(given), shard=value)
+    return _no_shard(missing, account, given)
+
+
+def _stream_name(given: Given) -> str:
+    name = given.get("StreamName")
+    if name is None:
+        name = str(given.get("StreamARN", given.get("ConsumerARN", ""))).split("/")[1:2]
+        name = name[0] if name else "?"
+    return str(name)
+
+
+_FIELDS: dict[str, Make] = {
+    "sequence_number": _sequence_number,
+    "sequence_number_for_ordering": _for_ordering,
+    "timestamp": _timestamp,
+    "shard_id": _shard_id,
+}
+"""By the library's names of parameters."""

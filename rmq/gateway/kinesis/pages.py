@@ -51,5 +51,5 @@ def after_of(caller: Caller, given: Given, question: str) -> tuple[str | None, d
 
 
 def most(given: Given, member: str, ceiling: int = 100) -> int:
-    """How many one page may hold: what was asked for, up to a ceiling, which is also the default."""
+    """How many a page may hold: what was asked for, up to a ceiling, which is also the default."""
     return min(int(given.get(member, ceiling)), ceiling)

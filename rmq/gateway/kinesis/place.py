@@ -103,3 +103,15 @@ def shard_number(text: str) -> int:
     if found is None:
         raise invalid(f"{text} is not the name of a shard, such as shardId-000000000000.")
     return found
+
+
+async def check_on_demand(caller: Caller, arn: str) -> AsyncStream:
+    """The stream that an ARN names, if it is on demand. Raises AwsError, StreamDoesNotExist."""
+    stream = stream_of(caller, {"StreamARN": arn})
+    info = await stream.info()
+    if info.attributes.mode != "ON_DEMAND":
+        raise not_valid(
+            f"Stream {info.name} under account {info.place.account} is not in On-Demand mode, "
+            "which this operation needs."
+        )
+    return stream

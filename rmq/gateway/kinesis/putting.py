@@ -57,4 +57,3 @@ def _utf8(key: str) -> bytes:
         return key.encode()
     except UnicodeEncodeError:
         raise invalid("PartitionKey must be text that UTF-8 can express.") from None
-

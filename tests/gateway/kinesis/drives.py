@@ -366,9 +366,7 @@ async def _get_records(kinesis: Kinesis, clock: HeldClock) -> None:
     (one,) = found["Records"]
     assert (one["Data"], one["PartitionKey"], one["EncryptionType"]) == (b"\x00\xff", "ä", "NONE")
     assert one["ApproximateArrivalTimestamp"] == clock.now()
-    await kinesis.split_shard(
-        StreamName="orders", ShardToSplit=SHARD, NewStartingHashKey=HALF
-    )
+    await kinesis.split_shard(StreamName="orders", ShardToSplit=SHARD, NewStartingHashKey=HALF)
     end = await kinesis.get_records(ShardIterator=found["NextShardIterator"])
     assert "NextShardIterator" not in end
     assert [one["ParentShards"] for one in end["ChildShards"]] == [[SHARD], [SHARD]]
@@ -432,9 +430,7 @@ async def _subscribe_to_shard(kinesis: Kinesis, clock: HeldClock) -> None:
     arn = await stream_of(kinesis)
     consumer = await consumer_of(kinesis, arn)
     await kinesis.put_record(StreamName="orders", Data=b"x", PartitionKey="a")
-    await kinesis.split_shard(
-        StreamName="orders", ShardToSplit=SHARD, NewStartingHashKey=HALF
-    )
+    await kinesis.split_shard(StreamName="orders", ShardToSplit=SHARD, NewStartingHashKey=HALF)
     found: list[Any] = []
     async for kind, said in kinesis.events(
         ConsumerARN=consumer, ShardId=SHARD, StartingPosition={"Type": "TRIM_HORIZON"}
@@ -470,9 +466,7 @@ async def dead_letter_of(kinesis: Kinesis, clock: HeldClock) -> tuple[str, dict[
     """A queue, and a dead-letter record of it that was received."""
     arn = await on_demand_of(kinesis)
     letters = {"TargetType": "BUILT_IN", "MaxReceiveCount": 1}
-    queue = await queue_of(
-        kinesis, arn, QueueAttributes={"DeadLetterConfiguration": letters}
-    )
+    queue = await queue_of(kinesis, arn, QueueAttributes={"DeadLetterConfiguration": letters})
     await kinesis.put_record(StreamARN=arn, Data=b"bad", PartitionKey="a")
     (first,) = await received(kinesis, queue)
     clock.move(30)
@@ -608,15 +602,11 @@ async def _receive_dead_letter_queue_records(kinesis: Kinesis, clock: HeldClock)
 @drives("AcknowledgeDeadLetterQueueRecords")
 async def _acknowledge_dead_letter_queue_records(kinesis: Kinesis, clock: HeldClock) -> None:
     queue, one = await dead_letter_of(kinesis, clock)
-    await _answers_each(
-        kinesis.acknowledge_dead_letter_queue_records, queue, one["ReceiptHandle"]
-    )
+    await _answers_each(kinesis.acknowledge_dead_letter_queue_records, queue, one["ReceiptHandle"])
 
 
 @drives("UpdateDeadLetterQueueRecordsVisibility")
-async def _update_dead_letter_queue_records_visibility(
-    kinesis: Kinesis, clock: HeldClock
-) -> None:
+async def _update_dead_letter_queue_records_visibility(kinesis: Kinesis, clock: HeldClock) -> None:
     queue, one = await dead_letter_of(kinesis, clock)
     await _answers_each(
         kinesis.update_dead_letter_queue_records_visibility,
@@ -841,9 +831,7 @@ async def _describe_limits(kinesis: Kinesis, clock: HeldClock) -> None:
 
 async def _committed(kinesis: Kinesis) -> None:
     """Switch the account to on-demand advantage."""
-    await kinesis.update_account_settings(
-        MinimumThroughputBillingCommitment={"Status": "ENABLED"}
-    )
+    await kinesis.update_account_settings(MinimumThroughputBillingCommitment={"Status": "ENABLED"})
 
 
 @drives("DescribeAccountSettings")

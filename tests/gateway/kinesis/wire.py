@@ -72,9 +72,7 @@ class Kinesis:
         value = self._value(shape, response.body)
         return value
 
-    async def events(
-        self, **parameters: Any
-    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    async def events(self, **parameters: Any) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Subscribe to a shard: each event's kind, and what it says, behind the initial response.
 
         Raises Refused. Close it to hang up.
