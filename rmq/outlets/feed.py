@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,11 +20,11 @@ import msgspec
 from rmq.core import script
 from rmq.core.executor import AsyncExecutor
 from rmq.core.script import Call, text_of
-from rmq.errors import RmqError, ShardDoesNotExist, StreamDoesNotExist
+from rmq.errors import StreamDoesNotExist
 from rmq.queues.aio import AsyncQueue
-from rmq.streams.aio import AsyncStream
-from rmq.streams.record import StreamRecord
-from rmq.streams.sequence import shard_id
+from rmq.streams.aio import AsyncReader, AsyncStream
+from rmq.streams.reading import number_of
+from rmq.streams.record import Batch, StreamRecord
 
 STEP = 200
 """Records that one step takes of each shard."""
@@ -75,7 +75,7 @@ class Feed:
         self._left: set[asyncio.Task[Any]] = set()
 
     @contextlib.asynccontextmanager
-    async def running(self) -> Any:
+    async def running(self) -> AsyncIterator[None]:
         """Feed for as long as this is entered. Of a process's many one does it."""
         task = asyncio.create_task(self._run(), name="rmq-feed")
         try:
@@ -87,81 +87,55 @@ class Feed:
             task.add_done_callback(self._gone)
 
     def _gone(self, task: asyncio.Task[Any]) -> None:
+        """What it failed with is whoever receives next to find."""
         self._left.discard(task)
         if not task.cancelled():
             task.exception()
 
+    async def once(self) -> None:
+        """Feed what is there, unless another process is at it."""
+        async with self._turn, self._stream.reader() as reader:
+            if await self._step(reader, 0) is None:
+                await _whole(self._commit({}, lease_ms=0))
+
     async def _run(self) -> None:
-        async with self._turn:
-            while True:
-                work = asyncio.ensure_future(self.step())
-                try:
-                    wait = await asyncio.shield(work)
-                except asyncio.CancelledError:
-                    with contextlib.suppress(RmqError):
-                        await work
-                        await self._commit({}, give_up=True)
-                    raise
-                if wait is None:
-                    continue
-                await self._pause(wait)
+        async with self._turn, self._stream.reader() as reader:
+            try:
+                while True:
+                    busy_s = await self._step(reader, PAUSE_S)
+                    if busy_s is not None:
+                        await asyncio.sleep(busy_s)
+            finally:
+                await _whole(self._commit({}, lease_ms=0))
 
-    async def _pause(self, wait: float | dict[int, int]) -> None:
-        """Wait for a moment, or for new records behind these positions."""
-        try:
-            if isinstance(wait, dict):
-                await asyncio.sleep(0.05)
-            else:
-                await asyncio.sleep(wait)
-        except asyncio.CancelledError:
-            if isinstance(wait, dict):
-                with contextlib.suppress(RmqError):
-                    await self._commit({}, give_up=True)
-            raise
-
-    async def step(self) -> float | dict[int, int] | None:
-        """Send on what is new, if nobody else is at it. None if there was something, positions to
-        wait behind if there was not, and seconds to wait where another one feeds."""
+    async def _step(self, reader: AsyncReader, wait_s: float) -> float | None:
+        """Feed what is there, or what comes first. For how long to leave it to another process,
+        where one is at it."""
         left_ms, positions = await self._executor.call(self._claim())
         if positions is None:
             return min(left_ms / 1000, BUSY_S)
         open_at = await self._open_at(positions)
-        batches = await asyncio.gather(*(self._read(number, at) for number, at in open_at.items()))
-        records: list[bytes] = []
-        moved: dict[int, str] = {}
-        behind: dict[int, int] = {}
-        for number, (found, following) in zip(open_at, batches, strict=True):
-            records += [_packed(one) for one in found]
-            if following is None:
-                moved[number] = END
-            elif found:
-                moved[number] = str(following)
-            else:
-                behind[number] = following
-        if records:
-            (await self._queue.send_many(records)).raise_for_failures()
-        if not moved:
-            return behind
-        if END in moved.values():
-            await self._stream.info()  # who took over
-        if not await self._commit(moved):
-            return BUSY_S
+        if batches := await reader.read(open_at, limit=STEP, timeout=wait_s):
+            await _whole(self._carry(batches))
         return None
 
-    async def _open_at(self, positions: Mapping[int, str]) -> dict[int, int]:
+    async def _carry(self, batches: Sequence[Batch]) -> None:
+        """Send records on, and note how far."""
+        records = [_packed(one) for batch in batches for one in batch.records]
+        if records:
+            (await self._queue.send_many(records)).raise_for_failures()
+        ends = {number_of(batch.shard_id): batch.next_position for batch in batches}
+        await self._commit({number: END if at is None else str(at) for number, at in ends.items()})
+
+    async def _open_at(self, positions: Mapping[int, str]) -> dict[str, int]:
         """The shards that are not at their end, and where each goes on."""
         info = self._stream.known or await self._stream.info()
         if info.incarnation_text != self._incarnation:
             raise StreamDoesNotExist(f"stream {info.name!r} was made anew", stream=info.name)
-        found = {number: positions.get(number, str(self._start)) for number in info.shards}
-        return {number: int(at) for number, at in found.items() if at != END}
-
-    async def _read(self, number: int, at: int) -> tuple[Sequence[StreamRecord], int | None]:
-        try:
-            found = await self._stream.read(shard_id(number), at, STEP)
-        except ShardDoesNotExist:
-            return (), None  # what was in it has expired
-        return found.records, found.next_position
+        found = {
+            one.id: positions.get(one.number, str(self._start)) for one in info.shards.values()
+        }
+        return {shard: int(at) for shard, at in found.items() if at != END}
 
     def _claim(self) -> Call[tuple[int, dict[int, str] | None]]:
         def parse(reply: Sequence[Any]) -> tuple[int, dict[int, str] | None]:
@@ -176,16 +150,26 @@ class Feed:
             self._queue.name, parse, feed=self._key, owner=self._owner, lease_ms=LEASE_MS
         )
 
-    async def _commit(self, moved: Mapping[int, str], *, give_up: bool = False) -> bool:
+    async def _commit(self, moved: Mapping[int, str], *, lease_ms: int = LEASE_MS) -> bool:
         call: Call[bool] = script.load("outlets/commit").call(
             self._queue.name,
             bool,
             feed=self._key,
             owner=self._owner,
-            lease_ms=0 if give_up else LEASE_MS,
+            lease_ms=lease_ms,
             rest=[part for one in moved.items() for part in one],
         )
         return await self._executor.call(call)
+
+
+async def _whole(work: Coroutine[Any, Any, Any]) -> None:
+    """Carry out a step to its end, also where who wants it is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def _packed(one: StreamRecord) -> bytes:

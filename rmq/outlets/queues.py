@@ -228,7 +228,10 @@ class StreamQueues:
         queue = await self.find(id)
         inner, feed, lease = self._queue(id), self._feed(queue), _lease(queue, visibility_timeout_s)
         found = await self._live(queue, inner, await _received(inner, limit, lease, 0))
-        if not found and wait_s:
+        if not found and not wait_s:
+            await feed.once()
+            found = await self._live(queue, inner, await _received(inner, limit, lease, 0))
+        elif not found:
             async with feed.running():
                 found = await self._live(queue, inner, await _received(inner, limit, lease, wait_s))
         return [_record(*one) for one in found]

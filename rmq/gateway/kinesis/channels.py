@@ -21,6 +21,8 @@ from rmq.gateway.service import Given
 from rmq.outlets.catalog import Catalog
 
 FRESHNESS_S = 300
+MOST_CHANNELS = 100
+"""Of an account, as DescribeLimits tells; nobody counts."""
 NO_LOGS = {"CloudWatchLogs": {"Enabled": False}}
 S3 = "S3DestinationConfiguration"
 TABLES = "S3TablesDestinationConfiguration"

@@ -150,6 +150,27 @@ def translate(error_: ours.RmqError, caller: Caller, given: Given) -> AwsError:
             return _expired(error_)
         case ours.RateExceeded():
             return rate_exceeded(error_, account)
+        case ours.NotProvisioned():
+            return not_valid(
+                f"Request is invalid. Stream {error_.stream} under account {account} is in "
+                "On-Demand mode."
+            )
+        case ours.ConsumerDoesNotExist():
+            name = error_.consumer.rpartition("/consumer/")[2]
+            return not_found(
+                f"Consumer {name} for stream {error_.stream} under account {account} not found."
+            )
+        case ours.ConsumerExists():
+            return in_use(
+                f"Consumer {error_.consumer} for stream {error_.stream} under account {account} "
+                "already exists."
+            )
+        case ours.LimitExceeded():
+            return too_many(str(error_))
+        case ours.ExpiredToken():
+            return error("ExpiredNextTokenException", "NextToken has expired.")
+        case ours.InvalidChange():
+            return invalid(error_.aws_message)
         case ours.StreamQueueDoesNotExist():
             return not_found(f"Queue {given.get('QueueARN', error_.queue)} not found.")
         case ours.StreamQueueExists():

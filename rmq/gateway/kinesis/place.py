@@ -17,9 +17,10 @@ from typing import NamedTuple
 from rmq.core.place import Arn, Place, read_arn
 from rmq.errors import InvalidParameter
 from rmq.gateway.caller import Caller
-from rmq.gateway.kinesis.errors import invalid, not_valid
+from rmq.gateway.kinesis.errors import invalid, no_stream, not_valid
 from rmq.gateway.service import Given
 from rmq.streams.aio import AsyncStream
+from rmq.streams.attributes import StreamInfo
 from rmq.streams.sequence import read_shard_id
 
 _RESOURCE = re.compile(
@@ -115,3 +116,25 @@ async def check_on_demand(caller: Caller, arn: str) -> AsyncStream:
             "which this operation needs."
         )
     return stream
+
+
+def consumer_of(caller: Caller, given: Given) -> tuple[AsyncStream, str]:
+    """The stream and the name or ARN of the registered consumer that a request names: by its ARN,
+    by the stream's ARN and its name, or by all of them where they agree. Raises AwsError."""
+    arn, name = given.get("ConsumerARN"), given.get("ConsumerName")
+    if arn is None:
+        if name is None or "StreamARN" not in given:
+            raise invalid("Either ConsumerARN or both StreamARN and ConsumerName must be provided.")
+        return stream_of(caller, given), name
+    found = resource(arn, "ConsumerARN", "consumer")
+    stream = caller.accounts.client(*found.place).stream(found.name)
+    if name not in (None, found.consumer) or given.get("StreamARN") not in (None, stream.arn):
+        raise invalid(f"ConsumerARN {arn} conflicts with the StreamARN or ConsumerName provided.")
+    return stream, arn
+
+
+def check_created(given: Given, info: StreamInfo) -> None:
+    """Raise AwsError where a stream is meant that was made at another time."""
+    at = given.get("StreamCreationTimestamp")
+    if at is not None and abs((at - info.created_at).total_seconds()) >= 1:
+        raise no_stream(info.name, info.place.account)

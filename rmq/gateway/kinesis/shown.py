@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from rmq.streams.accounting import Commitment
+from rmq.streams.aio import AsyncStream
 from rmq.streams.attributes import StreamInfo
+from rmq.streams.consumers import RegisteredConsumer
 from rmq.streams.record import ChildShard, StreamRecord
 from rmq.streams.shard import Shard
 
@@ -74,3 +77,42 @@ def children(some: Iterable[ChildShard]) -> list[dict[str, Any]]:
 
 def _range(start: int, end: int) -> dict[str, str]:
     return {"StartingHashKey": str(start), "EndingHashKey": str(end)}
+
+
+def warm_throughput(info: StreamInfo) -> dict[str, int]:
+    """What an on-demand stream is to be kept ready for, and what its shards take now."""
+    current = info.open_shard_count
+    target = info.attributes.warm_throughput_mib
+    return {"TargetMiBps": current if target is None else target, "CurrentMiBps": current}
+
+
+def consumer(one: RegisteredConsumer) -> dict[str, Any]:
+    return {
+        "ConsumerName": one.name,
+        "ConsumerARN": one.arn,
+        "ConsumerStatus": one.status,
+        "ConsumerCreationTimestamp": one.created_at,
+    }
+
+
+def monitoring(stream: AsyncStream, before: Iterable[str], after: Iterable[str]) -> dict[str, Any]:
+    """What EnableEnhancedMonitoring and its opposite answer."""
+    return {
+        "StreamName": stream.name,
+        "StreamARN": stream.arn,
+        "CurrentShardLevelMetrics": list(before),
+        "DesiredShardLevelMetrics": list(after),
+    }
+
+
+def commitment(found: Commitment) -> dict[str, Any]:
+    """The account's settings."""
+    shown: dict[str, Any] = {"Status": found.status}
+    for name, at in (
+        ("StartedAt", found.started_at),
+        ("EndedAt", found.ended_at),
+        ("EarliestAllowedEndAt", found.earliest_allowed_end),
+    ):
+        if at is not None:
+            shown[name] = at
+    return {"MinimumThroughputBillingCommitment": shown}
