@@ -173,10 +173,7 @@ class SyncTail:
 
     def _look(self, cursors: Cursors, most: int, seconds: float) -> Entries:
         self._begin(cursors, most)
-        with selectors.DefaultSelector() as selector:
-            for group, (_, connection, _) in self._under_way.items():
-                selector.register(connection._sock, selectors.EVENT_READ, group)
-            ready = [key.data for key, _ in selector.select(min(seconds, self._link.slice_s))]
+        ready = self._ready(min(seconds, self._link.slice_s))
         if ready:
             self._since = time.monotonic()
         elif time.monotonic() > self._since + self._link.slice_s + GRACE_S:
@@ -189,6 +186,16 @@ class SyncTail:
             self._executor._end(pool, connection, broken=False)
             found |= entries_of(reply)
         return found
+
+    def _ready(self, seconds: float) -> list[Hashable]:
+        """The groups that have an answer, as soon as one has."""
+        if len(self._under_way) == 1:
+            ((group, (_, connection, _)),) = self._under_way.items()
+            return [group] if connection.can_read(seconds) else []
+        with selectors.DefaultSelector() as selector:
+            for group, (_, connection, _) in self._under_way.items():
+                selector.register(connection._sock, selectors.EVENT_READ, group)
+            return [key.data for key, _ in selector.select(seconds)]
 
     def _begin(self, cursors: Cursors, most: int) -> None:
         wanted = grouped(cursors, self._link.cluster)
