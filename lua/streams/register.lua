@@ -5,7 +5,7 @@
 -- KEYS[2] consumers  hash   name -> when it was made (ms), tags and policy
 -- ARGV[1] version
 -- ARGV[2] name
--- ARGV[3] rest       tags and policy, packed
+-- ARGV[3] packed     tags and policy
 -- ARGV[4] most       how many consumers a stream may have; '' for any
 -- ARGV[5] now_ms     '' in production; the clock of a test
 --

@@ -24,6 +24,7 @@ from rmq.core import keys, script
 from rmq.core.limits import Limits, checked_tags
 from rmq.core.paging import PageOf
 from rmq.errors import (
+    LimitExceeded,
     QueueDoesNotExist,
     RmqError,
     StreamQueueDoesNotExist,
@@ -36,6 +37,7 @@ from rmq.queues.aio import AsyncMessage, AsyncQueue
 from rmq.queues.attributes import RedrivePolicy
 from rmq.queues.registry import Registry
 from rmq.streams.aio import AsyncStream
+from rmq.streams.attributes import StreamInfo
 from rmq.streams.sequence import moment, sequence_number
 
 StartType = Literal["LATEST", "TRIM_HORIZON", "AT_TIMESTAMP"]
@@ -92,6 +94,7 @@ class StreamQueues:
         self._namespace = client.namespace
         self._executor = client._executor
         self._stream = client.stream
+        self._commitment = client.stream_commitment
         self._clock = client.clock
         self._limits = client.limits
         self.catalog = Catalog(client, "queues", StreamQueue)
@@ -116,7 +119,7 @@ class StreamQueues:
         Raises StreamQueueExists, StreamDoesNotExist, LimitExceeded, InvalidParameter.
         """
         labels = checked_tags(tags or {}, self._limits)
-        info = await stream.info()
+        info = await self.check_room(stream)
         now_ms = self._clock.now_ms()
         starts = {"LATEST": now_ms, "TRIM_HORIZON": _ms(info.created_at)}
         queue = StreamQueue(
@@ -186,6 +189,24 @@ class StreamQueues:
         async for one in self.catalog.every():
             found += one.stream == stream
         return found
+
+    async def check_room(self, stream: AsyncStream) -> StreamInfo:
+        """Raise LimitExceeded where a stream has as many registered consumers as it may have;
+        queues count as such."""
+        info, limits = await stream.info(), self._limits
+        most = limits.max_registered_consumers
+        if most is None:
+            return info
+        if info.attributes.mode == "ON_DEMAND" and (await self._commitment()).is_enabled:
+            most = limits.max_advantage_consumers
+        there = info.consumer_count + await self.count(stream.name)
+        if most is not None and there >= most:
+            raise LimitExceeded(
+                f"stream {stream.name!r} has {most} registered consumers and queues, its limit",
+                stream=stream.name,
+                reason=f"it has {most} registered consumers and queues, its limit",
+            )
+        return info
 
     async def change(self, id: str, **changes: Any) -> StreamQueue:
         """Change fields of a queue's document. What was received before keeps its timeout. The

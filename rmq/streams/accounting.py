@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from rmq.core import script
-from rmq.core.keys import AccountKeys
+from rmq.core.keys import StreamAccountKeys
 from rmq.core.limits import ms
 from rmq.core.script import Call, Plan, text_of
-from rmq.errors import InvalidParameter
+from rmq.errors import InvalidChange, InvalidParameter, LimitExceeded, Words
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.registry import StreamRegistry
 
@@ -69,7 +69,7 @@ def count(registry: StreamRegistry, info: StreamInfo) -> Call[None]:
         "HSET",
         info.name,
         lambda reply: None,
-        AccountKeys(registry.namespace).counts,
+        StreamAccountKeys(registry.namespace).counts,
         info.name,
         f"{info.open_shard_count} {mode}",
     )
@@ -77,7 +77,7 @@ def count(registry: StreamRegistry, info: StreamInfo) -> Call[None]:
 
 def uncount(registry: StreamRegistry, name: str) -> Call[None]:
     """Note that a stream is gone."""
-    keys = AccountKeys(registry.namespace)
+    keys = StreamAccountKeys(registry.namespace)
     return script.command("HDEL", name, lambda reply: None, keys.counts, name)
 
 
@@ -88,7 +88,7 @@ def counts(registry: StreamRegistry) -> Call[list[Count]]:
         found = [text_of(one).split() for one in reply]
         return [Count(int(shards), mode == "O") for shards, mode in found]
 
-    return script.command("HVALS", "streams", parse, AccountKeys(registry.namespace).counts)
+    return script.command("HVALS", "streams", parse, StreamAccountKeys(registry.namespace).counts)
 
 
 def account_limits(registry: StreamRegistry) -> Plan[AccountLimits]:
@@ -100,6 +100,48 @@ def account_limits(registry: StreamRegistry) -> Plan[AccountLimits]:
         on_demand_stream_count=sum(one.is_on_demand for one in found),
         on_demand_stream_limit=registry.limits.max_on_demand_streams,
     )
+
+
+def check_shards(registry: StreamRegistry, name: str, more: int) -> Plan[None]:
+    """Raise LimitExceeded where the account may not have so many more open shards."""
+    most = registry.limits.max_account_shards
+    if most is None or more <= 0:
+        return
+    found: list[Count] = yield counts(registry)
+    there = sum(one.open_shards for one in found)
+    if there + more > most:
+        raise _exceeded(
+            name, f"the account has {there} of {most} open shards, {more} more are too many"
+        )
+
+
+def check_on_demand(registry: StreamRegistry, name: str) -> Plan[None]:
+    """Raise LimitExceeded where the account may not have one more stream on demand."""
+    most = registry.limits.max_on_demand_streams
+    if most is None:
+        return
+    found: list[Count] = yield counts(registry)
+    if sum(one.is_on_demand for one in found) >= most:
+        raise _exceeded(name, f"the account has {most} streams on demand, its limit")
+
+
+def check_warm_throughput(registry: StreamRegistry, name: str) -> Plan[None]:
+    """Raise InvalidChange where warm throughput needs a commitment that the account has not."""
+    if not registry.limits.warm_commitment:
+        return
+    found: Commitment = yield commitment(registry)
+    if not found.is_enabled:
+        raise InvalidChange(
+            "warm_throughput_mib",
+            Words("given"),
+            "left out: the account has no minimum throughput commitment",
+            f"Stream {name} under account {registry.place.account} can not have warm throughput "
+            "without MinimumThroughputBillingCommitment.",
+        )
+
+
+def _exceeded(name: str, reason: str) -> LimitExceeded:
+    return LimitExceeded(f"stream {name!r}: {reason}", stream=name, reason=reason)
 
 
 def commitment(registry: StreamRegistry, enabled: bool | None = None) -> Call[Commitment]:
@@ -118,7 +160,7 @@ def commitment(registry: StreamRegistry, enabled: bool | None = None) -> Call[Co
     return script.load("streams/commit_account").call(
         "account",
         parse,
-        account=AccountKeys(registry.namespace).account,
+        account=StreamAccountKeys(registry.namespace).account,
         enabled="" if enabled is None else int(enabled),
         least_ms=ms(LEAST_COMMITMENT),
     )

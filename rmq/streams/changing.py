@@ -7,21 +7,19 @@ from the next sweep.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rmq.core.limits import checked_tags, listed, text
 from rmq.core.script import LOOKS, Plan
 from rmq.errors import (
     InvalidChange,
-    LimitExceeded,
     ShardDoesNotExist,
     StaleConfig,
     StreamDoesNotExist,
-    brief,
 )
 from rmq.streams import accounting, commands
-from rmq.streams.attributes import METRICS, StreamAttributes, StreamInfo, checked, metrics, stored
+from rmq.streams.attributes import StreamAttributes, StreamInfo, all_stored, checked, metrics
 from rmq.streams.registry import StreamRegistry, described, on_shards
 
 TOLD = frozenset(
@@ -39,8 +37,12 @@ def set_attributes(
         if if_version is not None and info.version != if_version:
             raise StaleConfig(f"stream {name!r} was changed by somebody else")
         attributes = checked(given, registry.limits, base=info.attributes, arn=info.arn)
-        before = stored(info.attributes)
-        changes = {field: value for field, value in stored(attributes).items() if value != before[field]}
+        before = all_stored(info.attributes)
+        changes = {
+            field: value
+            for field, value in all_stored(attributes).items()
+            if value != before[field]
+        }
         if not changes:
             # Perhaps somebody died who had changed it, but had not told the shards.
             yield from _tell(registry, info)
@@ -89,12 +91,10 @@ def _tell(registry: StreamRegistry, info: StreamInfo) -> Plan[None]:
     """Let every shard know the stream's description."""
     try:
         yield from on_shards(
-            registry,
-            info,
             [
                 commands.inform(registry.shard_keys(info.name, number), info)
                 for number in info.shards
-            ],
+            ]
         )
     except (ShardDoesNotExist, StaleConfig):
         # Expired, or the stream was removed meanwhile: nobody is left to be told.
@@ -171,13 +171,11 @@ def set_metrics(
     registry: StreamRegistry, name: str, given: Iterable[str], *, on: bool
 ) -> Plan[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Switch shard-level metrics on or off. Which there were before, and which there are now."""
-    chosen = metrics(listed(given, "metrics", "names"), "metrics", registry.limits)
+    chosen = metrics(given)
     for _ in range(LOOKS):
         info = yield from described(registry, name)
         before = info.attributes.shard_level_metrics
-        after = [
-            one for one in METRICS if (one in before or one in chosen if on else one in before and one not in chosen)
-        ]
+        after = {*before, *chosen} if on else {*before} - {*chosen}
         try:
             info = yield from set_attributes(
                 registry, name, {"shard_level_metrics": after}, info.version

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from rmq.streams.ranges import Change, Open, adjacent, merge, middle, split
@@ -101,7 +102,7 @@ def _coldest(loads: Sequence[tuple[Open, Load]], most: int) -> list[tuple[Open, 
     in_order = sorted(loads, key=lambda one: one[0].first)
     pairs = [
         (one_load + other_load, one, other)
-        for (one, one_load), (other, other_load) in zip(in_order, in_order[1:], strict=False)
+        for (one, one_load), (other, other_load) in pairwise(in_order)
         if adjacent(one, other)
     ]
     found: list[tuple[Open, Open]] = []
@@ -120,9 +121,7 @@ def _coldest(loads: Sequence[tuple[Open, Load]], most: int) -> list[tuple[Open, 
 def changes(scaling: Scaling, places: Sequence[int | None]) -> list[Change]:
     """The changes of the shard map. *places* says for each split where; None leaves that out."""
     splits = [
-        split(shard, at)
-        for shard, at in zip(scaling.splits, places, strict=True)
-        if at is not None
+        split(shard, at) for shard, at in zip(scaling.splits, places, strict=True) if at is not None
     ]
     return splits + [merge(*pair) for pair in scaling.merges]
 

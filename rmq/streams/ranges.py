@@ -14,8 +14,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-SPACE = 1 << 128
-LAST_KEY = SPACE - 1
+from rmq.streams.shard import Shard, even_ranges
 
 
 class Open(NamedTuple):
@@ -25,6 +24,10 @@ class Open(NamedTuple):
     first: int
     last: int
 
+    @classmethod
+    def of(cls, shard: Shard) -> Open:
+        return cls(shard.number, shard.starting_hash_key, shard.ending_hash_key)
+
 
 class Change(NamedTuple):
     """One split (one parent, two children) or merge (two parents, one child)."""
@@ -33,15 +36,6 @@ class Change(NamedTuple):
     """Numbers of shards. Of a merge, the first is the one that was asked for."""
     children: tuple[tuple[int, int], ...]
     """First and last hash key of each."""
-
-
-def uniform(count: int) -> list[tuple[int, int]]:
-    """The ranges of a stream of so many shards: all of 2^128 // count keys, and what is left over
-    goes to the last."""
-    width = SPACE // count
-    return [
-        (at * width, LAST_KEY if at == count - 1 else (at + 1) * width - 1) for at in range(count)
-    ]
 
 
 def middle(first: int, last: int) -> int:
@@ -56,7 +50,9 @@ def split(shard: Open, at: int) -> Change:
 
 def merge(one: Open, other: Open) -> Change:
     """Make one of two shards that lie side by side."""
-    return Change((one.number, other.number), ((min(one.first, other.first), max(one.last, other.last)),))
+    return Change(
+        (one.number, other.number), ((min(one.first, other.first), max(one.last, other.last)),)
+    )
 
 
 def adjacent(one: Open, other: Open) -> bool:
@@ -108,7 +104,7 @@ def _wanted(boundaries: Sequence[int], count: int) -> list[int]:
     """The boundaries of *count* uniform shards. One there is counts as one that is wanted where
     they differ only by rounding: twice as many shards are then one split of each."""
     found = []
-    for first, _ in uniform(count):
+    for first, _ in even_ranges(count):
         near = bisect_left(boundaries, first - count)
         is_near = near < len(boundaries) and boundaries[near] <= first + count
         found.append(boundaries[near] if is_near else first)

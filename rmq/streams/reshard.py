@@ -1,6 +1,6 @@
 """A reshard: splits and merges that were written down, and are under way.
 
-    state.reshard = id · number of the first child · MessagePack: [[parents, [[first, last], ..]], ..]
+    state.reshard = id, number of the first child, MessagePack: [[parents, [[low, high], ..]], ..]
 
 Whoever reads it can carry it out to its end: docs/design/streams.md, Resharding.
 """

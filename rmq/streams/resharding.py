@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 
 from rmq.core.limits import whole
 from rmq.core.script import LOOKS, Plan
 from rmq.errors import (
     InvalidChange,
     InvalidParameter,
-    LimitExceeded,
     NotProvisioned,
     StaleConfig,
     brief,
@@ -35,12 +35,12 @@ a few round trips."""
 
 def split_shard(
     registry: StreamRegistry, name: str, shard_id: str, at: int | None
-) -> Plan[tuple[Shard, ...]]:
+) -> Plan[tuple[Shard, Shard]]:
     """Split a shard in two. The new ones, the lower first."""
 
     def decide(info: StreamInfo) -> list[Change]:
         _check_mode(registry, info)
-        one = _open(_shard(info, shard_id, "shard_id"))
+        one = Open.of(_shard(info, shard_id, "shard_id"))
         place = middle(one.first, one.last) if at is None else at
         if isinstance(place, bool) or not isinstance(place, int):
             raise InvalidParameter("at", place, "a hash key: a whole number from 0 to 2^128-1")
@@ -57,8 +57,9 @@ def split_shard(
         return [split(one, place)]
 
     yield from finished(registry, name)
-    yield from _room(registry, name, 1)
-    return (yield from change(registry, name, decide))
+    yield from accounting.check_shards(registry, name, 1)
+    lower, upper = yield from change(registry, name, decide)
+    return lower, upper
 
 
 def merge_shards(
@@ -68,8 +69,8 @@ def merge_shards(
 
     def decide(info: StreamInfo) -> list[Change]:
         _check_mode(registry, info)
-        one = _open(_shard(info, shard_id, "shard_id"))
-        other = _open(_shard(info, adjacent_shard_id, "adjacent_shard_id"))
+        one = Open.of(_shard(info, shard_id, "shard_id"))
+        other = Open.of(_shard(info, adjacent_shard_id, "adjacent_shard_id"))
         if not adjacent(one, other):
             raise InvalidChange(
                 "adjacent_shard_id",
@@ -93,7 +94,7 @@ def update_shard_count(registry: StreamRegistry, name: str, count: int) -> Plan[
         info = yield from finished(registry, name)
         _check_mode(registry, info)
         _check_count(registry, info, count)
-        yield from _room(registry, name, count - info.open_shard_count)
+        yield from accounting.check_shards(registry, name, count - info.open_shard_count)
         try:
             yield commands.scale_begin(
                 registry.keys(name), info, count, limits.max_shard_count_updates
@@ -119,14 +120,14 @@ def finished(registry: StreamRegistry, name: str) -> Plan[StreamInfo]:
         def decide(info: StreamInfo, target: int = target) -> list[Change]:
             if info.target_shard_count != target:
                 return []
-            return wave([_open(one) for one in info.shards.open], target, WAVE)
+            return wave([Open.of(one) for one in info.shards.open], target, WAVE)
 
-        made = yield from change(registry, name, decide)
-        if not made:
-            try:
-                yield commands.scale_end(registry.keys(name), (yield from described(registry, name)))
-            except StaleConfig:
-                continue
+        if (yield from change(registry, name, decide)):
+            continue
+        info = yield from described(registry, name)
+        if info.target_shard_count == target:
+            with suppress(StaleConfig):
+                yield commands.scale_end(registry.keys(name), info)
 
 
 def change(
@@ -160,29 +161,11 @@ def change(
     raise _too_fast(name)
 
 
-def _room(registry: StreamRegistry, name: str, more: int) -> Plan[None]:
-    """Raise LimitExceeded where the stream or the account may not have so many more shards."""
-    if more <= 0:
-        return
-    most = registry.limits.max_account_shards
-    if most is None:
-        return
-    counts = yield accounting.counts(registry)
-    there = sum(one.open_shards for one in counts.values())
-    if there + more > most:
-        raise LimitExceeded(
-            f"stream {name!r} can not get {more} more shards: the account has {there} open ones, "
-            f"and may have {most}",
-            stream=name,
-        )
-
-
 def _check_mode(registry: StreamRegistry, info: StreamInfo) -> None:
     if info.attributes.mode != "PROVISIONED":
         raise NotProvisioned(
             f"stream {info.name!r} is on demand: it splits and merges its shards by itself",
             stream=info.name,
-            account=registry.place.account,
         )
 
 
@@ -221,10 +204,6 @@ def _shard(info: StreamInfo, shard_id: str, field: str) -> Shard:
             field, shard_id, f"an open shard; it was closed at {brief(found.closed_at)}"
         )
     return found
-
-
-def _open(shard: Shard) -> Open:
-    return Open(shard.number, shard.starting_hash_key, shard.ending_hash_key)
 
 
 def _too_fast(name: str) -> StaleConfig:

@@ -16,7 +16,7 @@ from rmq.streams.block import END, unpack_block
 from rmq.streams.on_demand import Load, Scaling
 from rmq.streams.ranges import Change, Open
 from rmq.streams.registry import StreamRegistry
-from rmq.streams.resharding import WAVE, change, opened
+from rmq.streams.resharding import WAVE, change
 from rmq.streams.shard import hash_key
 
 LOOK_BLOCKS = 1_000
@@ -28,7 +28,7 @@ def scale(
     registry: StreamRegistry, info: StreamInfo, loads: Mapping[int, Load], fence: int
 ) -> Plan[int]:
     """Split and merge as the load wants it. How many changes that were."""
-    shards = [opened(one) for one in info.shards.open]
+    shards = [Open.of(one) for one in info.shards.open]
     nothing = Load()
     measured = [(one, loads.get(one.number, nothing)) for one in shards]
     total = nothing

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol, get_args
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
 
 from rmq.errors import InvalidParameter, MissingParameter, Words
+from rmq.streams.sequence import read_shard_id
+from rmq.streams.shard import Shard
 
 ShardFilterType = Literal[
     "AFTER_SHARD_ID",
@@ -27,16 +29,6 @@ ShardFilterType = Literal[
 ]
 TYPES: tuple[str, ...] = get_args(ShardFilterType)
 _TIMED = ("AT_TIMESTAMP", "FROM_TIMESTAMP")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class _Shard(Protocol):
-    @property
-    def number(self) -> int: ...
-    @property
-    def opened_ms(self) -> int: ...
-    @property
-    def closed_ms(self) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,29 +48,31 @@ class ShardFilter:
             raise InvalidParameter("filter type", self.type, f"one of {', '.join(TYPES)}")
         _goes_with("shard_id", self.shard_id, str, self.type, ("AFTER_SHARD_ID",))
         _goes_with("timestamp", self.timestamp, datetime, self.type, _TIMED)
+        if self.shard_id is not None and read_shard_id(self.shard_id) is None:
+            raise InvalidParameter("shard_id", self.shard_id, "a name such as shardId-000000000000")
 
-    def selects(
-        self, horizon_ms: int, number_of: Callable[[str], int]
-    ) -> Callable[[_Shard], bool]:
+    def selects(self, horizon: datetime) -> Callable[[Shard], bool]:
         """The test of a shard, at a moment with that trim horizon: a stream's creation, or later
         the retention period before now."""
-        if self.shard_id is not None:
-            behind = number_of(self.shard_id)
-            return lambda shard: _is_there(shard, horizon_ms) and shard.number > behind
         if self.type == "FROM_TRIM_HORIZON":
-            return lambda shard: _is_there(shard, horizon_ms)
+            return lambda shard: _is_there(shard, horizon)
         if self.type == "AT_LATEST":
-            return lambda shard: shard.closed_ms is None
-        at = horizon_ms
+            return lambda shard: shard.is_open
+        if self.shard_id is not None:
+            behind = read_shard_id(self.shard_id) or 0
+            return lambda shard: _is_there(shard, horizon) and shard.number > behind
+        at = horizon
         if self.timestamp is not None:
-            at = max(at, (self.timestamp.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1))
+            # Shards know whole milliseconds.
+            given = self.timestamp.astimezone(UTC)
+            at = max(at, given.replace(microsecond=given.microsecond // 1000 * 1000))
         if self.type == "FROM_TIMESTAMP":
             return lambda shard: _is_there(shard, at)
-        return lambda shard: shard.opened_ms <= at and _is_there(shard, at)
+        return lambda shard: shard.opened_at <= at and _is_there(shard, at)
 
 
-def _is_there(shard: _Shard, since_ms: int) -> bool:
-    return shard.closed_ms is None or shard.closed_ms >= since_ms
+def _is_there(shard: Shard, since: datetime) -> bool:
+    return shard.closed_at is None or shard.closed_at >= since
 
 
 def _goes_with(field: str, value: Any, kind: type, type_: str, types: tuple[str, ...]) -> None:

@@ -1,6 +1,6 @@
 """Sweeping: what has to be done from time to time, by whoever is around. Plans.
 
-    claim ──> each shard: expired blocks, idle lanes, its load ──> expired shards ──> scale on demand
+    claim ──> each shard: expired blocks, idle lanes, load ──> expired shards ──> scale on demand
 
 Records expire for readers to the microsecond, whatever a sweep does; it gives their memory back.
 Whoever puts or reads sweeps once a minute; for streams that nobody touches somebody goes round all
@@ -19,7 +19,7 @@ from rmq.streams.attributes import StreamInfo
 from rmq.streams.commands import Swept
 from rmq.streams.lifecycle import list_streams
 from rmq.streams.on_demand import Load
-from rmq.streams.registry import StreamRegistry, described, on_shards
+from rmq.streams.registry import StreamRegistry, drop, on_shards
 from rmq.streams.resharding import finished
 
 EVERY_MS = 60_000
@@ -66,21 +66,17 @@ def sweep(registry: StreamRegistry, name: str, *, anyway: bool = True) -> Plan[S
     return Sweep(blocks, gone, changes)
 
 
-def _sweep_shards(
-    registry: StreamRegistry, info: StreamInfo
-) -> Plan[tuple[int, dict[int, Load]]]:
+def _sweep_shards(registry: StreamRegistry, info: StreamInfo) -> Plan[tuple[int, dict[int, Load]]]:
     """How many blocks were removed, and what came to each shard lately."""
     blocks, loads = 0, {}
     fresh_us = (registry.clock.now_ms() - FRESH_MS) * 1000
     todo = list(info.shards)
     while todo:
         answers: list[Swept] = yield from on_shards(
-            registry,
-            info,
             [
                 commands.sweep(registry.shard_keys(info.name, number), info, EVERY_MS)
                 for number in todo
-            ],
+            ]
         )
         again = []
         for number, swept in zip(todo, answers, strict=True):
@@ -102,15 +98,7 @@ def _forget(registry: StreamRegistry, info: StreamInfo) -> Plan[int]:
         if one.closed_at is not None and one.closed_at < horizon
     ]
     if gone:
-        for last in (False, True):
-            yield from on_shards(
-                registry,
-                info,
-                [
-                    commands.drop_shard(registry.shard_keys(info.name, number), info, last=last)
-                    for number in gone
-                ],
-            )
+        yield from drop(registry, info, gone)
         yield commands.forget(registry.keys(info.name), info, gone)
         registry.forget(info.name)
     return len(gone)
@@ -124,9 +112,10 @@ def sweep_all(registry: StreamRegistry, after: str | None) -> Plan[str | None]:
     # Others begin at the same moment with the same page.
     random.shuffle(names)
     if names:
-        due = yield Several([commands.sweep_due(registry.keys(name), name) for name in names])
-        for name, is_due in zip(names, due, strict=True):
-            if isinstance(is_due, RmqError) or not is_due:
+        dues = yield Several([commands.sweep_due_us(registry.keys(name), name) for name in names])
+        now_us = registry.clock.now_ms() * 1000
+        for name, due in zip(names, dues, strict=True):
+            if isinstance(due, RmqError) or now_us < due:
                 continue
             try:
                 yield from sweep(registry, name, anyway=False)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmq.streams.on_demand import Load, Scaling, changes, decide, needed, place_of_heat
-from rmq.streams.ranges import LAST_KEY, Open, middle, uniform
+from rmq.streams.ranges import Open, middle
+from rmq.streams.shard import LAST_HASH_KEY, even_ranges
 
 KB = 1000
 MIB = 1 << 20
@@ -18,7 +19,7 @@ def shards(count: int, loads: dict[int, Load] | None = None) -> list[tuple[Open,
     given_loads = loads or {}
     return [
         (Open(number, *one), given_loads.get(number, IDLE))
-        for number, one in enumerate(uniform(count))
+        for number, one in enumerate(even_ranges(count))
     ]
 
 
@@ -103,11 +104,11 @@ def test_what_was_decided_holds_until_something_else_is_measured(rates, peak):
     assert len(loads) >= needed(Load(bytes_s=peak))
 
 
-WHOLE = Open(0, 0, LAST_KEY)
+WHOLE = Open(0, 0, LAST_HASH_KEY)
 
 
 def test_a_shard_is_split_where_half_of_its_load_lies_on_each_side():
-    keys = [(1_000 + n, 100) for n in range(30)] + [(LAST_KEY - n, 100) for n in range(10)]
+    keys = [(1_000 + n, 100) for n in range(30)] + [(LAST_HASH_KEY - n, 100) for n in range(10)]
     assert place_of_heat(WHOLE, keys) == 1_020
 
 
@@ -117,18 +118,22 @@ def test_heavy_records_count_for_more():
 
 
 def test_of_too_few_keys_or_of_keys_from_elsewhere_nothing_follows():
-    half = middle(0, LAST_KEY)
+    half = middle(0, LAST_HASH_KEY)
     assert place_of_heat(WHOLE, [(5, 100)] * 10) == half
-    upper = Open(1, half, LAST_KEY)
-    assert place_of_heat(upper, [(5, 100)] * 30 + [(half + 7, 100)] * 20) == middle(half, LAST_KEY)
+    upper = Open(1, half, LAST_HASH_KEY)
+    assert place_of_heat(upper, [(5, 100)] * 30 + [(half + 7, 100)] * 20) == middle(
+        half, LAST_HASH_KEY
+    )
 
 
 def test_heat_that_one_key_makes_is_not_split():
-    keys = [(5_000, 100)] * 97 + [(1, 100), (2, 100), (LAST_KEY, 100)]
+    keys = [(5_000, 100)] * 97 + [(1, 100), (2, 100), (LAST_HASH_KEY, 100)]
     assert place_of_heat(WHOLE, keys) is None
     assert changes(Scaling(splits=(WHOLE,)), [None]) == []
 
 
 def test_a_key_with_half_of_the_load_gets_a_shard_nearly_of_its_own():
-    keys = [(n, 100) for n in range(1, 26)] + [(5_000, 100)] * 50 + [(9_000 + n, 1) for n in range(9)]
+    keys = (
+        [(n, 100) for n in range(1, 26)] + [(5_000, 100)] * 50 + [(9_000 + n, 1) for n in range(9)]
+    )
     assert place_of_heat(WHOLE, keys) == 5_000

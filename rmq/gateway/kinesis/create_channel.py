@@ -1,5 +1,4 @@
-"""CreateChannel: note a channel from an on-demand stream to S3 or S3 Tables; nothing is delivered.
-"""
+"""CreateChannel: note a channel from an on-demand stream to S3 or S3 Tables; nothing is delivered."""
 
 from __future__ import annotations
 

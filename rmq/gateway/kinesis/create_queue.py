@@ -17,9 +17,7 @@ async def create_queue(caller: Caller, given: Given) -> Answer:
     start = given["StreamConfigurationList"][0].get("StartingPosition", {"Type": "LATEST"})
     made: dict[str, Any] = attributes_in(given.get("QueueAttributes", {}))
     if (start["Type"] == "AT_TIMESTAMP") != ("Timestamp" in start):
-        raise not_valid(
-            "Timestamp goes with the starting position AT_TIMESTAMP, and only with it."
-        )
+        raise not_valid("Timestamp goes with the starting position AT_TIMESTAMP, and only with it.")
     queue = await queues_of(caller, place).create(
         given["QueueName"],
         stream,

@@ -8,4 +8,4 @@ from rmq.gateway.service import Answer, Given
 
 
 async def describe_account_settings(caller: Caller, given: Given) -> Answer:
-    return shown.commitment(await caller.client.commitment())
+    return shown.commitment(await caller.client.stream_commitment())

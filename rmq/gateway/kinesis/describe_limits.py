@@ -11,7 +11,7 @@ MANY = 1_000_000
 
 
 async def describe_limits(caller: Caller, given: Given) -> Answer:
-    found = await caller.client.account_limits()
+    found = await caller.client.stream_limits()
     count = 0
     async for _ in channels(caller).every():
         count += 1

@@ -10,5 +10,5 @@ from rmq.gateway.service import Answer, Given
 
 async def describe_stream_consumer(caller: Caller, given: Given) -> Answer:
     stream, consumer = consumer_of(caller, given)
-    found = await stream.describe_consumer(consumer)
+    found = await stream.registered_consumer(consumer)
     return {"ConsumerDescription": shown.consumer(found) | {"StreamARN": stream.arn}}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from rmq.gateway.caller import Caller
 from rmq.gateway.kinesis import shown
-from rmq.gateway.kinesis.place import stream_of
+from rmq.gateway.kinesis.place import place_of, stream_of
 from rmq.gateway.kinesis.queues import queues_of
-from rmq.gateway.kinesis.place import place_of
 from rmq.gateway.service import Answer, Given
 
 

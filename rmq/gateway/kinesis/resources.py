@@ -84,10 +84,10 @@ class _Consumer:
         self._arn = arn
 
     async def tag(self, add: Mapping[str, str], remove: Iterable[str]) -> dict[str, str]:
-        return await self._stream.tag_consumer(self._arn, add, remove)
+        return await self._stream.tag_consumer(self._arn, add, remove=remove)
 
     async def policy(self) -> str | None:
-        return (await self._stream.describe_consumer(self._arn)).policy
+        return (await self._stream.registered_consumer(self._arn)).policy
 
     async def set_policy(self, policy: str | None) -> None:
         await self._stream.set_consumer_policy(self._arn, policy)

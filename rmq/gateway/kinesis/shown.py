@@ -23,9 +23,7 @@ def stream(info: StreamInfo) -> dict[str, Any]:
         "StreamModeDetails": {"StreamMode": attributes.mode},
         "RetentionPeriodHours": attributes.retention_hours,
         "StreamCreationTimestamp": info.created_at,
-        "EnhancedMonitoring": [
-            {"ShardLevelMetrics": list(getattr(attributes, "shard_level_metrics", ()))}
-        ],
+        "EnhancedMonitoring": [{"ShardLevelMetrics": list(attributes.shard_level_metrics)}],
         "EncryptionType": attributes.encryption_type,
     }
     if attributes.kms_key_id is not None and attributes.is_encrypted:

@@ -9,4 +9,4 @@ from rmq.gateway.service import Answer, Given
 
 async def update_account_settings(caller: Caller, given: Given) -> Answer:
     wanted = given["MinimumThroughputBillingCommitment"]["Status"] == "ENABLED"
-    return shown.commitment(await caller.client.set_commitment(wanted))
+    return shown.commitment(await caller.client.stream_commitment(wanted))
