@@ -246,7 +246,9 @@ async def test_many_consumers_of_many_processes_share_the_records(
         pytest.skip("one process")
     other = stream_queues(connect())
     sent = await put(stream, 500)
-    taken = await asyncio.gather(*(drained(one, queue) for one in (queues, other) for _ in range(4)))
+    taken = await asyncio.gather(
+        *(drained(one, queue) for one in (queues, other) for _ in range(4))
+    )
 
     assert Counter(one for some in taken for one in some) == Counter(sent)
 

@@ -1,4 +1,5 @@
-"""CreateChannel: note a channel from an on-demand stream to S3 or S3 Tables; nothing is delivered."""
+"""CreateChannel: note a channel from an on-demand stream to S3 or S3 Tables. Nothing goes there.
+"""
 
 from __future__ import annotations
 

@@ -221,7 +221,9 @@ def _at(at_ms: int) -> str:
 def _invalid_parameter(error_: ours.InvalidParameter, account: str, given: Given) -> AwsError:
     """A parameter that the library refused, by its name there."""
     make = _FIELDS.get(error_.field)
-    return invalid(str(error_)) if make is None else make(error_, account, given)
+    if make is None or isinstance(error_, ours.MissingParameter):
+        return invalid(str(error_))
+    return make(error_, account, given)
 
 
 Make = Callable[[ours.InvalidParameter, str, Given], AwsError]

@@ -826,7 +826,7 @@ async def _describe_limits(kinesis: Kinesis, clock: HeldClock) -> None:
     await channel_of(kinesis, await on_demand_of(kinesis))
     found = await kinesis.describe_limits()
     counts = ("OpenShardCount", "OnDemandStreamCount", "ChannelCount")
-    assert [found[one] for one in counts] == [3, 1, 1]
+    assert [found[one] for one in counts] == [7, 1, 1]
 
 
 async def _committed(kinesis: Kinesis) -> None:
