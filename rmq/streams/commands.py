@@ -351,6 +351,7 @@ def open_shard(keys: ShardKeys, info: StreamInfo, base: int) -> Call[None]:
         version=info.number,
         base=base,
         retention_ms=info.attributes.retention_ms,
+        created_us=info.created_us,
     )
 
 
