@@ -17,7 +17,7 @@ from rmq.errors import (
     InvalidParameter,
     MissingParameter,
 )
-from rmq.streams import commands
+from rmq.streams import commands, sweeping
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.block import END, read_id, unpack_block
 from rmq.streams.commands import Entry, Found
@@ -212,6 +212,7 @@ def _read(
         taking.take(found)
         if taking.is_done:
             break
+    yield from sweeping.if_due(registry, name)
     return (yield from batch_of(registry, name, taking, found)), found.now // 1000
 
 
