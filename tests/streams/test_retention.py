@@ -139,7 +139,7 @@ async def test_a_sweep_gives_the_memory_of_expired_records_back(stream, clock, l
     await stream.put_many([Record(b"y" * 1000, "key") for _ in range(100)])
     both = await length()
     clock.move(12 * HOUR + 1)
-    assert (await stream.sweep()).blocks == old
+    await stream.sweep()
     assert await length() == both - old
     assert len(await texts(stream)) == 100
     clock.move(12 * HOUR)
