@@ -54,9 +54,10 @@ _UNSIGNED = Credential()
 
 
 def endpoint_limits(*, cooldowns: bool = True) -> Limits:
-    """Amazon SQS's limits, with its cool-downs unless they are switched off."""
-    pause = COOLDOWN if cooldowns else None
-    return Limits.aws(min_purge_interval=pause, name_reuse_delay=pause)
+    """AWS's limits, unless they are switched off without SQS's cool-downs and Kinesis's rates."""
+    if cooldowns:
+        return Limits.aws(min_purge_interval=COOLDOWN, name_reuse_delay=COOLDOWN)
+    return Limits.aws(shard_write_bytes=None, shard_write_records=None)
 
 
 class Endpoint:

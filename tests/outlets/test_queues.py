@@ -22,6 +22,7 @@ from rmq.errors import (
 from rmq.outlets import feed
 from rmq.outlets.queues import StreamQueues, stream_queues
 from rmq.streams.record import Record
+from tests.colours import until
 
 
 async def put(stream: Any, count: int, first: int = 0) -> list[bytes]:
@@ -325,8 +326,7 @@ async def test_a_deleted_queue_leaves_nothing(queues, queue, stream, client):
 
 async def test_a_wait_for_nothing_ends_in_time(queues, queue, stream, clock):
     waiting = asyncio.create_task(queues.receive(queue, wait_s=20))
-    while not queues._queue(queue)._executor._lines:
-        await asyncio.sleep(0)
+    await until(lambda: queues._queue(queue)._executor._lines)
     clock.move(20)
 
     async with asyncio.timeout(5):

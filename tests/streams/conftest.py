@@ -12,7 +12,7 @@ from tests.conftest import Backend, Servers
 __all__ = ["beyond_aws", "clock", "namespace", "served"]
 """These also run the tests through boto3."""
 
-BACKENDS = ("async-memory", "sync-valkey", "async-cluster")
+BACKENDS = ("async-memory", "sync-valkey", "async-cluster", "boto3-http", "boto3-inprocess")
 """Each kind of server and each colour, but not each with each: a run of all tests has to stay
 short. What differs between servers and colours is the executor's, which queues test on all."""
 

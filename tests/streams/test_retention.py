@@ -215,7 +215,10 @@ async def test_a_stream_is_swept_by_one_at_a_time(client, stream, connect, clock
     assert await claim() == 3
 
 
-async def test_lanes_of_those_who_put_no_more_are_forgotten(stream, connect, clock, raw, namespace):
+async def test_lanes_of_those_who_put_no_more_are_forgotten(
+    stream, connect, clock, raw, namespace, backend
+):
+    backend.beyond_aws("lanes")
     for n in range(3):
         await connect().stream("positions").put(f"{n}", "key")
     keys = ShardKeys(namespace, "positions", 0)

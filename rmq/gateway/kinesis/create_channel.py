@@ -1,5 +1,4 @@
-"""CreateChannel: note a channel from an on-demand stream to S3 or S3 Tables. Nothing goes there.
-"""
+"""CreateChannel: note a channel from an on-demand stream to S3 or S3 Tables. Nothing goes there."""
 
 from __future__ import annotations
 

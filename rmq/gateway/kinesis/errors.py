@@ -70,6 +70,13 @@ def no_stream(name: str, account: str) -> AwsError:
     return not_found(f"Stream {name} under account {account} not found.")
 
 
+def expired_token() -> AwsError:
+    return error(
+        "ExpiredNextTokenException",
+        "NextToken has expired: it was issued more than 300 seconds ago.",
+    )
+
+
 def dry_run() -> AwsError:
     return error(
         "DryRunOperationException", "The request would have succeeded, but DryRun was set."
@@ -168,7 +175,7 @@ def translate(error_: ours.RmqError, caller: Caller, given: Given) -> AwsError:
         case ours.LimitExceeded():
             return too_many(str(error_))
         case ours.ExpiredToken():
-            return error("ExpiredNextTokenException", "NextToken has expired.")
+            return expired_token()
         case ours.InvalidChange():
             return invalid(error_.aws_message)
         case ours.StreamQueueDoesNotExist():
@@ -256,6 +263,8 @@ def _timestamp(error_: ours.InvalidParameter, account: str, given: Given) -> Aws
 
 def _shard_id(error_: ours.InvalidParameter, account: str, given: Given) -> AwsError:
     """A name that no shard can have is that of none."""
+    if not error_.limit.startswith("a name"):
+        return invalid(str(error_))
     value = error_.value.strip("'\"")
     missing = ours.ShardDoesNotExist(str(error_), stream=_stream_name(given), shard=value)
     return _no_shard(missing, account, given)
@@ -274,5 +283,6 @@ _FIELDS: dict[str, Make] = {
     "sequence_number_for_ordering": _for_ordering,
     "timestamp": _timestamp,
     "shard_id": _shard_id,
+    "token": lambda error_, account, given: invalid("NextToken is invalid."),
 }
 """By the library's names of parameters."""

@@ -1,4 +1,4 @@
-"""ListShards: a stream's shards, filtered, page by page."""
+"""ListShards: a stream's shards, filtered, page by page. A token says which stream it is of."""
 
 from __future__ import annotations
 
@@ -7,39 +7,36 @@ from typing import Any
 from rmq.gateway.caller import Caller
 from rmq.gateway.kinesis import shown
 from rmq.gateway.kinesis.errors import invalid
-from rmq.gateway.kinesis.pages import after_of, most, token_of
+from rmq.gateway.kinesis.pages import most
 from rmq.gateway.kinesis.place import check_created, shard_number, stream_of
 from rmq.gateway.service import Answer, Given
+from rmq.streams import page_token
 from rmq.streams.shard_filter import ShardFilter
 
-QUESTION = "shards"
 MOST = 1_000
-ONLY_FIRST = ("StreamName", "ExclusiveStartShardId", "StreamCreationTimestamp")
+ONLY_FIRST = ("StreamName", "ExclusiveStartShardId", "StreamCreationTimestamp", "ShardFilter")
 """What a token says already."""
 
 
 async def list_shards(caller: Caller, given: Given) -> Answer:
-    token, asked = after_of(caller, given, QUESTION)
-    chosen: ShardFilter | None = None
-    after: str | None = None
+    token = given.get("NextToken")
     if token is None:
         stream = stream_of(caller, given)
         check_created(given, await stream.info())
-        chosen, after = filter_in(given), given.get("ExclusiveStartShardId")
-        if after is not None:
-            shard_number(after)
     else:
         for name in ONLY_FIRST:
             if name in given:
                 raise invalid(f"NextToken and {name} cannot be provided together.")
-        stream = stream_of(caller, {"StreamARN": asked["stream"]})
+        stream = stream_of(caller, given | {"StreamName": page_token.stream_of(token)})
+    after = given.get("ExclusiveStartShardId")
+    if after is not None:
+        shard_number(after)
     page = await stream.shards(
-        filter=chosen, after=after, limit=most(given, "MaxResults", MOST), token=token
+        filter_in(given), after=after, limit=most(given, "MaxResults", MOST), token=token
     )
     answer: dict[str, Any] = {"Shards": [shown.shard(one) for one in page]}
     if page.next_token is not None:
-        asked = {"stream": stream.arn}
-        answer["NextToken"] = token_of(caller, QUESTION, page.next_token, asked)
+        answer["NextToken"] = page.next_token
     return answer
 
 

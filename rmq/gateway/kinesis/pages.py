@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from rmq.gateway.caller import Caller
-from rmq.gateway.kinesis.errors import error, invalid
+from rmq.gateway.kinesis.errors import expired_token, invalid
 from rmq.gateway.service import Given
 from rmq.gateway.tokens import read_token, write_token
 
@@ -43,10 +43,7 @@ def after_of(caller: Caller, given: Given, question: str) -> tuple[str | None, d
     except (msgspec.MsgspecError, UnicodeError):
         raise invalid("NextToken is invalid.") from None
     if caller.client.clock.now_ms() - mark.made_ms > LIFE_MS:
-        raise error(
-            "ExpiredNextTokenException",
-            "NextToken has expired: it was issued more than 300 seconds ago.",
-        )
+        raise expired_token()
     return mark.after, mark.asked
 
 

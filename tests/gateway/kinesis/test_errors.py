@@ -350,7 +350,7 @@ async def _a_token_is_too_old(kinesis: Kinesis, clock: HeldClock) -> None:
 async def _a_token_is_of_another_action(kinesis: Kinesis, clock: HeldClock) -> None:
     await stream_of(kinesis, shards=2)
     page = await kinesis.list_shards(StreamName="orders", MaxResults=1)
-    await kinesis.list_streams(NextToken=page["NextToken"])
+    await kinesis.list_queues(NextToken=page["NextToken"])
 
 
 @invalid("shard_id is missing; AFTER_SHARD_ID needs it")
@@ -395,7 +395,7 @@ async def _a_record_has_no_partition_key(kinesis: Kinesis, clock: HeldClock) -> 
     await kinesis.put_record(StreamName="orders", Data=b"x")
 
 
-@invalid(f"ExclusiveMinimumSequenceNumber 7 used in PutRecord on stream orders under account *")
+@invalid("ExclusiveMinimumSequenceNumber 7 used in PutRecord on stream orders under account *")
 async def _an_order_is_after_a_number_of_nobody(kinesis: Kinesis, clock: HeldClock) -> None:
     await stream_of(kinesis)
     await kinesis.put_record(
@@ -490,8 +490,8 @@ async def _an_iterator_was_changed(kinesis: Kinesis, clock: HeldClock) -> None:
 
 @error(
     "ExpiredIteratorException",
-    "Iterator expired. The iterator was created at time * UTC * while right now it is * UTC * which "
-    "is further in the future than the tolerated delay of 300000 milliseconds.",
+    "Iterator expired. The iterator was created at time * UTC * while right now it is * UTC * "
+    "which is further in the future than the tolerated delay of 300000 milliseconds.",
 )
 async def _an_iterator_is_too_old(kinesis: Kinesis, clock: HeldClock) -> None:
     await stream_of(kinesis)
