@@ -33,6 +33,8 @@ Cursors = Mapping[str, int]
 Entries = dict[str, list[tuple[bytes, bytes, bytes]]]
 """By key: id, field and value of each entry. Ours have one field."""
 
+CANCEL_S = 0.2
+"""How long close() waits before it tells what is under way again to end."""
 PAUSE_S = 0.05
 """After trouble; the caller then asks by other means, which are patient."""
 MEMORY_SLICE_S = 0.05
@@ -80,12 +82,13 @@ class AsyncTail:
     async def close(self) -> None:
         """Break off what is under way."""
         self.is_closed = True
-        tasks = [task for _, task in self._under_way.values()]
+        tasks = {task for _, task in self._under_way.values()}
         self._under_way.clear()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        while tasks:
+            # Once may not do: what connects just now can swallow it (CPython issue 86296).
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=CANCEL_S)
 
     def _begin(self, cursors: Cursors, most: int) -> None:
         wanted = grouped(cursors, self._link.cluster)
