@@ -49,6 +49,7 @@ from rmq.gateway.kinesis.restore_dead_letter_queue_records import restore_dead_l
 from rmq.gateway.kinesis.split_shard import split_shard
 from rmq.gateway.kinesis.start_stream_encryption import start_stream_encryption
 from rmq.gateway.kinesis.stop_stream_encryption import stop_stream_encryption
+from rmq.gateway.kinesis.subscribe_to_shard import subscribe_to_shard
 from rmq.gateway.kinesis.tag_resource import tag_resource
 from rmq.gateway.kinesis.untag_resource import untag_resource
 from rmq.gateway.kinesis.update_account_settings import update_account_settings
@@ -115,6 +116,7 @@ SERVICE = Service(
         "SplitShard": split_shard,
         "StartStreamEncryption": start_stream_encryption,
         "StopStreamEncryption": stop_stream_encryption,
+        "SubscribeToShard": subscribe_to_shard,
         "TagResource": tag_resource,
         "UntagResource": untag_resource,
         "UpdateAccountSettings": update_account_settings,

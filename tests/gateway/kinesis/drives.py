@@ -1,5 +1,5 @@
-"""Drives: for each action of Kinesis, what takes it through its variants, from the emptiest answer to
-the fullest. They run in JSON and CBOR with the strict reading.
+"""Drives: for each action of Kinesis, what takes it through its variants, from the emptiest answer
+to the fullest. They run in JSON and CBOR with the strict reading.
 """
 
 from __future__ import annotations
@@ -429,16 +429,19 @@ async def _list_stream_consumers(kinesis: Kinesis, clock: HeldClock) -> None:
 async def _subscribe_to_shard(kinesis: Kinesis, clock: HeldClock) -> None:
     arn = await stream_of(kinesis)
     consumer = await consumer_of(kinesis, arn)
-    await kinesis.put_record(StreamName="orders", Data=b"x", PartitionKey="a")
+    put = await kinesis.put_record(StreamName="orders", Data=b"x", PartitionKey="a")
+    start = {"Type": "TRIM_HORIZON"}
+    events = kinesis.events(ConsumerARN=consumer, ShardId=SHARD, StartingPosition=start)
+    kind, first = await anext(events)
+    assert kind == "SubscribeToShardEvent"
+    assert [one["Data"] for one in first["Records"]] == [b"x"]
+    assert first["ContinuationSequenceNumber"] == put["SequenceNumber"]
+
     await kinesis.split_shard(StreamName="orders", ShardToSplit=SHARD, NewStartingHashKey=HALF)
-    found: list[Any] = []
-    async for kind, said in kinesis.events(
-        ConsumerARN=consumer, ShardId=SHARD, StartingPosition={"Type": "TRIM_HORIZON"}
-    ):
-        assert kind == "SubscribeToShardEvent"
-        found.append(said)
-    assert [one["Data"] for said in found for one in said["Records"]] == [b"x"]
-    assert [one["ShardId"][-1] for one in found[-1]["ChildShards"]] == ["1", "2"]
+
+    (last,) = [said async for _, said in events]
+    assert "ContinuationSequenceNumber" not in last
+    assert [one["ShardId"][-1] for one in last["ChildShards"]] == ["1", "2"]
 
 
 # --- queues --------------------------------------------------------------------------------------

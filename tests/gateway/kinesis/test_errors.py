@@ -363,8 +363,8 @@ async def _a_filter_lacks_its_shard(kinesis: Kinesis, clock: HeldClock) -> None:
 
 
 @invalid(
-    "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [[]0, 2^128-1]. Specified value "
-    "was 340282366920938463463374607431768211456"
+    "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [[]0, 2^128-1]. Specified "
+    "value was 340282366920938463463374607431768211456"
 )
 async def _a_hash_key_is_too_large(kinesis: Kinesis, clock: HeldClock) -> None:
     await stream_of(kinesis)

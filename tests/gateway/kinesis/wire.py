@@ -141,7 +141,11 @@ class Kinesis:
 
     def _value(self, shape: Any, body: bytes) -> dict[str, Any]:
         said = self._plain(body)
-        assert list(strict.faults(shape, said)) == []
+        faults = list(strict.faults(shape, said))
+        if shape.name == "SubscribeToShardEvent" and "ChildShards" in said:
+            # By the model it is required, but KCL knows by its absence that the shard has ended.
+            faults.remove("answer.ContinuationSequenceNumber is required and not there")
+        assert faults == []
         self.seen |= set(strict.members(shape, said))
         response = {"body": json.dumps(said).encode(), "headers": {}, "status_code": 200}
         found = botocore.parsers.create_parser("json").parse(response, shape)
