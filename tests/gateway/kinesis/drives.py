@@ -439,7 +439,7 @@ async def _subscribe_to_shard(kinesis: Kinesis, clock: HeldClock) -> None:
 
     await kinesis.split_shard(StreamName="orders", ShardToSplit=SHARD, NewStartingHashKey=HALF)
 
-    (last,) = [said async for _, said in events]
+    *_, last = [said async for _, said in events]
     assert "ContinuationSequenceNumber" not in last
     assert [one["ShardId"][-1] for one in last["ChildShards"]] == ["1", "2"]
 

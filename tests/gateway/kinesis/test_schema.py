@@ -1,4 +1,4 @@
-"""Schema: every answer of Kinesis is what the service model says, to the letter, in JSON and CBOR."""
+"""Schema: every answer of Kinesis is as the service model has it, in JSON and in CBOR."""
 
 from __future__ import annotations
 
