@@ -14,6 +14,7 @@ import pytest
 from botocore.config import Config
 from botocore.eventstream import EventStreamBuffer
 
+from rmq.testing import HeldClock
 from tests.colours import PATIENCE, in_thread, until
 from tests.conftest import Servers
 from tests.gateway.kinesis.drives import HALF, SHARD, consumer_of, stream_of
