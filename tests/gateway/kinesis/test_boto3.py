@@ -85,7 +85,7 @@ class FarClock:
             return json.load(answer)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def here() -> Iterator[rmq.testing.aws]:
     """One for all: each test of the actions has an account of its own."""
     with rmq.testing.aws() as made:
@@ -114,13 +114,14 @@ def door(request: pytest.FixtureRequest) -> Iterator[tuple[Boto, Any]]:
     client.close()
 
 
-@pytest.mark.parametrize("operation", MODEL.operation_names)
-async def test_each_action_answers_boto3(operation: str, door: tuple[Boto, Any]):
-    kinesis, clock = door
+class TestActions:
+    @pytest.mark.parametrize("operation", MODEL.operation_names)
+    async def test_each_one_answers_boto3(self, operation: str, door: tuple[Boto, Any]):
+        kinesis, clock = door
 
-    await DRIVES[operation](kinesis, clock)
+        await DRIVES[operation](kinesis, clock)
 
-    assert operation in kinesis.asked
+        assert operation in kinesis.asked
 
 
 def test_its_paginators_go_on_to_the_end(rmq_aws):
