@@ -631,6 +631,8 @@ def error_of(code: str, message: str, stream: str) -> RmqError:
     if code == "ResourceNotFoundException":
         return _missing(message, stream)
     if code == "ResourceInUseException":
+        if "already been merged or split" in message:
+            return ours.InvalidParameter("shard_id", Words("closed"), "an open shard")
         if "already exists" not in message:
             return ours.StreamInUse(message, stream=stream, reason=message)
         if message.startswith("Consumer"):

@@ -233,6 +233,7 @@ def _invalid_parameter(error_: ours.InvalidParameter, account: str, given: Given
     return make(error_, account, given)
 
 
+QUOTES = "'\""
 Make = Callable[[ours.InvalidParameter, str, Given], AwsError]
 
 
@@ -263,9 +264,13 @@ def _timestamp(error_: ours.InvalidParameter, account: str, given: Given) -> Aws
 
 def _shard_id(error_: ours.InvalidParameter, account: str, given: Given) -> AwsError:
     """A name that no shard can have is that of none."""
-    if not error_.limit.startswith("a name"):
-        return invalid(str(error_))
-    value = error_.value.strip("'\"")
+    if error_.limit.startswith("an open shard"):
+        return in_use(
+            f"Shard {error_.value.strip(QUOTES)} in stream {_stream_name(given)} under account "
+            f"{account} has already been merged or split, and thus is not eligible for merging or "
+            "splitting."
+        )
+    value = error_.value.strip(QUOTES)
     missing = ours.ShardDoesNotExist(str(error_), stream=_stream_name(given), shard=value)
     return _no_shard(missing, account, given)
 
@@ -282,6 +287,7 @@ _FIELDS: dict[str, Make] = {
     "sequence_number": _sequence_number,
     "sequence_number_for_ordering": _for_ordering,
     "timestamp": _timestamp,
+    "adjacent_shard_id": _shard_id,
     "shard_id": _shard_id,
     "token": lambda error_, account, given: invalid("NextToken is invalid."),
 }

@@ -294,6 +294,17 @@ async def _a_shard_to_split_is_not_there(kinesis: Kinesis, clock: HeldClock) -> 
     await kinesis.split_shard(StreamName="orders", **given)
 
 
+@in_use(
+    f"Shard {SHARD} in stream orders under account 000000000000 has already been merged or split, "
+    "and thus is not eligible for merging or splitting."
+)
+async def _a_shard_is_split_twice(kinesis: Kinesis, clock: HeldClock) -> None:
+    await stream_of(kinesis)
+    given = {"ShardToSplit": SHARD, "NewStartingHashKey": HALF}
+    await kinesis.split_shard(StreamName="orders", **given)
+    await kinesis.split_shard(StreamName="orders", **given)
+
+
 @invalid(
     f"NewStartingHashKey 1 used in SplitShard() on shard {SHARD} in stream orders under account "
     "000000000000 is not both greater than one plus the shard's StartingHashKey 0 and less than "
