@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from granian import Granian
+from granian._granian import RSGIProtocolClosed, RSGIProtocolError
 from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
-from granian.rsgi import ProtocolClosed, ProtocolError
 
 from rmq.client.aio import AsyncClient
 from rmq.core.clock import Clock, HeldClock
@@ -254,7 +254,7 @@ async def _stream(
         gone.cancel()
         sending.cancel()
         # What granian raises for a connection that is closed, when the client was quicker.
-        with suppress(asyncio.CancelledError, ProtocolClosed, ProtocolError):
+        with suppress(asyncio.CancelledError, RSGIProtocolClosed, RSGIProtocolError):
             await sending
 
 

@@ -33,7 +33,8 @@ async def listed(
     ]
     for arn, _ in streams:
         resource(arn, "StreamARN", "stream")
-    limit, found = most(given, "MaxResults"), []
+    limit = most(given, "MaxResults")
+    found: list[D] = []
     while True:
         page = await catalog.page(after, limit + 1 - len(found))
         found += [one for one in page if not streams or _is_of(show(one), streams)]

@@ -18,4 +18,5 @@ async def receive_dead_letter_queue_records(caller: Caller, given: Given) -> Ans
         await queues.change_visibility(id, changes, dead=True)
 
     work = queues.receive_dead_letters(id, **asked(given))
-    return received(await caller.while_there(work, give_back))
+    found = await caller.while_there(work, give_back)
+    return received(found)

@@ -16,4 +16,5 @@ async def receive_queue_records(caller: Caller, given: Given) -> Answer:
     async def give_back(records: Sequence[QueueRecord]) -> None:
         await queues.change_visibility(id, [(one.receipt_handle, 0) for one in records])
 
-    return received(await caller.while_there(queues.receive(id, **asked(given)), give_back))
+    found = await caller.while_there(queues.receive(id, **asked(given)), give_back)
+    return received(found)
