@@ -378,6 +378,13 @@ def close(keys: ShardKeys, info: StreamInfo) -> Call[tuple[int, int]]:
     )
 
 
+def beat(keys: ShardKeys, info: StreamInfo) -> Call[int]:
+    """Move a shard's last position on to now. The result is its last position."""
+    return script.load("streams/beat").call(
+        info.name, int, state=keys.state, incarnation=info.incarnation_text
+    )
+
+
 def inform(keys: ShardKeys, info: StreamInfo) -> Call[None]:
     """Tell a shard of a change of the stream."""
     return script.load("streams/inform").call(

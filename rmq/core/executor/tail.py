@@ -33,12 +33,12 @@ Cursors = Mapping[str, int]
 Entries = dict[str, list[tuple[bytes, bytes, bytes]]]
 """By key: id, field and value of each entry. Ours have one field."""
 
+CANCEL_S = 0.05
+"""How long close() waits before it tells what is under way again to end."""
 PAUSE_S = 0.05
 """After trouble; the caller then asks by other means, which are patient."""
 MEMORY_SLICE_S = 0.05
 """How often a thread in a blocking read of memory:// looks whether it has to end."""
-CANCEL_S = 0.05
-"""How long a task that was told to end may take until it is told again."""
 _TROUBLE = (trouble.RedisError, trouble.RedisClusterException, OSError)
 
 
