@@ -355,8 +355,8 @@ def open_shard(keys: ShardKeys, info: StreamInfo, base: int) -> Call[None]:
     )
 
 
-def drop_shard(keys: ShardKeys, info: StreamInfo, *, last: bool) -> Call[None]:
-    """Close a shard that is to be removed, and (*last*) remove it."""
+def drop_shard(keys: ShardKeys, info: StreamInfo) -> Call[None]:
+    """Remove a shard with all it holds."""
     return script.load("streams/drop").call(
         info.name,
         lambda reply: None,
@@ -364,7 +364,6 @@ def drop_shard(keys: ShardKeys, info: StreamInfo, *, last: bool) -> Call[None]:
         log=keys.log,
         rest_keys=[key for key in keys.all() if key not in (keys.state, keys.log)],
         incarnation=info.incarnation_text,
-        last=int(last),
     )
 
 

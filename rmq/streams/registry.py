@@ -263,8 +263,7 @@ def remove(registry: StreamRegistry, info: StreamInfo) -> Plan[None]:
 def drop(registry: StreamRegistry, info: StreamInfo, numbers: Iterable[int]) -> Plan[None]:
     """Remove shards with all they hold; who waits for records of theirs wakes first."""
     keys = [_shard(registry, info, number) for number in numbers]
-    for last in (False, True):
-        yield from on_shards([commands.drop_shard(one, info, last=last) for one in keys])
+    yield from on_shards([commands.drop_shard(one, info) for one in keys])
 
 
 def carry_out(registry: StreamRegistry, info: StreamInfo, reshard: Reshard) -> Plan[None]:
