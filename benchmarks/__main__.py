@@ -19,6 +19,7 @@ from benchmarks import (
     fair,
     filtering,
     gateway,
+    kinesis,
     pushing,
     receiving,
     report,
@@ -41,6 +42,7 @@ FIGURES: tuple[Figure, ...] = (
     *filtering.FIGURES,
     *pushing.FIGURES,
     *gateway.FIGURES,
+    *kinesis.FIGURES,
 )
 OPEN_FILES = 4096
 WIDTH = 150

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from benchmarks.bench import Bench
 from benchmarks.load import BODY, HOST, LoadFailed, Target, ask, body_of
 
 MOTO = "5.2.5"
+KINESALITE = "3.3.3"
 READY_S = 30.0
 """The longest that an endpoint may take to listen. Ours takes one second, moto two."""
 STOP_S = 5.0
@@ -37,6 +39,10 @@ DROPPED = ("content-length", "date", "server")
 
 class MotoMissing(Exception):
     """pip could not install moto; the message is pip's."""
+
+
+class NoKinesalite(Exception):
+    """There is no Node, or npm could not install kinesalite; the message says why."""
 
 
 @contextmanager
@@ -67,6 +73,15 @@ def moto() -> Iterator[int]:
     """moto's own server; yields the port. Raises MotoMissing."""
     python = _moto_python()
     with _running(lambda port: [python, "-m", "moto.server", "-p", str(port)]) as port:
+        yield port
+
+
+@contextmanager
+def kinesalite() -> Iterator[int]:
+    """kinesalite, with its streams in memory and made at once; yields the port. Raises
+    NoKinesalite."""
+    program = ["node", str(_kinesalite_script()), "--createStreamMs", "0", "--deleteStreamMs", "0"]
+    with _running(lambda port: [*program, "--shardLimit", "100", "--port", str(port)]) as port:
         yield port
 
 
@@ -135,6 +150,22 @@ def _running(command: Callable[[int], Sequence[str]]) -> Iterator[int]:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
+
+
+def _kinesalite_script() -> Path:
+    """Where npm puts kinesalite, when it is asked for the first time."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        raise NoKinesalite("no Node with npm on PATH")
+    folder = Path(sys.prefix) / "bench" / f"kinesalite-{KINESALITE}"
+    stamp = folder / "complete"
+    if not stamp.exists():
+        install = ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund"]
+        install += ["--ignore-scripts", f"kinesalite@{KINESALITE}"]
+        done = subprocess.run(install, capture_output=True, text=True)
+        if done.returncode:
+            raise NoKinesalite(done.stderr)
+        stamp.touch()
+    return folder / "node_modules" / "kinesalite" / "cli.js"
 
 
 def _moto_python() -> str:

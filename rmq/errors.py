@@ -6,6 +6,7 @@
     │   │   ├── MissingParameter     needed here, and not given
     │   │   ├── InvalidFilterPolicy  and where in the policy
     │   │   ├── InvalidPolicy        an access policy, or a change to one
+    │   │   ├── InvalidChange        a stream can not become that from what it is
     │   │   └── TooManyTags
     │   ├── QueueDoesNotExist
     │   ├── QueueExists              made before, with another value of one attribute
@@ -30,12 +31,23 @@
     │   ├── OptedOut, OptedInRecently    a phone number that takes no SMS; too soon to ask it again
     │   ├── SandboxNumberDoesNotExist, TooManySandboxNumbers
     │   ├── VerificationFailed, TooManyPasswords    of a number of the SMS sandbox
+    │   ├── StreamDoesNotExist, ShardDoesNotExist
+    │   ├── StreamExists             one of that name stands
+    │   ├── StreamInUse              not in this state, or not while it has registered consumers
+    │   ├── InvalidIterator, ExpiredIterator
+    │   ├── RateExceeded             more than a shard takes or gives in a second
+    │   ├── NotProvisioned           a stream on demand reshards by itself
+    │   ├── ConsumerDoesNotExist, ConsumerExists    of the registered consumers of a stream
+    │   ├── LimitExceeded            as many of them as there may be, or as often as it may be done
+    │   ├── ExpiredToken             the list has to be begun anew
+    │   ├── StreamQueueDoesNotExist, StreamQueueExists    a queue on a stream
     │   ├── AddressRefused           an address that this machine may not be made to call
     │   └── ConfigurationError       a URL, a setting or a server that we can not work with
     └── ServerError                  Redis or the way to it
         ├── ConnectionLost           no answer within the deadline
         ├── OutOfMemory              maxmemory is reached; receive and delete still work
-        └── StaleConfig              ours to handle: a cached description was out of date
+        ├── StaleConfig              ours to handle: a cached description was out of date
+        └── ShardClosed              ours to handle: its children take the records
 
 Every error pickles, names things and never carries a payload.
 """
@@ -429,6 +441,158 @@ class TooManyPasswords(CallerError, code="RMQ_TOO_MANY_PASSWORDS"):
     retry_after: timedelta
 
 
+# --- streams --------------------------------------------------------------------------------------
+
+
+class StreamDoesNotExist(CallerError, code="RMQ_STREAM_DOES_NOT_EXIST"):
+    """There is no stream of that name in this namespace."""
+
+    stream: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"stream {subject!r} does not exist; create it first (rmq stream create {subject})",
+            stream=subject,
+        )
+
+
+class StreamExists(CallerError, code="RMQ_STREAM_EXISTS"):
+    """A stream of that name stands."""
+
+    stream: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(f"stream {subject!r} exists already", stream=subject)
+
+
+class StreamInUse(CallerError, code="RMQ_STREAM_IN_USE"):
+    """The stream is not in a state in which that can be done; `reason` says what is in the way."""
+
+    stream: str
+    reason: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(f"stream {subject!r} is in use: {detail}", stream=subject, reason=detail)
+
+
+class ShardDoesNotExist(CallerError, code="RMQ_SHARD_DOES_NOT_EXIST"):
+    """The stream has no such shard, or no more: it was closed longer ago than records are kept."""
+
+    stream: str
+    shard: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"stream {subject!r} has no shard {detail}; list its shards",
+            stream=subject,
+            shard=detail,
+        )
+
+
+class InvalidIterator(CallerError, code="RMQ_INVALID_ITERATOR"):
+    """A shard iterator is malformed, or another stream's."""
+
+
+class ExpiredIterator(CallerError, code="RMQ_EXPIRED_ITERATOR"):
+    """A shard iterator is older than 5 minutes; `issued_ms` and `now_ms` are since 1970."""
+
+    issued_ms: int
+    now_ms: int
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"stream {subject!r}: the shard iterator has expired; get a new one",
+            now_ms=int(detail),
+        )
+
+
+class RateExceeded(CallerError, code="RMQ_RATE_EXCEEDED"):
+    """A shard takes or gives no more just now; try again in a moment."""
+
+    stream: str
+    shard: str
+
+
+class InvalidChange(InvalidParameter, code="RMQ_INVALID_CHANGE"):
+    """A stream can not become that from what it is; nothing was changed.
+
+    `aws_message` is what Amazon Kinesis says to it.
+    """
+
+    def __init__(self, field: str, value: object, limit: str, aws_message: str) -> None:
+        super().__init__(field, value, limit)
+        self.aws_message = aws_message
+
+
+class NotProvisioned(CallerError, code="RMQ_NOT_PROVISIONED"):
+    """The stream is on demand: it splits and merges its shards by itself."""
+
+    stream: str
+
+
+class ConsumerDoesNotExist(CallerError, code="RMQ_CONSUMER_DOES_NOT_EXIST"):
+    """The stream has no such registered consumer, or no more."""
+
+    stream: str
+    consumer: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"stream {subject!r} has no registered consumer {detail!r}; register it first",
+            stream=subject,
+            consumer=detail,
+        )
+
+
+class ConsumerExists(CallerError, code="RMQ_CONSUMER_EXISTS"):
+    """The stream has a registered consumer of that name."""
+
+    stream: str
+    consumer: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"stream {subject!r} has a registered consumer {detail!r} already",
+            stream=subject,
+            consumer=detail,
+        )
+
+
+class LimitExceeded(CallerError, code="RMQ_LIMIT_EXCEEDED"):
+    """There are as many as there may be, or it was done as often as it may be; `reason` says of
+    what. Limits by their names: rmq.Limits."""
+
+    stream: str
+    reason: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(f"stream {subject!r}: {detail}", stream=subject, reason=detail)
+
+
+class ExpiredToken(CallerError, code="RMQ_EXPIRED_TOKEN"):
+    """A next_token is older than 300 seconds: begin the list anew."""
+
+
+class StreamQueueDoesNotExist(CallerError, code="RMQ_STREAM_QUEUE_DOES_NOT_EXIST"):
+    """There is no queue on a stream with that id in this namespace."""
+
+    queue: str
+
+
+class StreamQueueExists(CallerError, code="RMQ_STREAM_QUEUE_EXISTS"):
+    """A queue on a stream has that name."""
+
+    queue: str
+
+
 class ConfigurationError(CallerError, code="RMQ_CONFIGURATION"):
     """A URL, a setting or a server that we can not work with."""
 
@@ -448,6 +612,10 @@ class OutOfMemory(ServerError, code="RMQ_OUT_OF_MEMORY"):
 class StaleConfig(ServerError, code="RMQ_STALE_CONFIG"):
     """The queue's description changed under us. Plans refresh it and try again; a caller meets it
     only where it asked for a change of one version."""
+
+
+class ShardClosed(ServerError, code="RMQ_SHARD_CLOSED"):
+    """The shard takes no more records. Plans look for its children and go on there."""
 
 
 def _ms_left(detail: str) -> timedelta:

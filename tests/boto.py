@@ -13,7 +13,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import botocore.exceptions
@@ -32,6 +32,7 @@ from rmq import (
 from rmq.core.limits import listed
 from rmq.errors import CallerError, InvalidParameter, QueueDoesNotExist, RedriveNotFound, RmqError
 from rmq.queues.attributes import queue_name
+from tests import boto_streams as streams
 from tests import boto_topics as topics
 from tests import boto_words as words
 from tests.boto_doors import HttpDoor, InProcessDoor, NotInAws, UnderWay
@@ -60,7 +61,7 @@ class _Face:
     _twins: tuple[type, ...]
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_registry":
+        if name in ("_registry", "_streams"):
             raise NotInAws("a plan carried out by hand")
         if not name.startswith("_") and any(hasattr(one, name) for one in self._twins):
             raise NotInAws(f"{self._twins[0].__name__.removeprefix('Async').lower()}.{name}")
@@ -73,7 +74,7 @@ class Page(list[str]):
     next_token: str | None = None
 
 
-class BotoClient(topics.Topics, _Face):
+class BotoClient(streams.Streams, topics.Topics, _Face):
     """One boto3 client of each service: the queues and topics of one account."""
 
     _twins = (AsyncClient,)
@@ -85,6 +86,7 @@ class BotoClient(topics.Topics, _Face):
         self._door = door
         self._sqs = door.sqs
         self._sns = door.sns
+        self._kinesis = door.kinesis
         self.deleted: set[tuple[str, str]] = set()
         """Queue and id of the messages that a delete is known to have removed."""
 
@@ -127,6 +129,21 @@ class BotoClient(topics.Topics, _Face):
             if made is None:
                 raise
             raise made from error
+        found.pop("ResponseMetadata")
+        return dict(found)
+
+    async def ask_kinesis(self, operation: str, stream: str, **parameters: Any) -> dict[str, Any]:
+        """Carry out an operation of Kinesis. Raises the library's errors."""
+        shape = self._kinesis.meta.service_model.operation_model(operation).input_shape
+        if suspect := _suspect(parameters, shape):
+            raise NotInAws(f"a value that boto3 can not write: {suspect}")
+        method = getattr(self._kinesis, botocore.xform_name(operation))
+        try:
+            found = await in_thread(method, **parameters)
+        except botocore.exceptions.ClientError as error:
+            said = error.response["Error"]
+            message = said["Message"].replace(self.account, "000000000000")  # as the library's
+            raise streams.error_of(said["Code"], message, stream) from error
         found.pop("ResponseMetadata")
         return dict(found)
 
@@ -705,7 +722,13 @@ MEMBERS_OF: dict[str, Callable[[Any, Any], Any]] = {
     "map": lambda shape, name: shape.value,
     "list": lambda shape, name: shape.member,
 }
-_KINDS = {"string": str, "integer": int, "blob": bytes, "boolean": bool}
+_KINDS = {
+    "string": str,
+    "integer": int,
+    "blob": (bytes, str),
+    "boolean": bool,
+    "timestamp": datetime,
+}
 
 
 def _is_lone(value: Any) -> bool:

@@ -24,7 +24,11 @@ from tests.boto_doors import (
 from tests.conftest import BACKENDS, Backend, Servers
 from tests.gateway.serving import serving
 
-BEYOND_AWS = {"test_namespaces": "namespaces; AWS has accounts and regions"}
+BEYOND_AWS = {
+    "test_namespaces": "namespaces; AWS has accounts and regions",
+    "test_half_done": "plans carried out by hand",
+    "test_following": "records as they are put, of all shards",
+}
 """Modules about what no AWS client can see."""
 
 

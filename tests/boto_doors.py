@@ -102,10 +102,11 @@ class HttpDoor:
         self.post = served.post
         self.sqs = _client("sqs", served.url, self.account)
         self.sns = _client("sns", served.url, self.account)
+        self.kinesis = _client("kinesis", served.url, self.account)
 
     def close(self) -> None:
-        self.sqs.close()
-        self.sns.close()
+        for one in (self.sqs, self.sns, self.kinesis):
+            one.close()
 
 
 class UnderWay:
@@ -164,7 +165,8 @@ class InProcessDoor:
         self.executor = self._engine.endpoint.client._executor
         self.sqs = _client("sqs", "http://in.process", inprocess.KEY_ID)
         self.sns = _client("sns", "http://in.process", inprocess.KEY_ID)
-        for one in (self.sqs, self.sns):
+        self.kinesis = _client("kinesis", "http://in.process", inprocess.KEY_ID)
+        for one in (self.sqs, self.sns, self.kinesis):
             one.meta.events.register("before-send", inprocess.before_send(self._answers))
 
     def _answers(self) -> inprocess.Engine:
@@ -177,8 +179,8 @@ class InProcessDoor:
         return answer.status, answer.body
 
     def close(self) -> None:
-        self.sqs.close()
-        self.sns.close()
+        for one in (self.sqs, self.sns, self.kinesis):
+            one.close()
         self._engine.close()
 
 

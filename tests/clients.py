@@ -34,8 +34,13 @@ OLD_BOTO3 = ("boto3==1.34.89", "botocore==1.34.89")
 AWS_CLI = ("awscli==1.46.3",)
 """Version 1, as it was when these tests were written: version 2 is not on pip's registry."""
 
-NODE_SDK = ("@aws-sdk/client-sqs@3.1169.0", "@aws-sdk/client-sns@3.1169.0")
-"""Version 3, as it was when these tests were written. It checks the MD5 of every body of SQS."""
+NODE_SDK = (
+    "@aws-sdk/client-sqs@3.1169.0",
+    "@aws-sdk/client-sns@3.1169.0",
+    "@aws-sdk/client-kinesis@3.1143.0",
+)
+"""Version 3, as it was when these tests were written. SQS's checks the MD5 of every body, Kinesis's
+speaks HTTP/2."""
 
 AIOBOTOCORE = ("aiobotocore[boto3]==3.10.0",)
 """As it was when these tests were written, with the boto3 and the botocore that it wants."""

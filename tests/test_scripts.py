@@ -107,6 +107,10 @@ def test_every_error_of_the_code_is_in_the_header_and_back(name, body):
         said |= {"RMQ_QUEUE_DOES_NOT_EXIST", "RMQ_STALE_CONFIG"}
     if re.search(r"\brefuse_topic\(", body):
         said |= {"RMQ_TOPIC_DOES_NOT_EXIST", "RMQ_STALE_CONFIG"}
+    if re.search(r"\brefuse_stream\(", body):
+        said |= {"RMQ_STREAM_DOES_NOT_EXIST", "RMQ_STALE_CONFIG"}
+    if re.search(r"\brefuse_shard\(", body):
+        said |= {"RMQ_SHARD_DOES_NOT_EXIST", "RMQ_STALE_CONFIG"}
     assert said == set(load(name).errors)
 
 
@@ -151,7 +155,7 @@ def test_a_script_that_says_it_does_not_write_does_not(name, text, body):
     written = [
         found["command"] for found in CALL.finditer(body) if WRITES.fullmatch(found["command"])
     ]
-    written += re.findall(r"\b(wake_one|settle|expire)\(", body)
+    written += re.findall(r"\b(wake_one|settle|expire|keep_for)\(", body)
     if "no-writes" in flags:
         assert written == []
     else:

@@ -16,7 +16,8 @@ NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 class QueueKeys:
     """The keys of one queue. What each holds is drawn in docs/design/queues.md.
 
-    *kind* is `q`, or `p` for the inner queue of a subscription that is pushed to.
+    *kind* is `q`, `p` for the inner queue of a subscription that is pushed to, or `k` for that of a
+    queue on a stream.
     """
 
     attempt_times: str
@@ -81,6 +82,58 @@ class TopicKeys:
         return [self.state, *(getattr(self, part) for part in parts)]
 
 
+class StreamKeys:
+    """The keys of one stream, but for those of its shards. What each holds is drawn in
+    docs/design/streams.md."""
+
+    config: str
+    consumers: str
+    peaks: str
+    shards: str
+    state: str
+    subscribers: str
+    tags: str
+
+    def __init__(self, namespace: str, name: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{s:{name}}}:{part}")
+
+    def all(self) -> list[str]:
+        """Every key that a stream may have, the state first."""
+        parts = (part for part in self.__annotations__ if part != "state")
+        return [self.state, *(getattr(self, part) for part in parts)]
+
+
+class ShardKeys:
+    """The keys of one shard of a stream, in a slot of their own."""
+
+    lanes: str
+    log: str
+    state: str
+
+    def __init__(self, namespace: str, stream: str, number: int) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{s:{stream}/{number}}}:{part}")
+
+    def all(self) -> list[str]:
+        """Every key that a shard may have, the state first."""
+        return [self.state, self.lanes, self.log]
+
+
+class StreamAccountKeys:
+    """The keys of what the streams of a namespace have together. docs/design/streams.md says what
+    each holds."""
+
+    account: str
+    counts: str
+    places: str
+    """A set of the accounts and regions that have streams; only beside the root's."""
+
+    def __init__(self, namespace: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{streams}}:{part}")
+
+
 class PushKeys:
     """The keys by which dispatchers learn which subscriptions have something to push, and by which
     all that is pushed is signed."""
@@ -129,6 +182,23 @@ class SmsKeys:
             setattr(self, part, f"{namespace}:{{sms}}:{part}")
 
 
+class CatalogKeys:
+    """The keys of one catalog of outlets. docs/design/outlets.md says what each holds."""
+
+    documents: str
+    ids: str
+    names: str
+
+    def __init__(self, namespace: str, kind: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{o:{kind}}}:{part}")
+
+
+def feed(namespace: str, queue: str) -> str:
+    """A hash: how far a queue on a stream was fed from it, and by whom."""
+    return f"{namespace}:{{k:{queue}}}:feed"
+
+
 def every_key(namespace: str, nested: bool) -> tuple[str, re.Pattern[bytes]]:
     """What finds all keys of a namespace, and with *nested* of those that begin with it and a dot:
     a pattern for SCAN, which may find too much, and one that each key then has to match."""
@@ -146,6 +216,11 @@ def queue_index(namespace: str) -> str:
 def topic_index(namespace: str) -> str:
     """A zset of all topic names, scores 0, read by lex range."""
     return f"{namespace}:{{topics}}:names"
+
+
+def stream_index(namespace: str) -> str:
+    """A zset of all stream names, scores 0, read by lex range."""
+    return f"{namespace}:{{streams}}:names"
 
 
 def application_index(namespace: str) -> str:

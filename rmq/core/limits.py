@@ -25,7 +25,7 @@ GROUP_COST = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """None lifts a limit. `Limits.aws(max_delay=None)` is SQS with any delay."""
+    """None lifts a limit. `Limits(max_delay=None)` is SQS with any delay."""
 
     max_delay: timedelta | None = timedelta(minutes=15)
     max_visibility_timeout: timedelta | None = timedelta(hours=12)
@@ -85,11 +85,65 @@ class Limits:
     max_sandbox_numbers: int | None = 10
     opt_in_interval: timedelta | None = timedelta(days=30)
     """How soon a phone number may be opted in again."""
+    max_shards: int | None = 10_000
+    """Of one stream (Amazon Kinesis Data Streams, as all from here on)."""
+    min_stream_retention: timedelta | None = timedelta(hours=24)
+    max_stream_retention: timedelta | None = timedelta(hours=8760)
+    min_record_size: int | None = 1_048_576
+    """Lower end of what a stream's max_record_size may be set to, in bytes."""
+    max_record_size: int | None = 10_485_760
+    """Upper end of it."""
+    max_partition_key: int | None = 256
+    """Characters."""
+    max_put_records: int | None = 500
+    """Records in one PutRecords at the endpoint; put_many takes any number."""
+    max_put_bytes: int | None = 10_485_760
+    """Data and partition keys together in one PutRecords at the endpoint."""
+    max_get_records: int | None = 10_000
+    """Records in one get."""
+    max_get_bytes: int | None = 10_485_760
+    """Data and partition keys together in one get."""
+    iterator_lifetime: timedelta | None = timedelta(minutes=5)
+    shard_write_bytes: int | None = None
+    """Bytes a second that a shard of a provisioned stream takes; 1,048,576 in Limits.aws()."""
+    shard_write_records: int | None = None
+    """Records a second that a shard of a provisioned stream takes; 1,000 in Limits.aws()."""
+    max_account_shards: int | None = 20_000
+    """Open shards of all streams together."""
+    max_on_demand_streams: int | None = 50
+    max_on_demand_shards: int | None = 200
+    """Of one stream on demand: 200 MiB/s."""
+    max_warm_throughput: int | None = 10_240
+    """MiB a second for which a stream on demand may be kept ready."""
+    warm_commitment: bool | None = None
+    """Warm throughput needs the account's commitment. None, and True in Limits.aws()."""
+    max_shard_count_updates: int | None = 10
+    """Of one stream, in any 24 hours; as the next two."""
+    max_mode_switches: int | None = 2
+    max_encryption_changes: int | None = 25
+    shard_count_steps: bool | None = True
+    """One update_shard_count at most doubles the open shards, or halves them."""
+    max_registered_consumers: int | None = 20
+    """Of one stream."""
+    max_advantage_consumers: int | None = 50
+    """The same of a stream on demand in an account with a commitment."""
+    max_policy_bytes: int | None = 20_480
+    """Of a stream's or a registered consumer's policy."""
+    shard_reads: int | None = None
+    """Gets a second of a shard; Amazon Kinesis: 5. None also in Limits.aws()."""
+    shard_read_bytes: int | None = None
+    """Bytes a second that a shard gives; Amazon Kinesis: 2,097,152. None also in Limits.aws()."""
 
     @classmethod
     def aws(cls, **changed: Any) -> Limits:
-        """Amazon SQS's limits, but for those *changed* by name."""
-        return _made(cls, {}, changed)
+        """AWS's limits, but for those *changed* by name. More than the defaults are only the rates
+        at which shards of provisioned streams take records."""
+        beyond = {
+            "shard_write_bytes": 1_048_576,
+            "shard_write_records": 1000,
+            "warm_commitment": True,
+        }
+        return _made(cls, beyond, changed)
 
     @classmethod
     def none(cls, **kept: Any) -> Limits:

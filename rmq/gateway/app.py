@@ -24,7 +24,7 @@ from typing import Any
 from rmq.client.aio import AsyncClient
 from rmq.core.limits import Limits
 from rmq.errors import InvalidParameter, RmqError
-from rmq.gateway import pages, sns, sqs
+from rmq.gateway import kinesis, pages, sns, sqs
 from rmq.gateway.caller import Accounts, caller_of
 from rmq.gateway.controls import Controls
 from rmq.gateway.credential import Credential, credential_of
@@ -54,9 +54,10 @@ _UNSIGNED = Credential()
 
 
 def endpoint_limits(*, cooldowns: bool = True) -> Limits:
-    """Amazon SQS's limits, with its cool-downs unless they are switched off."""
-    pause = COOLDOWN if cooldowns else None
-    return Limits.aws(min_purge_interval=pause, name_reuse_delay=pause)
+    """AWS's limits, unless they are switched off without SQS's cool-downs and Kinesis's rates."""
+    if cooldowns:
+        return Limits.aws(min_purge_interval=COOLDOWN, name_reuse_delay=COOLDOWN)
+    return Limits.aws(shard_write_bytes=None, shard_write_records=None)
 
 
 class Endpoint:
@@ -72,7 +73,7 @@ class Endpoint:
         access: AccessLog | None = None,
         origins: Iterable[str] = (),
         dispatching: Dispatching | None = None,
-        services: Iterable[Service] = (sqs.SERVICE, sns.SERVICE),
+        services: Iterable[Service] = (sqs.SERVICE, sns.SERVICE, kinesis.SERVICE),
     ) -> None:
         self.client = client
         self.accounts = Accounts(client, account, region)

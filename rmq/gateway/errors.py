@@ -38,6 +38,11 @@ class AwsError(Exception):
         self.members = members or {}
 
     @property
+    def kind(self) -> str:
+        """What JSON and CBOR call it; a service without a namespace has the bare name."""
+        return f"{self.namespace}#{self.shape}" if self.namespace else self.shape
+
+    @property
     def is_senders(self) -> bool:
         """Whether it is the client's fault."""
         return self.status < 500

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,3 +50,6 @@ class Response:
     body: bytes = b""
     content_type: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    parts: AsyncGenerator[bytes, None] | None = None
+    """An answer that goes on, instead of a body. Whoever sends it closes it at the end, and when
+    the client hung up."""

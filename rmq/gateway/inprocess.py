@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +30,7 @@ from rmq.settings import Settings
 
 KEY_ID = "testing"
 """The made-up access key id: not 12 digits, so it stands for the endpoint's own account."""
-ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_SNS")
+ENDPOINT_VARIABLES = tuple(f"AWS_ENDPOINT_URL{of}" for of in ("", "_SQS", "_SNS", "_KINESIS"))
 """What would lead the services that we answer for elsewhere."""
 ANSWER_S = 5.0
 """Seconds that those who were answered when it ends may take to get their answer."""
@@ -80,7 +81,15 @@ class Engine:
 
     def answer(self, request: Any) -> Reply:
         """The answer to a prepared botocore request."""
-        return Reply(request.url, self.run(self._answer(_request(request))))
+        return Reply(self, request.url, self.run(self._answer(_request(request))))
+
+    def next_part(self, parts: AsyncGenerator[bytes, None]) -> Future[bytes | None]:
+        """The next part of an answer that goes on; None when it ended. Cancel it to hang up."""
+        return self.run(self._next_part(parts))
+
+    def hang_up(self, parts: AsyncGenerator[bytes, None]) -> None:
+        """End an answer of which nobody awaits the next part."""
+        self.run(parts.aclose())
 
     def run(self, work: Any) -> Future[Any]:
         """Carry out a coroutine in the engine's loop."""
@@ -127,6 +136,15 @@ class Engine:
         finally:
             self._running.discard(task)
 
+    async def _next_part(self, parts: AsyncGenerator[bytes, None]) -> bytes | None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        try:
+            return await anext(parts, None)
+        finally:
+            self._running.discard(task)
+
     async def _end(self, wipe: bool) -> None:
         self.endpoint.stopping.set()
         if self._running:
@@ -170,7 +188,8 @@ def _request(prepared: Any) -> Request:
 class Reply:
     """An answer that is on its way: botocore reads it, and waits; aiobotocore awaits it."""
 
-    def __init__(self, url: str, response: Future[Response]) -> None:
+    def __init__(self, engine: Engine, url: str, response: Future[Response]) -> None:
+        self._engine = engine
         self._url = url
         self._response = response
 
@@ -178,9 +197,14 @@ class Reply:
         from botocore.awsrequest import AWSResponse
 
         response = self._response.result()
-        arrived = AWSResponse(self._url, response.status, _headers(response), _Raw(response.body))
+        raw: Any = (
+            _Raw(response.body) if response.parts is None else _Parts(self._engine, response.parts)
+        )
+        arrived = AWSResponse(self._url, response.status, _headers(response), raw)
         self.__dict__ |= {"raw": arrived.raw, "headers": arrived.headers}
         self.__dict__ |= {"status_code": arrived.status_code, "url": arrived.url}
+        if response.parts is not None:
+            return self.__dict__[name]  # its content has no end yet
         self.__dict__ |= {"content": arrived.content, "text": arrived.text}
         return self.__dict__[name]
 
@@ -191,17 +215,19 @@ class Reply:
         from aiobotocore.awsrequest import AioAWSResponse
 
         response = await asyncio.wrap_future(self._response)
-        body = _AsyncRaw(response.body)
+        body: Any = _AsyncRaw(response.body)
+        if response.parts is not None:
+            body = _Parts(self._engine, response.parts)
         return AioAWSResponse(self._url, response.status, _headers(response), body)
 
 
 def _headers(response: Response) -> Any:
     from botocore.awsrequest import HeadersDict
 
-    length = str(len(response.body))
-    return HeadersDict(
-        response.headers | {"content-type": response.content_type, "content-length": length}
-    )
+    found = response.headers | {"content-type": response.content_type}
+    if response.parts is None:
+        found["content-length"] = str(len(response.body))
+    return HeadersDict(found)
 
 
 class _Raw(BytesIO):
@@ -210,6 +236,37 @@ class _Raw(BytesIO):
     def stream(self, **_: Any) -> Iterator[bytes]:
         while part := self.read(65_536):
             yield part
+
+
+class _Parts:
+    """An answer that goes on, as urllib3 (stream) and aiohttp (content) hand it out."""
+
+    def __init__(self, engine: Engine, parts: AsyncGenerator[bytes, None]) -> None:
+        self._engine = engine
+        self._parts = parts
+        self._waiting: Future[bytes | None] | None = None
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        with suppress(CancelledError):
+            while (part := self._asked().result()) is not None:
+                yield part
+
+    @property
+    def content(self) -> _Parts:
+        return self
+
+    async def iter_chunks(self) -> AsyncIterator[tuple[bytes, bool]]:
+        while (part := await asyncio.wrap_future(self._asked())) is not None:
+            yield part, True
+
+    def close(self) -> None:
+        """Hang up, also where another thread waits for the next part."""
+        if self._waiting is None or not self._waiting.cancel():
+            self._engine.hang_up(self._parts)
+
+    def _asked(self) -> Future[bytes | None]:
+        self._waiting = self._engine.next_part(self._parts)
+        return self._waiting
 
 
 class _AsyncRaw:

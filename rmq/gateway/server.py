@@ -15,13 +15,15 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from granian import Granian
+from granian._granian import RSGIProtocolClosed, RSGIProtocolError
 from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 
@@ -35,6 +37,7 @@ from rmq.gateway.controls import Controls
 from rmq.gateway.dispatching import Dispatching
 from rmq.gateway.errors import too_large
 from rmq.gateway.http import Request, Response
+from rmq.gateway.sweeping import Sweeping
 from rmq.push.settings import PushSettings, push_settings
 from rmq.settings import Settings
 
@@ -101,6 +104,7 @@ class Door:
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
         self._endpoint: Endpoint | None = None
+        self._sweeping: Sweeping | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         serving = self._serving
@@ -135,6 +139,8 @@ class Door:
 
         # Beside granian's own, which the loop runs when the signal's byte reaches it: Python runs
         # this one, and both are run.
+        self._sweeping = Sweeping(client)
+        self._sweeping.start(loop)
         endpoint = self._endpoint
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stopping)
@@ -144,6 +150,8 @@ class Door:
         gc.freeze()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._sweeping is not None:
+            loop.run_until_complete(self._sweeping.stop())
         if self._endpoint is not None:
             loop.run_until_complete(self._endpoint.close())
 
@@ -158,7 +166,11 @@ class Door:
             request.refusal = too_large(MAX_BODY)
         else:
             request.body = body
-        _send(proto, request, await self._endpoint(request))
+        response = await self._endpoint(request)
+        if response.parts is not None:
+            await _stream(proto, request, response, response.parts)
+            return
+        _send(proto, request, response)
         if request.unread is not None:
             await _unless_taken(proto, request.unread)
 
@@ -213,14 +225,43 @@ async def _body(request: Request, proto: Any) -> bytes | None:
     return b"".join(parts)
 
 
-def _send(proto: Any, request: Request, response: Response) -> None:
+def _headers_of(response: Response) -> list[tuple[str, str]]:
     headers = list(response.headers.items())
     if response.content_type:
         headers.append(("content-type", response.content_type))
+    return headers
+
+
+def _send(proto: Any, request: Request, response: Response) -> None:
+    headers = _headers_of(response)
     if request.method == "HEAD" or not response.body:
         proto.response_empty(response.status, headers)
     else:
         proto.response_bytes(response.status, headers, response.body)
+
+
+async def _stream(
+    proto: Any, request: Request, response: Response, parts: AsyncGenerator[bytes, None]
+) -> None:
+    """Send part after part: chunks in HTTP/1.1, frames in HTTP/2. Who hangs up is noticed at once,
+    also while there is nothing to send."""
+    out = proto.response_stream(response.status, _headers_of(response))
+
+    async def send() -> None:
+        async with aclosing(parts):
+            async for part in parts:
+                await out.send_bytes(part)
+
+    sending = asyncio.ensure_future(send())
+    gone = asyncio.ensure_future(request.gone())
+    try:
+        await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+        sending.cancel()
+        # What granian raises for a connection that is closed, when the client was quicker.
+        with suppress(asyncio.CancelledError, RSGIProtocolClosed, RSGIProtocolError):
+            await sending
 
 
 async def _unless_taken(proto: Any, unread: Callable[[], Awaitable[Any]]) -> None:

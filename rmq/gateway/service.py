@@ -67,6 +67,20 @@ class Operation:
         return json.with_seconds(self._model.output_shape) if self.has_output else None
 
     @cached_property
+    def stream(self) -> tuple[str, Any] | None:
+        """The member of the output that goes on as events, with its shape; most have none."""
+        shape = self._model.get_event_stream_output()
+        if shape is None:
+            return None
+        return str(self._model.output_shape.event_stream_name), shape
+
+    @cached_property
+    def events_as_json(self) -> dict[str, Any]:
+        """For each kind of event what as_json is for an answer."""
+        assert self.stream is not None
+        return {name: json.with_seconds(one) for name, one in self.stream[1].members.items()}
+
+    @cached_property
     def wrapper(self) -> str | None:
         """The name of the result's element in XML; None where there is none."""
         own = (

@@ -11,6 +11,7 @@ from rmq.gateway.http import Request, Response
 from rmq.gateway.protocol import cbor, json, query
 from rmq.gateway.protocol.shapes import Problem
 from rmq.gateway.service import Answer, Given, Operation, Service
+from rmq.gateway.streaming import streamed
 
 JSON_TYPES = ("application/x-amz-json-1.0", "application/x-amz-json-1.1", "application/json")
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -30,6 +31,9 @@ class JsonWire:
         return json.read(operation.read_json, self._request.body, problems)
 
     def answer(self, operation: Operation, output: Answer) -> Response:
+        if operation.stream is not None and output is not None:
+            events = output[operation.stream[0]]
+            return streamed(operation, events, self._type, json.write, as_json=True)
         if operation.as_json is not None and output is not None:
             output = operation.as_json(output)
         return Response(200, json.write(output), self._type)
@@ -52,6 +56,9 @@ class CborWire(JsonWire):
         return cbor.read(operation.read_cbor, self._request.body, problems)
 
     def answer(self, operation: Operation, output: Answer) -> Response:
+        if operation.stream is not None and output is not None:
+            events = output[operation.stream[0]]
+            return streamed(operation, events, cbor.CONTENT_TYPE, cbor.write, as_json=False)
         return Response(200, cbor.write(output), cbor.CONTENT_TYPE)
 
     def refuse(self, error: AwsError) -> Response:

@@ -299,7 +299,7 @@ def delete(registry: Registry, name: str, handles: Sequence[Handle]) -> Plan[lis
     for start in range(0, len(handles), size):
         part = handles[start : start + size]
         try:
-            answers = yield from _on_receipts(
+            answers = yield from on_receipts(
                 registry,
                 name,
                 part,
@@ -350,7 +350,7 @@ def change_visibility(
             return commands.change_visibility(registry.keys(name), info, pairs, total)
 
         try:
-            answers = yield from _on_receipts(
+            answers = yield from on_receipts(
                 registry, name, [changes[place][0] for place in part], make
             )
         except RmqError as error:
@@ -384,7 +384,7 @@ def _changed(registry: Registry, name: str, answer: int | RmqError) -> int | Rmq
     )
 
 
-def _on_receipts(
+def on_receipts(
     registry: Registry,
     name: str,
     handles: Sequence[Handle],

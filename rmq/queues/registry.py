@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Registry:
     """One client's queues: their keys, descriptions and lanes.
 
-    *kind* is `q`, or `p` for inner queues, which stand in no list.
+    *kind* is `q`, or `p` and `k` for inner queues, which stand in no list.
     """
 
     def __init__(

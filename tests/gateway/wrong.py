@@ -51,6 +51,8 @@ def example(shape: Any) -> Any:
             return True
         case "blob":
             return "AAEC"
+        case "timestamp":
+            return 1_700_000_000
         case _:
             return shape.enum[0] if shape.enum else "x"
 
@@ -60,6 +62,8 @@ def fits(shape: Any, value: Any) -> bool:
     kinds = {"structure": dict, "map": dict, "list": list, "boolean": bool, "string": str}
     if shape.type_name in ("integer", "long"):
         return type(value) is int and abs(value) < 1 << 31
+    if shape.type_name == "timestamp":
+        return type(value) in (int, float) and abs(value) < 1 << 31
     if shape.type_name == "blob":
         return value == ""  # none of the other texts is base64
     return type(value) is kinds[shape.type_name]
@@ -105,6 +109,8 @@ def of(shape: Any) -> some.SearchStrategy[Any]:
             return some.booleans()
         case "blob":
             return some.sampled_from(["", "AAEC", "/+8=", "x"])
+        case "timestamp":
+            return some.sampled_from([0, 1.5, 1_700_000_000, 1e10, -1])
         case _:
             words = some.text(max_size=30)
             return some.sampled_from(shape.enum) | words if shape.enum else words

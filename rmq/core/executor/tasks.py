@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from hiredis import pack_command
 from redis import exceptions as trouble
@@ -21,6 +22,7 @@ from rmq.core.connection import GRACE_S, Link
 from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
 from rmq.core.executor.gathering import Gathering
 from rmq.core.executor.lease import Lease
+from rmq.core.executor.tail import AsyncTail
 from rmq.core.executor.trouble import TROUBLE, passing, silent, translated
 from rmq.core.script import Aside, Block, Call, Joint, Offload, Plan, Several, Sleep, Step
 from rmq.errors import RmqError
@@ -53,6 +55,8 @@ class AsyncExecutor(Executor):
         """Leases that nobody waits for any more, on their way back."""
         self.gathering = Gathering(self.call)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_waiter_ready = False
+        self.tails: WeakSet[AsyncTail] = WeakSet()
 
     async def call(self, call: Call[T]) -> T:
         """Carry out one round trip."""
@@ -140,6 +144,10 @@ class AsyncExecutor(Executor):
         if idle:
             await asyncio.wait(idle)
 
+    def tail(self) -> AsyncTail:
+        """Something to wait with for entries of Redis streams. Whoever asks for it closes it."""
+        return AsyncTail(self)
+
     async def listen(self, channel: str, stay: Call[None], every_s: float) -> AsyncIterator[bytes]:
         """What is published on a sharded channel, from now on; *stay* is said anew all the time.
 
@@ -168,6 +176,8 @@ class AsyncExecutor(Executor):
 
     async def close(self) -> None:
         """Give back what we opened; a client that was handed in stays open."""
+        for tail in self.tails:
+            tail.is_closed = True
         if self.returning:
             await asyncio.wait(self.returning, timeout=RETURN_S)
         while self._tasks:
@@ -299,6 +309,17 @@ class AsyncExecutor(Executor):
         task.add_done_callback(self.returning.discard)
         return None
 
+    async def waiter(self) -> Any:
+        """The cluster's client for blocking commands, connected. To connect is not broken off in
+        the middle: redis-py would leave the sockets open."""
+        if not self._is_waiter_ready:
+            task = asyncio.create_task(self._link.waiter.initialize(), name="rmq-connect")
+            self.returning.add(task)
+            task.add_done_callback(self.returning.discard)
+            await asyncio.shield(task)
+            self._is_waiter_ready = True
+        return self._link.waiter
+
     async def _take(self) -> Any:
         """A connection for one command. Ours are kept at hand; the pool of a client that was
         handed in is asked each time."""
@@ -329,10 +350,13 @@ class AsyncExecutor(Executor):
         troubled = (connection, *self._idle)
         self._idle.clear()
         for one in troubled:
-            await one.disconnect(nowait=True)
-            if self._link.answer_s is not None:
-                one.socket_timeout = self._link.answer_s  # for what it says when it connects
-            await self._link.pool.release(one)
+            await self._end(one)
+
+    async def _end(self, connection: Any) -> None:
+        await connection.disconnect(nowait=True)
+        if self._link.answer_s is not None:
+            connection.socket_timeout = self._link.answer_s  # for what it says when it connects
+        await self._link.pool.release(connection)
 
     async def _again(self, call: Call[Any], error: Exception) -> Any:
         args = self._command(call)

@@ -67,8 +67,7 @@ def write(output: dict[str, Any] | None) -> bytes:
 
 def write_error(error: AwsError) -> bytes:
     """The body of a refusal."""
-    kind = f"{error.namespace}#{error.shape}"
-    return _encode({"__type": kind, "message": error.message, **error.members})
+    return _encode({"__type": error.kind, "message": error.message, **error.members})
 
 
 def _encode(value: dict[str, Any]) -> bytes:

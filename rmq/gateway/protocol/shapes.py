@@ -196,7 +196,7 @@ def _bounds(shape: Any, kind: str = "length") -> Callable[[Any, Any, Problems], 
 def _matches(shape: Any, pattern: str) -> Callable[[Any, Problems], None]:
     # The models' patterns are Java's; the few that Python can not read are left to the service.
     try:
-        compiled = re.compile(pattern)
+        compiled = re.compile(pattern, re.ASCII)
     except re.error:
         return lambda value, problems: None
 

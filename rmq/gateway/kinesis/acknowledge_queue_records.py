@@ -1,0 +1,12 @@
+"""AcknowledgeQueueRecords: up to 10 records are done, and not delivered again."""
+
+from __future__ import annotations
+
+from rmq.gateway.caller import Caller
+from rmq.gateway.kinesis.queues import answers, handles_in, queue_in
+from rmq.gateway.service import Answer, Given
+
+
+async def acknowledge_queue_records(caller: Caller, given: Given) -> Answer:
+    queues, id, _ = queue_in(caller, given)
+    return answers(given, await queues.acknowledge(id, handles_in(given)))

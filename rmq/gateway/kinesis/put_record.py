@@ -1,0 +1,28 @@
+"""PutRecord: put one record."""
+
+from __future__ import annotations
+
+from rmq.gateway.caller import Caller
+from rmq.gateway.kinesis.errors import dry_run
+from rmq.gateway.kinesis.place import stream_of
+from rmq.gateway.kinesis.putting import known, records_in
+from rmq.gateway.service import Answer, Given
+
+
+async def put_record(caller: Caller, given: Given) -> Answer:
+    stream = stream_of(caller, given)
+    (record,) = records_in(await known(stream), (given,), None)
+    if given.get("DryRun"):
+        await stream.info()
+        raise dry_run()
+    put = await stream.put(
+        record.data,
+        record.partition_key,
+        explicit_hash_key=record.explicit_hash_key,
+        sequence_number_for_ordering=given.get("SequenceNumberForOrdering"),
+    )
+    return {
+        "ShardId": put.shard_id,
+        "SequenceNumber": put.sequence_number,
+        "EncryptionType": put.encryption_type or "NONE",
+    }

@@ -1,0 +1,17 @@
+"""RegisterStreamConsumer: register a consumer for enhanced fan-out. It can be used at once."""
+
+from __future__ import annotations
+
+from rmq.gateway.caller import Caller
+from rmq.gateway.kinesis import shown
+from rmq.gateway.kinesis.place import place_of, stream_of
+from rmq.gateway.kinesis.queues import queues_of
+from rmq.gateway.service import Answer, Given
+
+
+async def register_stream_consumer(caller: Caller, given: Given) -> Answer:
+    stream = stream_of(caller, given)
+    # Queues count too.
+    await queues_of(caller, place_of(caller, given)).check_room(stream)
+    made = await stream.register_consumer(given["ConsumerName"], tags=given.get("Tags"))
+    return {"Consumer": shown.consumer(made)}

@@ -1,0 +1,341 @@
+"""Queues on streams: each record is done by one consumer, at least once, and the stream goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rmq.errors import (
+    ConnectionLost,
+    InvalidReceipt,
+    MessageNotInFlight,
+    RmqError,
+    StaleReceipt,
+    StreamDoesNotExist,
+    StreamQueueDoesNotExist,
+    StreamQueueExists,
+)
+from rmq.outlets import feed
+from rmq.outlets.queues import StreamQueues, stream_queues
+from rmq.streams.record import Record
+from tests.colours import until
+
+
+async def put(stream: Any, count: int, first: int = 0) -> list[bytes]:
+    sent = [b"%d" % number for number in range(first, first + count)]
+    result = await stream.put_many([Record(one, one.decode()) for one in sent])
+    result.raise_for_failures()
+    return sent
+
+
+async def drained(queues: StreamQueues, queue: str, **options: Any) -> list[bytes]:
+    """Receive and acknowledge until nothing comes."""
+    found = []
+    while records := await queues.receive(queue, wait_s=0, **options):
+        found += [one.data for one in records]
+        results = await queues.acknowledge(queue, [one.receipt_handle for one in records])
+        assert results == [True] * len(records)
+    return found
+
+
+async def receive(queues: StreamQueues, queue: str, **options: Any) -> list[Any]:
+    return await queues.receive(queue, **{"wait_s": 0} | options)
+
+
+async def test_every_record_of_every_shard_comes_once(queues, queue, stream):
+    sent = await put(stream, 1_000)
+
+    assert sorted(await drained(queues, queue)) == sorted(sent)
+
+
+async def test_a_record_says_where_it_comes_from(queues, queue, stream, clock):
+    put = await stream.put(b"\x00\xff", "käy")
+    arrived = clock.now()
+    clock.move(5)
+
+    (one,) = await receive(queues, queue)
+
+    assert (one.data, one.partition_key, one.receive_count) == (b"\x00\xff", "käy", 1)
+    assert (one.arrived_at, one.first_received_at) == (arrived, clock.now())
+    assert one.record_id == put.sequence_number
+
+
+async def test_a_record_that_is_not_acknowledged_comes_again(queues, queue, stream, clock):
+    await put(stream, 1)
+    (first,) = await receive(queues, queue)
+    assert await receive(queues, queue) == []
+
+    clock.move(30)
+    (again,) = await receive(queues, queue, visibility_timeout_s=5)
+    assert (again.record_id, again.receive_count) == (first.record_id, 2)
+    assert again.first_received_at == first.first_received_at
+    assert again.receipt_handle != first.receipt_handle
+
+    clock.move(5)
+    assert len(await receive(queues, queue)) == 1
+
+
+async def test_queues_on_one_stream_know_nothing_of_each_other(queues, queue, stream):
+    other = (await queues.create("other", stream, start="TRIM_HORIZON")).id
+    sent = await put(stream, 30)
+
+    assert sorted(await drained(queues, queue)) == sorted(sent)
+    assert sorted(await drained(queues, other)) == sorted(sent)
+    (one,) = (await stream.read("shardId-000000000000", 0, 1)).records
+    assert one.data in sent  # acknowledging does not touch the stream
+
+
+@pytest.mark.parametrize("kind", ["LATEST", "AT_TIMESTAMP"])
+async def test_a_queue_may_begin_later(queues, stream, clock, kind):
+    await put(stream, 20)
+    clock.move(10)
+    at = clock.now() if kind == "AT_TIMESTAMP" else None
+    queue = (await queues.create("late", stream, start=kind, timestamp=at)).id
+
+    sent = await put(stream, 20, first=100)
+
+    assert sorted(await drained(queues, queue)) == sorted(sent)
+
+
+async def test_who_waits_gets_a_record_as_it_is_put(queues, queue, stream):
+    waiting = asyncio.create_task(queues.receive(queue, wait_s=20))
+    await asyncio.sleep(0)
+    await put(stream, 1)
+
+    async with asyncio.timeout(5):
+        (one,) = await waiting
+    assert one.data == b"0"
+
+
+async def test_records_that_the_stream_has_lost_do_not_come(queues, queue, stream, clock):
+    await put(stream, 3)
+    (kept, *_) = await receive(queues, queue, limit=1)
+    clock.move(timedelta(hours=24, seconds=-20))
+    sent = await put(stream, 1, first=9)
+    clock.move(30)
+
+    assert await drained(queues, queue) == sent
+    assert await queues.acknowledge(queue, [kept.receipt_handle]) == [False]
+
+
+async def test_a_new_timeout_counts_from_now(queues, queue, stream, clock):
+    await put(stream, 1)
+    (one,) = await receive(queues, queue)
+    await queues.change_visibility(queue, [(one.receipt_handle, 100)])
+    clock.move(99)
+    assert await receive(queues, queue) == []
+    clock.move(1)
+    (one,) = await receive(queues, queue)
+    await queues.change_visibility(queue, [(one.receipt_handle, 0)])
+    assert len(await receive(queues, queue)) == 1
+
+
+# --- dead letters --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def strict(queues: StreamQueues, stream: Any) -> str:
+    """The id of a queue whose records are dead letters after two receives."""
+    return (await queues.create("strict", stream, start="TRIM_HORIZON", max_receives=2)).id
+
+
+async def dead(queues: StreamQueues, queue: str, **options: Any) -> list[Any]:
+    return await queues.receive_dead_letters(queue, **{"wait_s": 0} | options)
+
+
+async def fail_twice(queues: StreamQueues, queue: str, clock: Any) -> Any:
+    for _ in range(2):
+        (one,) = await receive(queues, queue)
+        clock.move(30)
+    return one
+
+
+async def test_a_record_received_too_often_is_a_dead_letter(queues, strict, stream, clock):
+    """Also when nobody has received since."""
+    await put(stream, 1)
+    (first,) = await receive(queues, strict)
+    assert await dead(queues, strict) == []
+    clock.move(30)
+    assert await dead(queues, strict) == []
+    await receive(queues, strict)
+    assert await dead(queues, strict) == []  # its last try is still on
+    clock.move(30)
+
+    (one,) = await dead(queues, strict)
+
+    assert (one.record_id, one.data, one.partition_key) == (first.record_id, b"0", "0")
+    assert one.arrived_at == first.arrived_at
+    assert await receive(queues, strict) == []
+    assert await dead(queues, strict) == []  # it is in flight there
+    clock.move(30)
+    assert len(await dead(queues, strict)) == 1
+
+
+async def test_a_receive_finds_it_as_well(queues, strict, stream, clock):
+    await put(stream, 1)
+    await fail_twice(queues, strict, clock)
+    assert await receive(queues, strict) == []
+
+    assert len(await dead(queues, strict)) == 1
+
+
+async def test_an_acknowledged_dead_letter_is_gone(queues, strict, stream, clock):
+    await put(stream, 1)
+    await fail_twice(queues, strict, clock)
+    (one,) = await dead(queues, strict)
+
+    assert await queues.acknowledge(strict, [one.receipt_handle], dead=True) == [True]
+
+    clock.move(60)
+    assert await dead(queues, strict) == []
+    assert await receive(queues, strict) == []
+
+
+async def test_a_restored_dead_letter_begins_anew(queues, strict, stream, clock):
+    await put(stream, 1)
+    last = await fail_twice(queues, strict, clock)
+    (one,) = await dead(queues, strict)
+
+    assert await queues.restore(strict, [one.receipt_handle]) == [True]
+
+    (again,) = await receive(queues, strict)
+    assert (again.record_id, again.receive_count) == (last.record_id, 1)
+    assert again.first_received_at == clock.now()
+    clock.move(60)
+    assert await dead(queues, strict) == []
+    results = await queues.restore(strict, [one.receipt_handle])
+    assert isinstance(results[0], RmqError)
+
+
+async def test_only_what_is_held_is_restored(queues, strict, stream, clock):
+    await put(stream, 1)
+    await fail_twice(queues, strict, clock)
+    (one,) = await dead(queues, strict)
+    clock.move(30)
+    (late,) = await queues.restore(strict, [one.receipt_handle])
+    assert isinstance(late, MessageNotInFlight)
+    (again,) = await dead(queues, strict)
+    stale, wrong = await queues.restore(strict, [one.receipt_handle, "nonsense"])
+    assert isinstance(stale, StaleReceipt)
+    assert isinstance(wrong, InvalidReceipt)
+    assert await queues.restore(strict, [again.receipt_handle]) == [True]
+
+
+async def test_dead_letters_may_be_switched_off_and_on(queues, strict, stream, clock):
+    await put(stream, 1)
+    await queues.change(strict, max_receives=None)
+    for _ in range(5):
+        assert len(await receive(queues, strict)) == 1
+        clock.move(30)
+    assert await dead(queues, strict) == []
+    await queues.change(strict, max_receives=3)
+    assert len(await dead(queues, strict)) == 1
+
+
+# --- feeding -------------------------------------------------------------------------------------
+
+
+async def test_many_consumers_of_many_processes_share_the_records(
+    queues, queue, stream, connect, backend
+):
+    """Two clients stand for two processes: neither knows what the other does."""
+    if backend.place == "memory":
+        pytest.skip("one process")
+    other = stream_queues(connect())
+    sent = await put(stream, 500)
+    taken = await asyncio.gather(
+        *(drained(one, queue) for one in (queues, other) for _ in range(4))
+    )
+
+    assert Counter(one for some in taken for one in some) == Counter(sent)
+
+
+async def test_a_feeder_that_dies_is_followed_and_repeats_at_most_what_it_had_not_noted(
+    queues, queue, stream, connect, clock, monkeypatch
+):
+    sent = await put(stream, 10)
+
+    async def die(*_: Any, **__: Any) -> None:
+        raise ConnectionLost("the process died")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(feed.Feed, "_commit", die)
+        with pytest.raises(ConnectionLost):
+            await receive(queues, queue)
+    other = stream_queues(connect())
+    assert len(await receive(other, queue)) == 10
+    assert await receive(other, queue) == []  # the dead one's lease is not over
+    clock.move(feed.LEASE_MS / 1000)
+
+    again = await drained(other, queue)
+
+    assert sorted(again) == sorted(sent)  # a second time: nobody had noted the first
+
+
+async def test_what_is_fed_ahead_is_bounded(queues, queue, stream, client):
+    """The backlog stays in the stream."""
+    await put(stream, 4_000)
+    await receive(queues, queue, limit=1)
+
+    stats = await queues._queue(queue).stats()
+
+    assert 0 < stats.visible <= 4 * feed.STEP
+
+
+async def test_a_stream_that_was_made_anew_is_another_one(queues, queue, stream, client):
+    await put(stream, 3)
+    await client.delete_stream(stream.name)
+    again = await client.create_stream(stream.name, mode="ON_DEMAND")
+    await put(again, 3)
+
+    with pytest.raises(StreamDoesNotExist):
+        await receive(queues, queue)
+
+
+# --- the queues ----------------------------------------------------------------------------------
+
+
+async def test_a_name_is_taken_once(queues, queue, stream):
+    with pytest.raises(StreamQueueExists):
+        await queues.create("done-once", stream)
+
+
+async def test_a_deleted_queue_leaves_nothing(queues, queue, stream, client):
+    await put(stream, 3)
+    await receive(queues, queue)
+    await queues.delete(queue)
+    for ask in (
+        queues.find(queue),
+        queues.receive(queue, wait_s=0),
+        queues.receive_dead_letters(queue, wait_s=0),
+        queues.acknowledge(queue, ["x"]),
+        queues.restore(queue, ["x"]),
+        queues.change(queue, visibility_timeout_s=1),
+        queues.delete(queue),
+    ):
+        with pytest.raises(StreamQueueDoesNotExist):
+            await ask
+    assert await queues.count(stream.name) == 0
+    await client.delete_stream(stream.name)
+    await queues.create("done-once", await client.create_stream("clicks", mode="ON_DEMAND"))
+
+
+async def test_a_wait_for_nothing_ends_in_time(queues, queue, stream, clock):
+    waiting = asyncio.create_task(queues.receive(queue, wait_s=20))
+    await until(lambda: queues._queue(queue)._executor._lines)
+    clock.move(20)
+
+    async with asyncio.timeout(5):
+        assert await waiting == []
+
+
+async def test_a_new_timeout_holds_for_later_receives(queues, queue, stream, clock):
+    await put(stream, 1)
+    await queues.change(queue, visibility_timeout_s=5)
+    assert len(await receive(queues, queue)) == 1
+    clock.move(5)
+    assert len(await receive(queues, queue)) == 1
