@@ -39,37 +39,38 @@ for i = 1, #found, 2 do
   end
 end
 
--- 2. Who has what. A lease that is about to be handed over counts for who gets it.
-local rows, numbers, free, changed = {}, {}, {}, {}
-local all, active = call('HGETALL', leases), 0
+-- 2. Who has what. A lease that is about to be handed over counts for who gets it. Most rows are
+--    somebody's who lives: of these no more is read than that.
+local all, numbers, owner, want, position, rows = call('HGETALL', leases), {}, {}, {}, {}, {}
 for i = 1, #all, 2 do
-  rows[all[i]] = read_row(all[i + 1])
-  numbers[#numbers + 1] = all[i]
+  local number = all[i]
+  numbers[#numbers + 1] = number
+  owner[number], want[number], position[number] = string.match(all[i + 1], OWNER)
+  if position[number] ~= 'E'
+    and (not most[owner[number]] or owner[number] == me or want[number] ~= '-') then
+    rows[number] = read_row(all[i + 1])
+  end
 end
+local active, free, changed = 0, {}, {}
 for _, number in ipairs(numbers) do
-  local row = rows[number]
-  if row.position ~= 'E' then
-    if row.want ~= '-' and not most[row.want] then
-      row.want, changed[number] = '-', true
+  if position[number] ~= 'E' then
+    local row = rows[number]
+    if row and row.want ~= '-' and not (most[row.want] and most[row.owner]) then
+      row.want, want[number], changed[number] = '-', '-', true
     end
-    if row.owner ~= '-' and not most[row.owner] then
-      row.owner, row.want, changed[number] = '-', '-', true
-    end
-    if row.owner ~= '-' then
-      active = active + 1
-      local to = row.want ~= '-' and row.want or row.owner
-      load[to] = load[to] + 1
+    if most[owner[number]] then
+      local to = want[number] ~= '-' and want[number] or owner[number]
+      active, load[to] = active + 1, load[to] + 1
     else
+      if row.owner ~= '-' then row.owner, owner[number], changed[number] = '-', '-', true end
       local ready = true
       for parent in string.gmatch(row.parents, '%d+') do
-        ready = ready and (not rows[parent] or rows[parent].position == 'E')
+        ready = ready and (not position[parent] or position[parent] == 'E')
       end
       if ready then
         active = active + 1
         free[#free + 1] = tonumber(number)
-        if row.since == 0 then
-          row.since, changed[number] = now_ms, true
-        end
+        if row.since == 0 then row.since, changed[number] = now_ms, true end
       end
     end
   end
@@ -96,21 +97,20 @@ for _, n in ipairs(free) do
   local row = rows[number]
   if load[me] < share then
     row.owner, row.token, row.switches = me, call('HINCRBY', state, 'token', 1), row.switches + 1
-    row.since, row.want, changed[number] = 0, '-', true
+    row.since, row.want, owner[number], changed[number] = 0, '-', me, true
     load[me] = load[me] + 1
   else
     lone[#lone + 1] = number
   end
 end
-local asked = false
 if load[me] < share then
   -- What is on its way already comes last, and is taken first.
   local by = {}
   for _, moves in ipairs({ false, true }) do
     for _, number in ipairs(numbers) do
-      local row = rows[number]
-      local to = row.want ~= '-' and row.want or row.owner
-      if row.owner ~= '-' and row.owner ~= me and (row.want ~= '-') == moves then
+      local who, to = owner[number], want[number]
+      if who ~= '-' and who ~= me and position[number] ~= 'E' and (to ~= '-') == moves then
+        if to == '-' then to = who end
         by[to] = by[to] or {}
         table.insert(by[to], number)
       end
@@ -126,18 +126,24 @@ if load[me] < share then
     end
     if not who then break end
     local number = table.remove(by[who])
-    rows[number].want, changed[number] = me, true
+    want[number], changed[number] = me, true
     load[who], load[me] = load[who] - 1, load[me] + 1
   end
 end
 
 -- 5. Write, and tell.
-for number in pairs(changed) do call('HSET', leases, number, pack_row(rows[number])) end
-local reply, mine = { group[2], '', #caps, 0 }, 0
+local texts = {}
+for i = 1, #all, 2 do texts[all[i]] = changed[all[i]] and all[i + 1] or nil end
+for number in pairs(changed) do
+  local row = rows[number] or read_row(texts[number])
+  row.want = want[number]
+  call('HSET', leases, number, pack_row(row))
+end
+local reply, mine, waits = { group[2], '', #caps, 0 }, 0, false
 for _, number in ipairs(numbers) do
-  local row = rows[number]
-  if row.want == me then asked = true end
-  if row.owner == me then
+  if want[number] == me then waits = true end
+  if owner[number] == me then
+    local row = rows[number]
     mine = mine + 1
     reply[#reply + 1] = number
     reply[#reply + 1] = int(row.token)
@@ -147,7 +153,7 @@ for _, number in ipairs(numbers) do
   end
 end
 -- Who waits for a hand-over looks more often.
-reply[2], reply[4] = int(math.ceil(lease_ms / (asked and 10 or 3))), mine
+reply[2], reply[4] = int(math.ceil(lease_ms / (waits and 10 or 3))), mine
 for _, number in ipairs(lone) do
   local alone_ms = now_ms - rows[number].since
   if alone_ms >= alarm_ms then

@@ -298,7 +298,7 @@ def _described(reply: Sequence[Any]) -> Described:
 
 
 def _row(number: int, text: str) -> Row:
-    owner, token, position, sub, switches, since, want, parents = text.split(" ")
+    owner, want, position, token, sub, switches, since, parents = text.split(" ")
     return Row(
         number,
         None if owner == "-" else owner,
