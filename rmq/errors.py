@@ -535,7 +535,8 @@ class GroupInUse(CallerError, code="RMQ_GROUP_IN_USE"):
     @classmethod
     def _refused(cls, subject: str, detail: str) -> RmqError:
         return cls(
-            f"consumer group {subject!r} has {detail} workers at work; stop them first, or force it",
+            f"consumer group {subject!r} has {detail} workers at work; stop them first, or "
+            "force it",
             group=subject,
         )
 

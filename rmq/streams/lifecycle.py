@@ -13,6 +13,7 @@ from rmq.core.script import Plan
 from rmq.errors import InvalidParameter, StreamDoesNotExist, StreamExists
 from rmq.streams import commands
 from rmq.streams.attributes import StreamInfo, checked, stored
+from rmq.streams.groups.administration import delete_all as delete_all_groups
 from rmq.streams.registry import StreamRegistry, described, look, remove
 from rmq.streams.sequence import read_shard_id
 from rmq.streams.shard import Row, Shard, even_ranges, hash_bytes
@@ -86,6 +87,7 @@ def delete(registry: StreamRegistry, name: str, *, enforce: bool) -> Plan[bool]:
     registry.drop(name)
     # Also when it was gone already: a delete that was cut short ends here.
     yield commands.index_remove(registry.namespace, name)
+    yield from delete_all_groups(registry, name)
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from rmq.core import script
 from rmq.core.keys import GroupKeys, group_index
 from rmq.core.script import Call, text_of
+from rmq.errors import GroupDoesNotExist
 from rmq.streams.groups.checkpoint import Checkpoint
 
 UNBOUNDED = 1_000_000
@@ -142,6 +143,18 @@ def open_group(keys: GroupKeys, name: str, incarnation: str, start: Start) -> Ca
         at=start.at,
         initial=start.initial,
     )
+
+
+def started(keys: GroupKeys, name: str) -> Call[Start]:
+    """Where a group started that is there. Raises GroupDoesNotExist."""
+
+    def parse(reply: Sequence[Any]) -> Start:
+        if reply[0] is None:
+            raise GroupDoesNotExist._refused(name, "")
+        return Start(text_of(reply[0]), int(reply[1]), int(reply[2]), int(reply[3]))
+
+    fields = ("start", "at", "initial", "next_shard")
+    return script.command("HMGET", name, parse, keys.state, *fields)
 
 
 def sync(
@@ -287,9 +300,7 @@ def _described(reply: Sequence[Any]) -> Described:
     )
     return Described(
         int(now_ms),
-        Start(
-            state["start"], int(state["at"]), int(state["initial"]), int(state["next_shard"])
-        ),
+        Start(state["start"], int(state["at"]), int(state["initial"]), int(state["next_shard"])),
         state["incarnation"],
         int(state["created"]),
         sorted((_row(int(number), text) for number, text in leases.items()), key=_number),

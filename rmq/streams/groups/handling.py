@@ -1,9 +1,9 @@
 """Handling: calls the handler, again where it fails, and finds the record that it fails on.
 
-    call ── fails ──> call again, after a pause ── up to `attempts` times
-                        │ one record: it has failed
-                        └ several: each half by itself, so that one record spoils no batch
-    a record that failed ──> dead-letter queue, else skipped, else RecordFailed
+call ── fails ──> call again, after a pause ── up to `attempts` times
+                    │ one record: it has failed
+                    └ several: each half by itself, so that one record spoils no batch
+a record that failed ──> dead-letter queue, else skipped, else RecordFailed
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ class Handling:
         self._stream, self._group = stream, group
         self._events = events
         self._dead_letters = dead_letters
+        # Of an object that can be called, what its class says.
         self._is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-            getattr(handler, "__call__", None)  # noqa: B004: it is its kind that is asked for
+            type(handler).__call__
         )
         self._threads: ThreadPoolExecutor | None = None
 

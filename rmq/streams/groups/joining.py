@@ -1,8 +1,8 @@
 """Joining: a group is made, and its shards get leases. Plans.
 
-    open ── the first worker decides where the group starts
-    sync ── shards that are new get leases, the lowest numbers first, so that parents come before
-            children; number by number, so that none is forgotten and none comes back
+open ── the first worker decides where the group starts
+sync ── shards that are new get leases, the lowest numbers first, so that parents come before
+        children; number by number, so that none is forgotten and none comes back
 """
 
 from __future__ import annotations
@@ -66,9 +66,15 @@ def join(
 
 
 def sync(
-    registry: StreamRegistry, keys: GroupKeys, name: str, info: StreamInfo, start: Start
+    registry: StreamRegistry,
+    keys: GroupKeys,
+    name: str,
+    info: StreamInfo,
+    start: Start | None = None,
 ) -> Plan[None]:
-    """Give leases to the shards that have none."""
+    """Give leases to the shards that have none, and forget those of shards that are no more."""
+    if start is None:
+        start = yield commands.started(keys, name)
     first, past_last = start.next_shard, past_all(info)
     while first < past_last:
         past = min(first + SYNC_STEP, past_last)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -132,6 +132,15 @@ class ConsumerOptions:
             _seconds(self.retry_after) * (1 << min(attempt - 1, 40)),
             _seconds(self.retry_after_most),
         )
+
+
+def known_options(given: dict[str, Any]) -> dict[str, Any]:
+    """The same. Raises InvalidParameter for what is no option."""
+    names = [one.name for one in fields(ConsumerOptions)]
+    for name in given:
+        if name not in names:
+            raise InvalidParameter("option", name, f"one of {', '.join(names)}")
+    return given
 
 
 def group_name(name: str) -> str:

@@ -4,8 +4,8 @@
                   │  done from the front on
                   └──> checkpoint
 
-Records of one key are handled one after the other. The checkpoint never passes one that is not done,
-so after a crash what was done behind it is done again, and nothing is left out.
+Records of one key are handled one after the other. The checkpoint never passes one that is not
+done, so after a crash what was done behind it is done again, and nothing is left out.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Reading: one shard that is a worker's own, from the begin of its lease to the end.
 
-    read on ──> Order ──> hands: calls of the handler, at most `concurrency` ──> checkpoint
-      │ not while much waits
+read on ──> Order ──> hands: calls of the handler, at most `concurrency` ──> checkpoint
+  │ not while much waits
 
-    how it ends     finished     the shard has no more records and all are done
-                    handed over  another worker asked for it    ┐ nothing new is begun, what is in
-                    stopped      the worker stops               │ hand may finish, and the lease goes
-                    failed       RecordFailed                   ┘ with the last checkpoint
-                    lost         it has, or may have, another owner: everything is broken off
+how it ends     finished     the shard has no more records and all are done
+                handed over  another worker asked for it    ┐ nothing new is begun, what is in
+                stopped      the worker stops               │ hand may finish, and the lease goes
+                failed       RecordFailed                   ┘ with the last checkpoint
+                lost         it has, or may have, another owner: everything is broken off
 """
 
 from __future__ import annotations
@@ -18,8 +18,14 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from rmq.core.events import Leased
-from rmq.errors import CallerError, InvalidParameter, LeaseLost, RmqError, ServerError
-from rmq.errors import ShardDoesNotExist
+from rmq.errors import (
+    CallerError,
+    InvalidParameter,
+    LeaseLost,
+    RmqError,
+    ServerError,
+    ShardDoesNotExist,
+)
 from rmq.streams.groups.checkpoint import Checkpoint
 from rmq.streams.groups.commands import Held, Note, Outcome
 from rmq.streams.groups.lease import Lease
@@ -174,12 +180,9 @@ class Reading:
         while items:
             if is_manual:
                 self._given = {
-                    (one.record.position, one.record.sub_sequence_number): one.past
-                    for one in items
+                    (one.record.position, one.record.sub_sequence_number): one.past for one in items
                 }
-            await worker.handling.handle(
-                [one.record for one in items], self.lease, self._pause
-            )
+            await worker.handling.handle([one.record for one in items], self.lease, self._pause)
             worker.handled += len(items)
             if self._order.done(items) and not is_manual:
                 self._moved()
@@ -310,7 +313,9 @@ class Reading:
         if past is None:
             past = Checkpoint(record.position, record.sub_sequence_number + 1)
             limit = "before" if past < self._noted else "not among those that the handler was given"
-            raise InvalidParameter("record", record.sequence_number, f"one that was given now; {limit}")
+            raise InvalidParameter(
+                "record", record.sequence_number, f"one that was given now; {limit}"
+            )
         if past < self._noted:
             raise InvalidParameter(
                 "record", record.sequence_number, "not before the last checkpoint"

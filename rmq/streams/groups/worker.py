@@ -25,7 +25,6 @@ from rmq.core.executor import AsyncExecutor
 from rmq.core.keys import GroupKeys
 from rmq.core.script import Sleep
 from rmq.errors import (
-    CallerError,
     ConfigurationError,
     RmqError,
     ServerError,
@@ -105,8 +104,9 @@ class Worker:
         self._renewed = asyncio.Event()
         self._nudged = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._ended.set()
         self._error: Exception | None = None
-        self._is_running = False
         self._task: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -120,9 +120,10 @@ class Worker:
         Raises RecordFailed where the handler fails for good and nothing says what to do then,
         StreamDoesNotExist, GroupDoesNotExist where it is deleted meanwhile, ConfigurationError.
         """
-        if self._is_running:
+        if not self._ended.is_set():
             raise ConfigurationError(f"{self!r} runs already")
-        self._is_running, self._error = True, None
+        self._ended.clear()
+        self._error = None
         fence = asyncio.create_task(self._watch_leases(), name="rmq-fence")
         try:
             if self._prepare is not None:
@@ -131,14 +132,14 @@ class Worker:
             while not self._stopping.is_set():
                 await self._rest(await self._turn())
             await self._leave()
-        except (RmqError, asyncio.CancelledError):
+        except BaseException:
             await self._drop()
             raise
         finally:
             fence.cancel()
             self.handling.close()
-            self._is_running = False
             self._stopping.clear()
+            self._ended.set()
         if self._error is not None:
             raise self._error
 
@@ -147,10 +148,7 @@ class Worker:
         others' at once. Returns when it has ended. What `run` raises, it raises there."""
         self._stopping.set()
         self._nudged.set()
-        if self._task is not None:
-            await asyncio.wait({self._task})
-        while self._is_running:
-            await asyncio.sleep(0.01)
+        await self._ended.wait()
 
     async def __aenter__(self) -> Worker:
         self._task = asyncio.create_task(self.run(), name="rmq-consumer")
@@ -226,9 +224,7 @@ class Worker:
         """Be there, or wait until Redis is."""
         while not self._stopping.is_set():
             try:
-                self._info = await self._executor.run(
-                    joining.current(self._registry, self.stream)
-                )
+                self._info = await self._executor.run(joining.current(self._registry, self.stream))
                 await self._open(joining.start_of(self.options.start, self._info))
                 return
             except StaleConfig:
@@ -243,6 +239,11 @@ class Worker:
             joining.join(self._registry, self._keys, self.full_name, self._info, start)
         )
 
+    async def _sync(self) -> None:
+        await self._executor.run(
+            joining.sync(self._registry, self._keys, self.full_name, self._known)
+        )
+
     async def _turn(self) -> float:
         """One heartbeat, and what comes of it. How many seconds until the next."""
         self._nudged.clear()
@@ -250,8 +251,8 @@ class Worker:
             await self._look_at_stream()
             beat = await self._beat(self._most)
             if beat.next_shard < joining.past_all(self._known):
-                # A reset, or a reshard that we saw first.
-                await self._open(joining.start_of("TRIM_HORIZON", self._known))
+                # The group was reset, or somebody died before this was done.
+                await self._sync()
                 beat = await self._beat(self._most)
         except StaleConfig:
             return 0.0
@@ -271,17 +272,7 @@ class Worker:
                 reading.lose()
             await self._open(joining.start_of("TRIM_HORIZON", self._info))
         elif self._info.version != before.version:
-            found = await self._executor.call(
-                commands.open_group(
-                    self._keys,
-                    self.full_name,
-                    self._info.incarnation_text,
-                    joining.start_of("TRIM_HORIZON", self._info),
-                )
-            )
-            await self._executor.run(
-                joining.sync(self._registry, self._keys, self.full_name, self._info, found)
-            )
+            await self._sync()
 
     async def _beat(self, most: int) -> Beat:
         began = self._now_s()

@@ -91,9 +91,7 @@ class Leases:
         return await self.executor.call(commands.leave(self.keys, NAME, worker))
 
     async def forget(self, *there: int) -> int:
-        return await self.executor.call(
-            commands.forget(self.keys, NAME, self.incarnation, there)
-        )
+        return await self.executor.call(commands.forget(self.keys, NAME, self.incarnation, there))
 
     async def reset(self, type: str = "TRIM_HORIZON", at: int = 0, initial: int = 0) -> None:
         await self.executor.call(
