@@ -38,6 +38,7 @@ _TWINS: dict[type, type] = {
     rmq.Mobile: rmq.AsyncMobile,
     rmq.Sms: rmq.AsyncSms,
     rmq.Stream: rmq.AsyncStream,
+    rmq.streams.sync.Reader: rmq.streams.aio.AsyncReader,
 }
 
 

@@ -3,21 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
 
 from rmq.core.batch import BatchResult
 from rmq.core.coalesce import SyncCoalescer
 from rmq.core.executor import SyncExecutor
-from rmq.core.limits import listed
-from rmq.core.paging import Page, PageOf
+from rmq.core.limits import listed, ms, seconds
+from rmq.core.paging import PageOf
 from rmq.errors import RmqError
 from rmq.streams import lifecycle, putting, reading
 from rmq.streams.attributes import StreamInfo, stream_name
-from rmq.streams.groups import administration as groups
-from rmq.streams.groups.administration import GroupInfo
+from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
 from rmq.streams.reading import IteratorType
-from rmq.streams.record import Batch, Put, Record, Records
+from rmq.streams.record import Batch, Put, Record, Records, StreamRecord
 from rmq.streams.registry import StreamRegistry
 from rmq.streams.shard import Shard
 
@@ -143,36 +143,33 @@ class Stream:
             reading.read(self._registry, self.name, shard_id, position, limit)
         )
 
-    # --- consumer groups ---
+    def records(
+        self, *, start: Start = "LATEST", shard_id: str | None = None
+    ) -> Iterator[StreamRecord]:
+        """Every record as it is put, live, of all shards or of one.
 
-    def groups(self, prefix: str = "", *, limit: int = 1000, token: str | None = None) -> Page:
-        """Names of its consumer groups that begin with *prefix*, in order; up to *limit* (1 to
-        1,000), going on behind *token*, the next_token of the page before."""
-        return self._executor.run(groups.names(self._registry, self.name, prefix, limit, token))
+            for record in stream.records():
+                print(record.partition_key, record.data)
 
-    def group_info(self, group: str) -> GroupInfo:
-        """A consumer group as it is now: workers, leases and checkpoints, and how far it is behind.
+        *start* is where it begins: LATEST (what is put from the first step on), TRIM_HORIZON (the
+        oldest record that is kept), or a moment. Records of one partition key come in order, over
+        every resharding: a shard's children are read when it was read to its end. It ends with the
+        client, and at the end of the one closed shard that was asked for.
 
-        Raises InvalidParameter, StreamDoesNotExist, GroupDoesNotExist.
+        Raises InvalidParameter, StreamDoesNotExist (also when it is deleted meanwhile),
+        ShardDoesNotExist.
         """
-        return self._executor.run(groups.info(self._registry, self.name, group))
+        following = Following(self._registry, self.name, start, shard_id)
+        self._executor.run(following.begin())
+        with self.reader() as reader:
+            while following.positions and not reader.is_closed:
+                for batch in reader.read(following.positions):
+                    yield from batch.records
+                    self._executor.run(following.took(batch))
 
-    def reset_group(self, group: str, start: str | datetime) -> None:
-        """Send a consumer group to another place: TRIM_HORIZON (to do everything again that is
-        kept), LATEST (to leave out what is not done), or a moment. Workers that are at work notice
-        with their next heartbeat, and none of them notes any more what it did before.
-
-        Raises InvalidParameter, StreamDoesNotExist, GroupDoesNotExist.
-        """
-        self._executor.run(groups.reset(self._registry, self.name, group, start))
-
-    def delete_group(self, group: str, *, force: bool = False) -> bool:
-        """Remove a consumer group with its checkpoints. False when there was none.
-
-        Raises GroupInUse while its workers are at work, unless *force*; these end then with
-        GroupDoesNotExist.
-        """
-        return self._executor.run(groups.delete(self._registry, self.name, group, force=force))
+    def reader(self) -> Reader:
+        """Something to read many shards with, and to wait for records; see its `read`."""
+        return Reader(self.name, self._registry, self._executor)
 
     # --- the stream itself ---
 
@@ -196,3 +193,67 @@ class Stream:
         return self._executor.run(
             lifecycle.delete(self._registry, self.name, enforce=enforce_consumer_deletion)
         )
+
+
+class Reader:
+    """Reads shards of one stream, and waits where there is nothing to read. Get it from
+    `stream.reader()`, use it in one task, and close it: `with`.
+
+    Who keeps the positions is the caller.
+
+        positions = {shard.id: 0 for shard in stream.shards()}
+        with stream.reader() as reader:
+            while positions:
+                for batch in reader.read(positions):
+                    ...
+                    if batch.next_position is None:
+                        del positions[batch.shard_id]
+                    else:
+                        positions[batch.shard_id] = batch.next_position
+    """
+
+    def __init__(self, name: str, registry: StreamRegistry, executor: SyncExecutor) -> None:
+        self._executor = executor
+        self._waiting = Waiting(registry, name)
+        self._tail = executor.tail()
+
+    @property
+    def is_closed(self) -> bool:
+        """Nothing is read any more: it was closed, or its client was."""
+        return self._tail.is_closed
+
+    def read(
+        self,
+        positions: Mapping[str, int],
+        *,
+        limit: int = 10_000,
+        timeout: timedelta | float = LOOK_S,
+    ) -> list[Batch]:
+        """Records of some shards, by shard's id from which position on: what is there, up to about
+        1 MiB and *limit* (1 to 10,000) of each; or what comes first within *timeout* (default 20 s,
+        0 does not wait). No batch when nothing came, or when it was closed; early after trouble.
+
+        A shard whose records have all expired, and that is gone with them, has come to its end.
+        Raises InvalidParameter, StreamDoesNotExist.
+        """
+        batches = self._executor.run(self._waiting.look(positions, limit))
+        wait_ms = ms(seconds(timeout, "timeout"))
+        if batches or wait_ms <= 0 or not positions:
+            return batches
+        entries = self._tail.read(self._waiting.cursors(positions), WAIT_BLOCKS, wait_ms)
+        return self._waiting.took(positions, entries, limit)
+
+    def close(self) -> None:
+        """Break off what waits, and give back its connections."""
+        self._tail.close()
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
