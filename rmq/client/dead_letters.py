@@ -10,14 +10,11 @@ Streams know no queues: the client hands them this.
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from rmq.streams.groups.options import DeadLetter
-
-if TYPE_CHECKING:
-    from rmq.client.aio import AsyncClient
 
 ERROR_CHARACTERS = 1000
 """Of what the handler raised."""
@@ -26,7 +23,8 @@ ERROR_CHARACTERS = 1000
 class DeadLetterQueue:
     """A queue that takes dead letters."""
 
-    def __init__(self, client: AsyncClient, name: str) -> None:
+    def __init__(self, client: Any, name: str) -> None:
+        """Of an AsyncClient."""
         self._queue = client.queue(name)
         self._most = 0
 

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
-from typing import Any
-=======
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
->>>>>>> streams
+from typing import Any
 
 from rmq.core.batch import BatchResult
 from rmq.core.coalesce import AsyncCoalescer
 from rmq.core.executor import AsyncExecutor
-<<<<<<< HEAD
-from rmq.core.limits import listed
+from rmq.core.limits import listed, ms, seconds
 from rmq.core.paging import Page, PageOf
 from rmq.errors import InvalidParameter, RmqError
 from rmq.streams import lifecycle, putting, reading
 from rmq.streams.attributes import StreamInfo, stream_name
+from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
 from rmq.streams.groups import administration as groups
 from rmq.streams.groups.administration import GroupInfo
 from rmq.streams.groups.options import ConsumerOptions, known_options
 from rmq.streams.groups.worker import Worker
-=======
-from rmq.core.limits import listed, ms, seconds
-from rmq.core.paging import PageOf
-from rmq.errors import RmqError
-from rmq.streams import lifecycle, putting, reading
-from rmq.streams.attributes import StreamInfo, stream_name
-from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
->>>>>>> streams
 from rmq.streams.reading import IteratorType
 from rmq.streams.record import Batch, Put, Record, Records, StreamRecord
 from rmq.streams.registry import StreamRegistry
@@ -161,7 +148,35 @@ class AsyncStream:
             reading.read(self._registry, self.name, shard_id, position, limit)
         )
 
-<<<<<<< HEAD
+    async def records(
+        self, *, start: Start = "LATEST", shard_id: str | None = None
+    ) -> AsyncIterator[StreamRecord]:
+        """Every record as it is put, live, of all shards or of one.
+
+            async for record in stream.records():
+                print(record.partition_key, record.data)
+
+        *start* is where it begins: LATEST (what is put from the first step on), TRIM_HORIZON (the
+        oldest record that is kept), or a moment. Records of one partition key come in order, over
+        every resharding: a shard's children are read when it was read to its end. It ends with the
+        client, and at the end of the one closed shard that was asked for.
+
+        Raises InvalidParameter, StreamDoesNotExist (also when it is deleted meanwhile),
+        ShardDoesNotExist.
+        """
+        following = Following(self._registry, self.name, start, shard_id)
+        await self._executor.run(following.begin())
+        async with self.reader() as reader:
+            while following.positions and not reader.is_closed:
+                for batch in await reader.read(following.positions):
+                    for record in batch.records:
+                        yield record
+                    await self._executor.run(following.took(batch))
+
+    def reader(self) -> AsyncReader:
+        """Something to read many shards with, and to wait for records; see its `read`."""
+        return AsyncReader(self.name, self._registry, self._executor)
+
     # --- consumer groups ---
 
     async def groups(
@@ -241,39 +256,10 @@ class AsyncStream:
             chosen,
             registry=self._registry,
             executor=self._executor,
+            reader=self.reader,
             dead_letters=send,
             prepare=prepare,
         )
-=======
-    async def records(
-        self, *, start: Start = "LATEST", shard_id: str | None = None
-    ) -> AsyncIterator[StreamRecord]:
-        """Every record as it is put, live, of all shards or of one.
-
-            async for record in stream.records():
-                print(record.partition_key, record.data)
-
-        *start* is where it begins: LATEST (what is put from the first step on), TRIM_HORIZON (the
-        oldest record that is kept), or a moment. Records of one partition key come in order, over
-        every resharding: a shard's children are read when it was read to its end. It ends with the
-        client, and at the end of the one closed shard that was asked for.
-
-        Raises InvalidParameter, StreamDoesNotExist (also when it is deleted meanwhile),
-        ShardDoesNotExist.
-        """
-        following = Following(self._registry, self.name, start, shard_id)
-        await self._executor.run(following.begin())
-        async with self.reader() as reader:
-            while following.positions and not reader.is_closed:
-                for batch in await reader.read(following.positions):
-                    for record in batch.records:
-                        yield record
-                    await self._executor.run(following.took(batch))
-
-    def reader(self) -> AsyncReader:
-        """Something to read many shards with, and to wait for records; see its `read`."""
-        return AsyncReader(self.name, self._registry, self._executor)
->>>>>>> streams
 
     # --- the stream itself ---
 

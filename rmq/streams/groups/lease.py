@@ -37,8 +37,8 @@ class Lease:
         """Note that *record* and all before it in its shard are done; returns when Redis has it.
         For consumers whose checkpoints are made by hand.
 
-        Raises LeaseLost; InvalidParameter for a record that the handler was not given yet, or is
-        before the last checkpoint.
+        Raises LeaseLost; InvalidParameter for a record that the handler was not given in this call,
+        or that is before the last checkpoint.
         """
         await self._note(record)
 

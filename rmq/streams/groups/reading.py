@@ -1,13 +1,12 @@
 """Reading: one shard that is a worker's own, from the begin of its lease to the end.
 
-read on ──> Order ──> hands: calls of the handler, at most `concurrency` ──> checkpoint
-  │ not while much waits
+Feed ──> Order ──> hands: calls of the handler, at most `concurrency` ──> checkpoint
 
-how it ends     finished     the shard has no more records and all are done
-                handed over  another worker asked for it    ┐ nothing new is begun, what is in
-                stopped      the worker stops               │ hand may finish, and the lease goes
-                failed       RecordFailed                   ┘ with the last checkpoint
-                lost         it has, or may have, another owner: everything is broken off
+    how it ends   finished     the shard has no more records and all are done
+                  handed over  another worker asked for it   ┐ nothing new is begun, what is in
+                  stopped      the worker stops              │ hand may finish, and the lease goes
+                  failed       RecordFailed                  ┘ with the last checkpoint
+                  lost         it has, or may have, another owner: everything is broken off
 """
 
 from __future__ import annotations
@@ -24,13 +23,12 @@ from rmq.errors import (
     LeaseLost,
     RmqError,
     ServerError,
-    ShardDoesNotExist,
 )
 from rmq.streams.groups.checkpoint import Checkpoint
 from rmq.streams.groups.commands import Held, Note, Outcome
 from rmq.streams.groups.lease import Lease
 from rmq.streams.groups.order import Item, Order
-from rmq.streams.record import StreamRecord
+from rmq.streams.record import Batch, StreamRecord
 
 if TYPE_CHECKING:
     from rmq.streams.groups.worker import Worker
@@ -39,8 +37,8 @@ log = logging.getLogger("rmq.streams")
 
 MOST_BYTES = 16 << 20
 """While so much waits to be handled no more is read of a shard."""
-TROUBLE_S = 0.5
-"""How soon to go on after trouble with Redis."""
+BREATH = 100
+"""Records that one hand handles without letting others run."""
 
 
 class Left(Exception):
@@ -57,7 +55,6 @@ class Reading:
         self.lease = Lease(worker.full_name, held.number, held.token, self._by_hand)
         self.behind_ms = 0
         """How long ago what was read last arrived; 0 when no more was there."""
-        self._start = held.checkpoint
         self._order: Order[StreamRecord] = Order(held.checkpoint)
         self._mark = held.checkpoint
         """What may be noted."""
@@ -66,13 +63,16 @@ class Reading:
         """Of what was read in one go, each."""
         self._given: dict[tuple[int, int], Checkpoint] = {}
         """Checkpoints by hand: the records that the handler has now."""
+        self.position, self._skip = held.checkpoint
+        """Where to read on, and how many user records of the record there are done."""
+        self._is_full = False
+        """So much waits to be handled that no more is read."""
         self._is_read = False
         """No more records will come."""
         self._state = ""
         """How it ends, once it is ending."""
         self._error: Exception | None = None
         self._changed = asyncio.Event()
-        self._room = asyncio.Event()
         self._dirty = asyncio.Event()
         self._leaving = asyncio.Event()
         self._hands: set[asyncio.Task[None]] = set()
@@ -115,7 +115,7 @@ class Reading:
         """Note what is done, whatever the checkpoint mode waits for."""
         self._dirty.set()
 
-    async def ended(self) -> None:
+    async def wait(self) -> None:
         """Wait for the end."""
         if self._task is not None:
             await asyncio.wait({self._task})
@@ -128,15 +128,12 @@ class Reading:
     # --- the work ---
 
     async def _run(self) -> None:
-        others = {
-            asyncio.create_task(self._read_on(), name="rmq-read"),
-            asyncio.create_task(self._note_on(), name="rmq-note"),
-        }
+        noting = asyncio.create_task(self._note_on(), name="rmq-note")
         try:
             try:
                 await self._work()
             finally:
-                await _end({*others, *self._hands})
+                await ended({noting, *self._hands})
             await self._last_words()
         except Exception as error:
             self._state, self._error = "failed", error
@@ -176,7 +173,7 @@ class Reading:
     async def _handle(self, items: list[Item[StreamRecord]], limit: int) -> None:
         """One hand: what was taken, and what it finds ready then."""
         worker = self.worker
-        is_manual = worker.options.checkpoint == "manual"
+        is_manual, turns = worker.options.checkpoint == "manual", 0
         while items:
             if is_manual:
                 self._given = {
@@ -186,9 +183,16 @@ class Reading:
             worker.handled += len(items)
             if self._order.done(items) and not is_manual:
                 self._moved()
-            self._room.set()
-            if self._state or len(self._hands) > worker.options.concurrency:
+            if self._is_full and self._has_room():
+                self._is_full = False
+                worker.feed.nudge()
+            if self._state:
                 return
+            turns += len(items)
+            if turns >= BREATH:
+                # A handler that waits for nothing would keep everybody else from running.
+                turns = 0
+                await asyncio.sleep(0)
             items = self._order.take(limit)
 
     async def _pause(self, seconds: float) -> None:
@@ -207,47 +211,36 @@ class Reading:
         for hand in self._hands:
             hand.cancel()
 
-    # --- reading ---
+    # --- what is read ---
 
-    async def _read_on(self) -> None:
-        """Read to the end of the shard; wait while much is there to be handled."""
-        options, order = self.worker.options, self._order
-        position, skip = self._start
-        while not self._state:
-            if order.waiting >= 2 * options.read_limit or order.bytes >= MOST_BYTES:
-                self._room.clear()
-                await self._room.wait()
-                continue
-            try:
-                batch = await self.worker.read(self.number, position, options.read_limit)
-            except ShardDoesNotExist:
-                # Its records have expired, and the shard with them, before anybody read it.
-                log.error("%s: %s has expired unread", self.lease.group, self.lease.shard_id)
-                self._is_read = True
-            except ServerError as error:
-                log.warning("%s %s: %s", self.lease.group, self.lease.shard_id, error)
-                await asyncio.sleep(TROUBLE_S)
-                continue
-            except RmqError as error:
-                self._error = error
-                self.leave("failed")
-                return
-            else:
-                self.behind_ms = batch.millis_behind_latest
-                for record in batch.records:
-                    self._add(record, skip if record.position == position else 0)
-                if batch.next_position is None:
-                    self._is_read = True
-                else:
-                    position, skip = batch.next_position, 0
-                    order.pass_to(Checkpoint(position))
-                    if batch.records:
-                        self._ends.append(Checkpoint(position))
-                    if order.is_done:
-                        self._moved()
-            self._changed.set()
-            if self._is_read:
-                return
+    @property
+    def wants_more(self) -> bool:
+        """Whether to read on from `position`."""
+        return not (self._state or self._is_read or self._is_full)
+
+    def take(self, batch: Batch) -> None:
+        """What was read from `position` on."""
+        order = self._order
+        self.behind_ms = batch.millis_behind_latest
+        for record in batch.records:
+            self._add(record, self._skip if record.position == self.position else 0)
+        if batch.next_position is None:
+            self._is_read = True
+        else:
+            self.position, self._skip = batch.next_position, 0
+            order.pass_to(Checkpoint(self.position))
+            if batch.records:
+                self._ends.append(Checkpoint(self.position))
+            if order.is_done:
+                self._moved()
+        most = 2 * self.worker.options.read_limit
+        self._is_full = order.waiting >= most or order.bytes >= MOST_BYTES
+        self._changed.set()
+
+    def _has_room(self) -> bool:
+        """Whether so much was done that it is worth reading on."""
+        order = self._order
+        return order.waiting <= self.worker.options.read_limit and order.bytes <= MOST_BYTES // 2
 
     def _add(self, record: StreamRecord, skip: int) -> None:
         """Note what a record brought: itself, or user records, of which *skip* are done."""
@@ -311,14 +304,12 @@ class Reading:
         place = (record.position, record.sub_sequence_number)
         past = self._given.get(place)
         if past is None:
-            past = Checkpoint(record.position, record.sub_sequence_number + 1)
-            limit = "before" if past < self._noted else "not among those that the handler was given"
             raise InvalidParameter(
-                "record", record.sequence_number, f"one that was given now; {limit}"
+                "record", record.sequence_number, "one that the handler was given in this call"
             )
         if past < self._noted:
             raise InvalidParameter(
-                "record", record.sequence_number, "not before the last checkpoint"
+                "record", record.sequence_number, "none before the last checkpoint"
             )
         if self.lease.is_lost:
             raise self._lost()
@@ -366,7 +357,7 @@ class Reading:
             )
 
 
-async def _end(tasks: set[asyncio.Task[None]]) -> None:
+async def ended(tasks: set[asyncio.Task[None]]) -> None:
     """Cancel tasks, and wait until they have ended."""
     while pending := {one for one in tasks if not one.done()}:
         # Once may not do: asyncio.wait_for can swallow a cancel (CPython issue 86296).

@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rmq.core.coalesce import AsyncCoalescer
 from rmq.core.events import ShardAlone
@@ -33,13 +33,16 @@ from rmq.errors import (
 from rmq.streams.attributes import StreamInfo, stream_name
 from rmq.streams.groups import commands, joining
 from rmq.streams.groups.commands import CHECKPOINT_STEP, UNBOUNDED, Beat, Note, Outcome, Start
+from rmq.streams.groups.feed import Feed
 from rmq.streams.groups.handling import Handling
 from rmq.streams.groups.options import ConsumerOptions, DeadLetters, group_name
-from rmq.streams.groups.reading import Reading
-from rmq.streams.reading import read
-from rmq.streams.record import Batch, StreamRecord
+from rmq.streams.groups.reading import Reading, ended
+from rmq.streams.record import StreamRecord
 from rmq.streams.registry import StreamRegistry
 from rmq.streams.sequence import shard_id
+
+if TYPE_CHECKING:
+    from rmq.streams.aio import AsyncReader
 
 log = logging.getLogger("rmq.streams")
 
@@ -64,6 +67,7 @@ class Worker:
         *,
         registry: StreamRegistry,
         executor: AsyncExecutor,
+        reader: Callable[[], AsyncReader],
         dead_letters: DeadLetters | None = None,
         prepare: Callable[[], Awaitable[Any]] | None = None,
     ) -> None:
@@ -97,6 +101,7 @@ class Worker:
         )
         self._info: StreamInfo | None = None
         self._readings: dict[int, Reading] = {}
+        self.feed = Feed(self._readings, reader, options.read_limit, self.full_name)
         self._told: dict[int, int] = {}
         """Shards without an owner that were told, and for how long they had none then (ms)."""
         self._valid_until = 0.0
@@ -125,6 +130,8 @@ class Worker:
         self._ended.clear()
         self._error = None
         fence = asyncio.create_task(self._watch_leases(), name="rmq-fence")
+        feed = asyncio.create_task(self.feed.run(), name="rmq-feed")
+        feed.add_done_callback(self._feed_ended)
         try:
             if self._prepare is not None:
                 await self._prepare()
@@ -136,7 +143,7 @@ class Worker:
             await self._drop()
             raise
         finally:
-            fence.cancel()
+            await ended({fence, feed})
             self.handling.close()
             self._stopping.clear()
             self._ended.set()
@@ -185,12 +192,6 @@ class Worker:
 
     # --- what readings ask for ---
 
-    async def read(self, number: int, position: int, limit: int) -> Batch:
-        """Records of a shard; waits a while where there are none yet."""
-        return await self._executor.run(
-            read(self._registry, self.stream, shard_id(number), position, limit)
-        )
-
     def user_records(self, number: int, record: StreamRecord) -> Sequence[StreamRecord]:
         """What a record brought: itself."""
         return (record,)
@@ -211,6 +212,16 @@ class Worker:
             self._error = error
             self._stopping.set()
         # Children of its shard may begin, or somebody waits for it.
+        self._nudged.set()
+
+    def _feed_ended(self, feed: asyncio.Task[None]) -> None:
+        """Nothing is read any more."""
+        if feed.cancelled():
+            return
+        error = feed.exception() or ServerError(f"{self.full_name}: the client was closed")
+        if isinstance(error, Exception) and self._error is None:
+            self._error = error
+        self._stopping.set()
         self._nudged.set()
 
     async def _checkpoint(self, notes: Sequence[Note]) -> list[Outcome]:
@@ -308,6 +319,7 @@ class Worker:
             if not self._stopping.is_set():
                 self._readings[number] = Reading(self, lease)
                 self._readings[number].start()
+                self.feed.nudge()
         self._tell_alone(beat.alone)
 
     def _tell_alone(self, alone: dict[int, int]) -> None:
@@ -388,7 +400,7 @@ class Worker:
         for reading in readings:
             reading.lose()
         for reading in readings:
-            await reading.ended()
+            await reading.wait()
         with suppress(RmqError, TimeoutError):
             async with asyncio.timeout(LEAVE_S):
                 await self._executor.call(commands.leave(self._keys, self.full_name, self.id))
