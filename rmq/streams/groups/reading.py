@@ -55,6 +55,7 @@ class Reading:
         self.lease = Lease(worker.full_name, held.number, held.token, self._by_hand)
         self.behind_ms = 0
         """How long ago what was read last arrived; 0 when no more was there."""
+        self._is_manual = worker.options.checkpoint == "manual"
         self._order: Order[StreamRecord] = Order(held.checkpoint)
         self._mark = held.checkpoint
         """What may be noted."""
@@ -81,11 +82,6 @@ class Reading:
     @property
     def is_ending(self) -> bool:
         return self._state != ""
-
-    @property
-    def checkpoint(self) -> Checkpoint:
-        """What was noted last."""
-        return self._noted
 
     # --- from outside ---
 
@@ -119,11 +115,6 @@ class Reading:
         """Wait for the end."""
         if self._task is not None:
             await asyncio.wait({self._task})
-
-    def cancel(self) -> None:
-        """As a crash would: nothing is noted."""
-        if self._task is not None:
-            self._task.cancel()
 
     # --- the work ---
 
@@ -173,15 +164,15 @@ class Reading:
     async def _handle(self, items: list[Item[StreamRecord]], limit: int) -> None:
         """One hand: what was taken, and what it finds ready then."""
         worker = self.worker
-        is_manual, turns = worker.options.checkpoint == "manual", 0
+        turns = 0
         while items:
-            if is_manual:
+            if self._is_manual:
                 self._given = {
                     (one.record.position, one.record.sub_sequence_number): one.past for one in items
                 }
             await worker.handling.handle([one.record for one in items], self.lease, self._pause)
             worker.handled += len(items)
-            if self._order.done(items) and not is_manual:
+            if self._order.done(items) and not self._is_manual:
                 self._moved()
             if self._is_full and self._has_room():
                 self._is_full = False
@@ -231,7 +222,7 @@ class Reading:
             order.pass_to(Checkpoint(self.position))
             if batch.records:
                 self._ends.append(Checkpoint(self.position))
-            if order.is_done:
+            if order.is_done and not self._is_manual:
                 self._moved()
         most = 2 * self.worker.options.read_limit
         self._is_full = order.waiting >= most or order.bytes >= MOST_BYTES
@@ -250,7 +241,7 @@ class Reading:
             sub = one.sub_sequence_number
             if sub >= skip:
                 # What has no key has no order to keep.
-                key = one.partition_key or f"\\0{one.position}"
+                key = one.partition_key or f"\0{one.position}"
                 done = past if place == len(found) else Checkpoint(one.position, sub + 1)
                 self._order.add(one, key, done, one.size)
         self._order.pass_to(past)
@@ -295,7 +286,7 @@ class Reading:
 
     async def _by_hand(self, record: StreamRecord) -> None:
         """The handler says that a record, and all before it, are done."""
-        if self.worker.options.checkpoint != "manual":
+        if not self._is_manual:
             raise InvalidParameter(
                 "checkpoint", self.worker.options.checkpoint, "manual to make checkpoints by hand"
             )
