@@ -9,7 +9,9 @@ is broken off.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import selectors
+import socket
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -147,7 +149,7 @@ class SyncTail:
                 seconds = min(left / 1000, HELD_SLICE_S) if self._clock.held else left / 1000
                 if found := look(cursors, most, seconds):
                     return found
-        except (*_TROUBLE, ValueError):  # a socket that was closed meanwhile has no number
+        except _TROUBLE:
             self._break_off()
             if not self.is_closed:
                 time.sleep(PAUSE_S)
@@ -163,7 +165,9 @@ class SyncTail:
         """End the wait of another thread."""
         self.is_closed = True
         for _, connection, _ in tuple(self._under_way.values()):
-            connection.disconnect()
+            # Not disconnected, which would take it from under who reads: that one sees the end.
+            with contextlib.suppress(OSError, AttributeError):
+                connection._sock.shutdown(socket.SHUT_RDWR)
 
     def _break_off(self) -> None:
         while self._under_way:
@@ -173,10 +177,7 @@ class SyncTail:
 
     def _look(self, cursors: Cursors, most: int, seconds: float) -> Entries:
         self._begin(cursors, most)
-        with selectors.DefaultSelector() as selector:
-            for group, (_, connection, _) in self._under_way.items():
-                selector.register(connection._sock, selectors.EVENT_READ, group)
-            ready = [key.data for key, _ in selector.select(min(seconds, self._link.slice_s))]
+        ready = self._ready(min(seconds, self._link.slice_s))
         if ready:
             self._since = time.monotonic()
         elif time.monotonic() > self._since + self._link.slice_s + GRACE_S:
@@ -189,6 +190,16 @@ class SyncTail:
             self._executor._end(pool, connection, broken=False)
             found |= entries_of(reply)
         return found
+
+    def _ready(self, seconds: float) -> list[Hashable]:
+        """The groups that have an answer, as soon as one has."""
+        if len(self._under_way) == 1:
+            ((group, (_, connection, _)),) = self._under_way.items()
+            return [group] if connection.can_read(seconds) else []
+        with selectors.DefaultSelector() as selector:
+            for group, (_, connection, _) in self._under_way.items():
+                selector.register(connection._sock, selectors.EVENT_READ, group)
+            return [key.data for key, _ in selector.select(seconds)]
 
     def _begin(self, cursors: Cursors, most: int) -> None:
         wanted = grouped(cursors, self._link.cluster)
