@@ -42,4 +42,6 @@ while true do
   end
   start = '(' .. entries[#entries][1]
 end
-return { first and int(math.max(math.floor((now - first) / 1000), 0)) or 0, int(count) }
+-- Times of arrival are whole milliseconds.
+local since = first and math.floor(now / 1000) - math.floor(first / 1000) or 0
+return { int(math.max(since, 0)), int(count) }

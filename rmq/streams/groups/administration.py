@@ -163,7 +163,7 @@ def reset(registry: StreamRegistry, stream: str, group: str, start: str | dateti
         raise InvalidParameter("start", start, "LATEST, TRIM_HORIZON or a datetime")
     for _ in range(LOOKS):
         about = yield from described(registry, stream)
-        found = joining.start_of(start, about)
+        found = joining.start_of(registry, start, about)
         yield commands.reset(keys, name, about.incarnation_text, found)
         try:
             yield from joining.sync(registry, keys, name, about, found)

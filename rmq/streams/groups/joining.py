@@ -12,7 +12,7 @@ from datetime import datetime
 from rmq.core import script
 from rmq.core.keys import GroupKeys
 from rmq.core.script import Plan, Several, text_of
-from rmq.errors import RmqError
+from rmq.errors import InvalidParameter, RmqError
 from rmq.streams import commands as shard_commands
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.commands import Found
@@ -46,10 +46,14 @@ def past_all(info: StreamInfo) -> int:
     return max(info.shards, default=-1) + 1
 
 
-def start_of(start: str | datetime, info: StreamInfo) -> Start:
-    """Where a group begins that is made now."""
+def start_of(registry: StreamRegistry, start: str | datetime, info: StreamInfo) -> Start:
+    """Where a group begins that is made now. Raises InvalidParameter for a moment to come: what is
+    put until then would be left out."""
     if isinstance(start, datetime):
-        return Start("AT_TIMESTAMP", position_of(start), past_all(info))
+        at = position_of(start)
+        if at > registry.clock.now_ms() * 1000:
+            raise InvalidParameter("start", start, "a moment that has come")
+        return Start("AT_TIMESTAMP", at, past_all(info))
     return Start(start, 0, past_all(info))
 
 
@@ -80,8 +84,26 @@ def sync(
         past = min(first + SYNC_STEP, past_last)
         leases = yield from _leases(registry, info, start, range(first, past))
         first = yield commands.sync(keys, name, info.incarnation_text, first, past, leases)
+    yield from forget(registry, keys, name, info)
+
+
+def forget(registry: StreamRegistry, keys: GroupKeys, name: str, info: StreamInfo) -> Plan[None]:
+    """Remove the leases of shards that were read to their end and have expired since, whether the
+    stream was swept of them or not."""
     if len(info.shards) <= FORGET_LOOK:
-        yield commands.forget(keys, name, info.incarnation_text, list(info.shards))
+        gone = expired(registry, info)
+        there = [number for number in info.shards if number not in gone]
+        yield commands.forget(keys, name, info.incarnation_text, there)
+
+
+def expired(registry: StreamRegistry, info: StreamInfo) -> set[int]:
+    """Shards of which every record has expired."""
+    horizon = info.horizon(registry.clock.now_ms())
+    return {
+        one.number
+        for one in info.shards.values()
+        if one.closed_at is not None and one.closed_at < horizon
+    }
 
 
 def _leases(

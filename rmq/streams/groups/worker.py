@@ -48,6 +48,8 @@ log = logging.getLogger("rmq.streams")
 
 TROUBLE_S = 0.5
 """How soon to go on after trouble with Redis."""
+FORGET_S = 60.0
+"""How often leases of shards that have expired are removed."""
 LEAVE_S = 2.0
 """A worker that stops does not wait longer than this for a Redis that is away."""
 
@@ -104,6 +106,7 @@ class Worker:
         self.feed = Feed(self._readings, reader, options.read_limit, self.full_name)
         self._told: dict[int, int] = {}
         """Shards without an owner that were told, and for how long they had none then (ms)."""
+        self._forget_at = 0.0
         self._valid_until = 0.0
         """By our own time: until when our leases hold, whatever others do."""
         self._renewed = asyncio.Event()
@@ -236,7 +239,7 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 self._info = await self._executor.run(joining.current(self._registry, self.stream))
-                await self._open(joining.start_of(self.options.start, self._info))
+                await self._open(joining.start_of(self._registry, self.options.start, self._info))
                 return
             except StaleConfig:
                 continue
@@ -281,9 +284,14 @@ class Worker:
             # Deleted and made anew under us: to this group all of it is new.
             for reading in tuple(self._readings.values()):
                 reading.lose()
-            await self._open(joining.start_of("TRIM_HORIZON", self._info))
+            await self._open(joining.start_of(self._registry, "TRIM_HORIZON", self._info))
         elif self._info.version != before.version:
             await self._sync()
+        elif self._now_s() >= self._forget_at and joining.expired(self._registry, self._info):
+            self._forget_at = self._now_s() + FORGET_S
+            await self._executor.run(
+                joining.forget(self._registry, self._keys, self.full_name, self._info)
+            )
 
     async def _beat(self, most: int) -> Beat:
         began = self._now_s()

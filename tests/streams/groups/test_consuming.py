@@ -74,6 +74,13 @@ async def test_a_group_goes_on_where_it_was_whatever_start_says(stream, consume,
     assert handler.texts == ["a-1", "a-2", "a-3"]
 
 
+async def test_no_group_starts_at_a_moment_to_come(stream, handler, clock):
+    """What is put until then would be left out."""
+    worker = stream.consumer("billing", handler, start=clock.now() + timedelta(seconds=1))
+    with pytest.raises(InvalidParameter, match="start"):
+        await worker.run()
+
+
 async def test_groups_do_not_know_of_each_other(stream, consume, handler):
     await put(stream, "a-1")
     await consume()
@@ -383,8 +390,8 @@ async def test_a_group_that_is_deleted_ends_its_workers(stream, consume):
     worker = await consume()
     await until(lambda: worker.shards)
     assert await stream.delete_group("billing", force=True)
+    await until(lambda: worker._task.done())
     with pytest.raises(GroupDoesNotExist):
-        await until(lambda: worker._task.done())
         await worker.__aexit__(None, None, None)
 
 
