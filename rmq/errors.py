@@ -505,6 +505,13 @@ class ExpiredIterator(CallerError, code="RMQ_EXPIRED_ITERATOR"):
     issued_ms: int
     now_ms: int
 
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"stream {subject!r}: the shard iterator has expired; get a new one",
+            now_ms=int(detail),
+        )
+
 
 class RateExceeded(CallerError, code="RMQ_RATE_EXCEEDED"):
     """A shard takes or gives no more just now; try again in a moment."""

@@ -216,6 +216,8 @@ class StreamInfo:
     """Signs iterators."""
     status: Status
     created_at: datetime
+    created_us: int
+    """The same since 1970, exactly."""
     attributes: StreamAttributes
     shards: ShardMap = field(repr=False)
     """All that have not expired."""
@@ -269,6 +271,7 @@ def info_from_reply(
         secret=bytes.fromhex(config["secret"]),
         status="UPDATING" if status == "ACTIVE" and (reshard or "target" in state) else status,
         created_at=datetime.fromtimestamp(created_us // 1000 / 1000, UTC),
+        created_us=created_us,
         attributes=from_text(config),
         shards=ShardMap(
             shard_from_row(number, unpack_row(packed), created_us)

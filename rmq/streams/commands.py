@@ -351,6 +351,7 @@ def open_shard(keys: ShardKeys, info: StreamInfo, base: int) -> Call[None]:
         version=info.number,
         base=base,
         retention_ms=info.attributes.retention_ms,
+        created_us=info.created_us,
     )
 
 
@@ -540,6 +541,25 @@ def read(
         max=most,
         bytes=most_bytes,
         valid_until_ms="" if valid_until_ms is None else valid_until_ms,
+    )
+
+
+def meter(
+    keys: ShardKeys,
+    info: StreamInfo,
+    reads: int | None,
+    bytes_rate: int | None,
+    brought: int | None = None,
+) -> Call[bool]:
+    """Ask whether a shard may be read again, or note what a read *brought*."""
+    return script.load("streams/meter").call(
+        info.name,
+        lambda reply: int(reply) == 1,
+        state=keys.state,
+        incarnation=info.incarnation_text,
+        reads="" if reads is None else reads,
+        bytes_rate="" if bytes_rate is None else bytes_rate,
+        brought="" if brought is None else brought,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from rmq.core.executor.tail import Entries
 from rmq.core.script import Call, Plan, Several
 from rmq.errors import InvalidParameter, ShardDoesNotExist
-from rmq.streams import commands
+from rmq.streams import commands, sweeping
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.block import END
 from rmq.streams.commands import Found
@@ -54,6 +54,7 @@ class Waiting:
             for number, at in ((number_of(shard), at) for shard, at in positions.items())
             if at not in self._caught_up.get(number, ())
         }
+        yield from sweeping.if_due(self._registry, self._name)
         if not behind:
             return []
         batches = yield from read_each(self._registry, self._name, behind, limit)

@@ -19,6 +19,7 @@ from rmq.errors import (
     InvalidParameter,
     NotProvisioned,
     StaleConfig,
+    StreamDoesNotExist,
     brief,
 )
 from rmq.streams import accounting, commands, reshard
@@ -155,9 +156,14 @@ def change(
                 raise  # it is the claim that is over
             continue
         # This finds what was begun, and ends it.
-        info = yield from described(registry, name)
-        yield accounting.count(registry, info)
-        return tuple(info.shards[one] for one in range(first, first + number) if one in info.shards)
+        now = yield from described(registry, name)
+        if now.incarnation != info.incarnation:
+            raise StreamDoesNotExist(f"stream {name!r} was deleted meanwhile", stream=name)
+        yield accounting.count(registry, now)
+        for one in range(first, first + number):
+            if one not in now.shards:
+                raise no_shard(name, one)  # it took so long that what it made has expired
+        return tuple(now.shards[one] for one in range(first, first + number))
     raise _too_fast(name)
 
 

@@ -153,6 +153,11 @@ class SyncTail:
             self._break_off()
             if not self.is_closed:
                 time.sleep(PAUSE_S)
+        except Exception:
+            # Another thread closed the client, and took the connection from under us.
+            if not self.is_closed:
+                raise
+            self._break_off()
         return {}
 
     def close(self) -> None:
