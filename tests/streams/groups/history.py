@@ -70,6 +70,13 @@ class Wanted(NamedTuple):
     token: int
 
 
+class Killed(NamedTuple):
+    """A worker is no more."""
+
+    at: At
+    worker: str
+
+
 @dataclass(slots=True)
 class History:
     """What happened. Make it with `history_of`."""
@@ -80,6 +87,7 @@ class History:
     handled: list[Handled] = field(default_factory=list)
     noted: list[Noted] = field(default_factory=list)
     wanted: list[Wanted] = field(default_factory=list)
+    killed: list[Killed] = field(default_factory=list)
     parents: Mapping[int, Sequence[int]] = field(default_factory=dict)
     """Of each shard."""
 
@@ -195,16 +203,17 @@ class History:
                     found.append(after.at - min(asked))
         return found
 
-    def gaps(self) -> list[float]:
-        """For how long a shard that had an owner had none, each time."""
+    def take_overs(self) -> list[float]:
+        """How long each shard of a worker that was killed had nobody."""
         found = []
-        ends = {one.session: one.at for one in self.ended}
+        ends = {one.session for one in self.ended}
+        killed = {one.worker: one.at for one in self.killed}
         for begun in _by_shard(self.begun).values():
             begun.sort(key=lambda one: one.at)
             for before, after in pairwise(begun):
-                end = ends.get(before.session)
-                if end is not None and after.at > end:
-                    found.append(after.at - end)
+                at = killed.get(before.session.partition("/")[0])
+                if at is not None and before.session not in ends:
+                    found.append(after.at - at)
         return found
 
     @property
@@ -236,6 +245,7 @@ def history_of(events: Iterable[object], parents: Mapping[int, Sequence[int]]) -
         Ended: history.ended,
         Noted: history.noted,
         Wanted: history.wanted,
+        Killed: history.killed,
     }
     for event in events:
         if isinstance(event, Handled):
