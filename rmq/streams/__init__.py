@@ -1,0 +1,1 @@
+"""Streams: an ordered, replayable log cut into shards."""
