@@ -76,8 +76,7 @@ async def test_drain_brings_in_what_is_there_and_goes_on_there_the_next_time(
     (tmp_path / "a.log").write_text("1\n\n2\nhalf")
     await agent().drain()
     assert producer.records == [(b"1", "a.log"), (b"2", "a.log")]
-    with open(tmp_path / "a.log", "a") as file:
-        file.write(" a line\n")
+    (tmp_path / "a.log").write_text("1\n\n2\nhalf a line\n")
 
     again = agent()
     await again.drain()
@@ -98,8 +97,7 @@ async def test_run_follows_until_it_is_stopped(agent, producer, tmp_path):
     running = asyncio.create_task(agent(at_end=True).run(stop))
     await asyncio.sleep(0.02)
     for number in range(3):
-        with open(tmp_path / "a.log", "a") as file:
-            file.write(f"{number}\n")
+        (tmp_path / "a.log").write_text("".join(f"{n}\n" for n in range(number + 1)))
         await asyncio.wait_for(producer.until(b"%d" % number), 5)
     stop.set()
     await running

@@ -21,12 +21,12 @@ def test_what_was_saved_is_loaded(tmp_path):
 
 
 def test_one_agent_at_a_time_holds_it(tmp_path):
-    with State(tmp_path / "state.json", "logs"):
-        with (
-            pytest.raises(ConfigurationError, match="another agent works with"),
-            State(tmp_path / "state.json", "logs"),
-        ):
-            pass
+    with (
+        State(tmp_path / "state.json", "logs"),
+        pytest.raises(ConfigurationError, match="another agent works with"),
+        State(tmp_path / "state.json", "logs"),
+    ):
+        pass
     with State(tmp_path / "state.json", "logs"):
         pass
 
