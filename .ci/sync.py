@@ -20,7 +20,7 @@ RULES = [
     (r"\n    def __await__\(.*?(?=\n    (async )?def __aenter__)", "\n"),
     (r"is_async=True", "is_async=False"),
     (
-        r"    (Single sends, deletes|Messages that tasks).*?own error\.\n",
+        r"    (Single sends, deletes|(Messages|Records) that tasks).*?own error\.\n",
         "    Safe to use from many threads.\n",
     ),
     (r"\basync (def|with|for)\b", r"\1"),
@@ -29,7 +29,7 @@ RULES = [
     (r"\.aclose\b", ".close"),
     (r"\bAsync(Iterator|Iterable)\b", r"\1"),
     (r"\bAsync(Coalescer|Executor)\b", r"Sync\1"),
-    (r"\bAsync(Client|Queue|Message|Topic|Mobile|Sms)\b", r"\1"),
+    (r"\bAsync(Client|Queue|Message|Topic|Mobile|Sms|Stream)\b", r"\1"),
     (r"\b__a(enter|exit|iter)__\b", r"__\1__"),
     (r"\.aio\b", ".sync"),
     (r"connect_async", "connect"),

@@ -31,6 +31,11 @@ from rmq.queues.outbox import RedriveTask
 from rmq.queues.outgoing import Outgoing
 from rmq.queues.sync import Message, Queue
 from rmq.settings import Settings
+from rmq.streams.aio import AsyncStream
+from rmq.streams.attributes import StreamAttributes, StreamInfo
+from rmq.streams.record import Put, Record, Records, StreamRecord
+from rmq.streams.shard import Shard
+from rmq.streams.sync import Stream
 from rmq.topics.aio import AsyncTopic
 from rmq.topics.attributes import TopicAttributes, TopicInfo
 from rmq.topics.listening import Heard
@@ -63,7 +68,7 @@ def connect(
 
     *url* is a URL (memory://, redis://, rediss://, unix://, redis+cluster://host1,host2), or a
     redis.Redis or redis.RedisCluster that you have; left out, RMQ_URL decides, and without that it
-    is memory://. *namespace* prefixes every key. *limits* are Amazon SQS's unless given.
+    is memory://. *namespace* prefixes every key. *limits* are AWS's unless given (see Limits).
     *clock* is for tests. *settings* are the fields of Settings, over the environment's.
 
     Raises ConfigurationError.
@@ -127,6 +132,7 @@ __all__ = [
     "AsyncMobile",
     "AsyncQueue",
     "AsyncSms",
+    "AsyncStream",
     "AsyncTopic",
     "BatchResult",
     "Client",
@@ -142,10 +148,13 @@ __all__ = [
     "PlatformApplication",
     "PlatformEndpoint",
     "Published",
+    "Put",
     "Queue",
     "QueueAttributes",
     "QueueInfo",
     "QueueStats",
+    "Record",
+    "Records",
     "RedriveAllowPolicy",
     "RedrivePolicy",
     "RedriveTask",
@@ -153,8 +162,13 @@ __all__ = [
     "SandboxNumber",
     "Sent",
     "Settings",
+    "Shard",
     "Sms",
     "SmsAttributes",
+    "Stream",
+    "StreamAttributes",
+    "StreamInfo",
+    "StreamRecord",
     "Subscription",
     "SubscriptionAttributes",
     "SubscriptionStats",

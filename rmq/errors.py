@@ -30,12 +30,18 @@
     │   ├── OptedOut, OptedInRecently    a phone number that takes no SMS; too soon to ask it again
     │   ├── SandboxNumberDoesNotExist, TooManySandboxNumbers
     │   ├── VerificationFailed, TooManyPasswords    of a number of the SMS sandbox
+    │   ├── StreamDoesNotExist, ShardDoesNotExist
+    │   ├── StreamExists             one of that name stands
+    │   ├── StreamInUse              not in this state, or not while it has registered consumers
+    │   ├── InvalidIterator, ExpiredIterator
+    │   ├── RateExceeded             more than a shard takes or gives in a second
     │   ├── AddressRefused           an address that this machine may not be made to call
     │   └── ConfigurationError       a URL, a setting or a server that we can not work with
     └── ServerError                  Redis or the way to it
         ├── ConnectionLost           no answer within the deadline
         ├── OutOfMemory              maxmemory is reached; receive and delete still work
-        └── StaleConfig              ours to handle: a cached description was out of date
+        ├── StaleConfig              ours to handle: a cached description was out of date
+        └── ShardClosed              ours to handle: its children take the records
 
 Every error pickles, names things and never carries a payload.
 """
@@ -429,6 +435,76 @@ class TooManyPasswords(CallerError, code="RMQ_TOO_MANY_PASSWORDS"):
     retry_after: timedelta
 
 
+# --- streams --------------------------------------------------------------------------------------
+
+
+class StreamDoesNotExist(CallerError, code="RMQ_STREAM_DOES_NOT_EXIST"):
+    """There is no stream of that name in this namespace."""
+
+    stream: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"stream {subject!r} does not exist; create it first (rmq stream create {subject})",
+            stream=subject,
+        )
+
+
+class StreamExists(CallerError, code="RMQ_STREAM_EXISTS"):
+    """A stream of that name stands."""
+
+    stream: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(f"stream {subject!r} exists already", stream=subject)
+
+
+class StreamInUse(CallerError, code="RMQ_STREAM_IN_USE"):
+    """The stream is not in a state in which that can be done; `reason` says what is in the way."""
+
+    stream: str
+    reason: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(f"stream {subject!r} is in use: {detail}", stream=subject, reason=detail)
+
+
+class ShardDoesNotExist(CallerError, code="RMQ_SHARD_DOES_NOT_EXIST"):
+    """The stream has no such shard, or no more: it was closed longer ago than records are kept."""
+
+    stream: str
+    shard: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"stream {subject!r} has no shard {detail}; list its shards",
+            stream=subject,
+            shard=detail,
+        )
+
+
+class InvalidIterator(CallerError, code="RMQ_INVALID_ITERATOR"):
+    """A shard iterator is malformed, or another stream's."""
+
+
+class ExpiredIterator(CallerError, code="RMQ_EXPIRED_ITERATOR"):
+    """A shard iterator is older than 5 minutes; `issued_ms` and `now_ms` are since 1970."""
+
+    issued_ms: int
+    now_ms: int
+
+
+class RateExceeded(CallerError, code="RMQ_RATE_EXCEEDED"):
+    """A shard takes or gives no more just now; try again in a moment."""
+
+    stream: str
+    shard: str
+
+
 class ConfigurationError(CallerError, code="RMQ_CONFIGURATION"):
     """A URL, a setting or a server that we can not work with."""
 
@@ -448,6 +524,10 @@ class OutOfMemory(ServerError, code="RMQ_OUT_OF_MEMORY"):
 class StaleConfig(ServerError, code="RMQ_STALE_CONFIG"):
     """The queue's description changed under us. Plans refresh it and try again; a caller meets it
     only where it asked for a change of one version."""
+
+
+class ShardClosed(ServerError, code="RMQ_SHARD_CLOSED"):
+    """The shard takes no more records. Plans look for its children and go on there."""
 
 
 def _ms_left(detail: str) -> timedelta:

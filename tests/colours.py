@@ -37,6 +37,7 @@ _TWINS: dict[type, type] = {
     rmq.Topic: rmq.AsyncTopic,
     rmq.Mobile: rmq.AsyncMobile,
     rmq.Sms: rmq.AsyncSms,
+    rmq.Stream: rmq.AsyncStream,
 }
 
 

@@ -107,6 +107,10 @@ def test_every_error_of_the_code_is_in_the_header_and_back(name, body):
         said |= {"RMQ_QUEUE_DOES_NOT_EXIST", "RMQ_STALE_CONFIG"}
     if re.search(r"\brefuse_topic\(", body):
         said |= {"RMQ_TOPIC_DOES_NOT_EXIST", "RMQ_STALE_CONFIG"}
+    if re.search(r"\brefuse_stream\(", body):
+        said |= {"RMQ_STREAM_DOES_NOT_EXIST", "RMQ_STALE_CONFIG"}
+    if re.search(r"\brefuse_shard\(", body):
+        said |= {"RMQ_SHARD_DOES_NOT_EXIST", "RMQ_STALE_CONFIG"}
     assert said == set(load(name).errors)
 
 

@@ -19,6 +19,9 @@ from rmq.errors import InvalidParameter
 from rmq.queues import lifecycle
 from rmq.queues.aio import AsyncQueue
 from rmq.settings import Settings
+from rmq.streams import lifecycle as stream_lifecycle
+from rmq.streams.aio import AsyncStream
+from rmq.streams.registry import StreamRegistry
 from rmq.topics import lifecycle as topic_lifecycle
 from rmq.topics.aio import AsyncTopic
 from rmq.topics.mobile.aio import AsyncMobile
@@ -42,7 +45,7 @@ class AsyncClient:
         """*signs_queues*: envelopes for queues are signed whatever the topic says, as SNS does."""
         self.settings = settings
         self.namespace = settings.namespace
-        self.limits = limits or Limits.aws()
+        self.limits = limits or Limits()
         self.clock = clock or Clock()
         self.events = Events()
         self._executor = AsyncExecutor(
@@ -63,6 +66,9 @@ class AsyncClient:
         self._registry = self._site.queues(places.namespace)
         self._topics = TopicRegistry(
             self._site, places, self.settings.endpoint_url, signs_queues=signs_queues
+        )
+        self._streams = StreamRegistry(
+            places.namespace, places.own, self.limits, self.clock, self.events
         )
         self.mobile = AsyncMobile(self._topics, self._executor)
         """Platform applications and endpoints: messages to apps on phones."""
@@ -194,6 +200,76 @@ class AsyncClient:
         key = await self._executor.run(signing_key(self._topics))
         return key.certificate_name, key.certificate
 
+    # --- streams ---
+
+    def stream(self, name: str) -> AsyncStream:
+        """A stream by name, without asking whether it exists: its first use will tell.
+
+        Raises InvalidParameter for what can not be a name.
+        """
+        found = self._streams.handles.get(name) if isinstance(name, str) else None
+        if found is None:
+            found = AsyncStream(name, self._streams, self._executor)
+            self._streams.meet(found)
+        return found
+
+    async def create_stream(
+        self,
+        name: str,
+        shard_count: int | None = None,
+        *,
+        tags: Mapping[str, str] | None = None,
+        **attributes: Any,
+    ) -> AsyncStream:
+        """Make a stream with *shard_count* shards: 1 unless given. One of the mode ON_DEMAND has as
+        many as it needs, 4 at first.
+
+        *attributes* are those of StreamAttributes; what is left out has its default.
+
+        Raises InvalidParameter, StreamExists.
+        Source: CreateStream (Amazon Kinesis Data Streams API Reference).
+        """
+        await self._executor.run(
+            stream_lifecycle.create(self._streams, name, shard_count, attributes, tags)
+        )
+        return self.stream(name)
+
+    async def get_stream(self, name: str) -> AsyncStream:
+        """A stream that exists. Raises StreamDoesNotExist."""
+        stream = self.stream(name)
+        await stream.info()
+        return stream
+
+    async def list_streams(
+        self, prefix: str = "", *, limit: int = 1000, token: str | None = None
+    ) -> Page:
+        """Names of streams that begin with *prefix*, in order; up to *limit* (1 to 1,000), going on
+        behind *token*, the next_token of the page before."""
+        return await self._executor.run(
+            stream_lifecycle.list_streams(self._streams, prefix, limit, token)
+        )
+
+    async def all_streams(self, prefix: str = "") -> AsyncIterator[AsyncStream]:
+        """Every stream whose name begins with *prefix*, however many there are."""
+        token = None
+        while True:
+            page = await self.list_streams(prefix, token=token)
+            for name in page:
+                yield self.stream(name)
+            token = page.next_token
+            if token is None:
+                return
+
+    async def delete_stream(self, name: str, *, enforce_consumer_deletion: bool = False) -> bool:
+        """Remove a stream with all its records. False when there was none.
+
+        Raises StreamInUse while it has registered consumers, unless *enforce_consumer_deletion*.
+        Source: DeleteStream (Amazon Kinesis Data Streams API Reference).
+        """
+        return await self.stream(name).delete_stream(
+            enforce_consumer_deletion=enforce_consumer_deletion
+        )
+
     # --- the namespace ---
 
     @property
@@ -243,6 +319,7 @@ class AsyncClient:
         # In this order: who looks again must not find in our memory what is gone.
         self._registry.clear()
         self._topics.clear()
+        self._streams.clear()
         self._site.signing_key = None
         await self._executor.end_waits(ours)
         return count

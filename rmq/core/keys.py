@@ -81,6 +81,43 @@ class TopicKeys:
         return [self.state, *(getattr(self, part) for part in parts)]
 
 
+class StreamKeys:
+    """The keys of one stream, but for those of its shards. What each holds is drawn in
+    docs/design/streams.md."""
+
+    config: str
+    consumers: str
+    shards: str
+    state: str
+    subscribers: str
+    tags: str
+
+    def __init__(self, namespace: str, name: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{s:{name}}}:{part}")
+
+    def all(self) -> list[str]:
+        """Every key that a stream may have, the state first."""
+        parts = (part for part in self.__annotations__ if part != "state")
+        return [self.state, *(getattr(self, part) for part in parts)]
+
+
+class ShardKeys:
+    """The keys of one shard of a stream, in a slot of their own."""
+
+    lanes: str
+    log: str
+    state: str
+
+    def __init__(self, namespace: str, stream: str, number: int) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{s:{stream}/{number}}}:{part}")
+
+    def all(self) -> list[str]:
+        """Every key that a shard may have, the state first."""
+        return [self.state, self.lanes, self.log]
+
+
 class PushKeys:
     """The keys by which dispatchers learn which subscriptions have something to push, and by which
     all that is pushed is signed."""
@@ -146,6 +183,11 @@ def queue_index(namespace: str) -> str:
 def topic_index(namespace: str) -> str:
     """A zset of all topic names, scores 0, read by lex range."""
     return f"{namespace}:{{topics}}:names"
+
+
+def stream_index(namespace: str) -> str:
+    """A zset of all stream names, scores 0, read by lex range."""
+    return f"{namespace}:{{streams}}:names"
 
 
 def application_index(namespace: str) -> str:

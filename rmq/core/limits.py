@@ -23,7 +23,7 @@ cost more; what is more goes in several calls. About 1 ms of server time."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """None lifts a limit. `Limits.aws(max_delay=None)` is SQS with any delay."""
+    """None lifts a limit. `Limits(max_delay=None)` is SQS with any delay."""
 
     max_delay: timedelta | None = timedelta(minutes=15)
     max_visibility_timeout: timedelta | None = timedelta(hours=12)
@@ -83,11 +83,39 @@ class Limits:
     max_sandbox_numbers: int | None = 10
     opt_in_interval: timedelta | None = timedelta(days=30)
     """How soon a phone number may be opted in again."""
+    max_shards: int | None = 10_000
+    """Of one stream (Amazon Kinesis Data Streams, as all from here on)."""
+    min_stream_retention: timedelta | None = timedelta(hours=24)
+    max_stream_retention: timedelta | None = timedelta(hours=8760)
+    min_record_size: int | None = 1_048_576
+    """Lower end of what a stream's max_record_size may be set to, in bytes."""
+    max_record_size: int | None = 10_485_760
+    """Upper end of it."""
+    max_partition_key: int | None = 256
+    """Characters."""
+    max_put_records: int | None = 500
+    """Records in one PutRecords at the endpoint; put_many takes any number."""
+    max_put_bytes: int | None = 10_485_760
+    """Data and partition keys together in one PutRecords at the endpoint."""
+    max_get_records: int | None = 10_000
+    """Records in one get."""
+    max_get_bytes: int | None = 10_485_760
+    """Data and partition keys together in one get."""
+    iterator_lifetime: timedelta | None = timedelta(minutes=5)
+    shard_write_bytes: int | None = None
+    """Bytes a second that a shard of a provisioned stream takes; 1,048,576 in Limits.aws()."""
+    shard_write_records: int | None = None
+    """Records a second that a shard of a provisioned stream takes; 1,000 in Limits.aws()."""
+    shard_reads: int | None = None
+    """Gets a second of a shard; Amazon Kinesis: 5. None also in Limits.aws()."""
+    shard_read_bytes: int | None = None
+    """Bytes a second that a shard gives; Amazon Kinesis: 2,097,152. None also in Limits.aws()."""
 
     @classmethod
     def aws(cls, **changed: Any) -> Limits:
-        """Amazon SQS's limits, but for those *changed* by name."""
-        return _made(cls, {}, changed)
+        """AWS's limits, but for those *changed* by name. More than the defaults are only the rates
+        at which shards of provisioned streams take records."""
+        return _made(cls, {"shard_write_bytes": 1_048_576, "shard_write_records": 1000}, changed)
 
     @classmethod
     def none(cls, **kept: Any) -> Limits:

@@ -1,1 +1,1 @@
-"""Streams: an ordered, replayable log cut into shards."""
+"""Streams: an ordered, replayable log cut into shards (Kinesis Data Streams)."""

@@ -1,0 +1,165 @@
+"""A stream in asyncio. `sync.py` is made from this file: `make sync`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from rmq.core.batch import BatchResult
+from rmq.core.coalesce import AsyncCoalescer
+from rmq.core.executor import AsyncExecutor
+from rmq.core.limits import listed
+from rmq.core.paging import PageOf
+from rmq.errors import RmqError
+from rmq.streams import lifecycle, putting, reading
+from rmq.streams.attributes import StreamInfo, stream_name
+from rmq.streams.reading import IteratorType
+from rmq.streams.record import Batch, Put, Record, Records
+from rmq.streams.registry import StreamRegistry
+from rmq.streams.shard import Shard
+
+
+class AsyncStream:
+    """One stream. Get it from `client.stream(name)`, `get_stream` or `create_stream`.
+
+    Records that tasks put at the same time go to Redis together, in the order in which they were
+    put; each has its own result or its own error.
+    """
+
+    def __init__(self, name: str, registry: StreamRegistry, executor: AsyncExecutor) -> None:
+        self.name = stream_name(name)
+        self._registry = registry
+        self._executor = executor
+        self._puts: AsyncCoalescer[Record, Put] = AsyncCoalescer(self._put)
+
+    def __repr__(self) -> str:
+        return f"<stream {self.name!r} in {self._registry.namespace!r}>"
+
+    @property
+    def arn(self) -> str:
+        """Its ARN, with this client's account and region."""
+        return self._registry.place.arn("kinesis", f"stream/{self.name}")
+
+    @property
+    def known(self) -> StreamInfo | None:
+        """What this client last saw of it, without asking; None before its first use."""
+        return self._registry.known(self.name)
+
+    # --- putting ---
+
+    async def put(
+        self,
+        data: bytes | str,
+        partition_key: str | None = None,
+        *,
+        explicit_hash_key: int | str | None = None,
+        sequence_number_for_ordering: str | None = None,
+    ) -> Put:
+        """Put one record. When this returns, Redis has it.
+
+        *data* is bytes, or text that is stored as UTF-8; it may be empty. With its partition key
+        it has at most the stream's max_record_size in bytes.
+        *partition_key*: 1 to 256 characters; records with the same one keep their order. Only where
+        the stream distributes records by itself it may be left out.
+        *explicit_hash_key*: 0 to 2^128-1; decides the shard instead of the key's MD5.
+        *sequence_number_for_ordering*: the record gets a greater sequence number than this one.
+
+        Raises InvalidParameter, StreamDoesNotExist, RateExceeded, OutOfMemory, ConnectionLost.
+        Source: PutRecord (Amazon Kinesis Data Streams API Reference).
+        """
+        return await self._puts.submit(
+            Record(data, partition_key, explicit_hash_key, sequence_number_for_ordering)
+        )
+
+    async def put_many(self, records: Iterable[Record]) -> BatchResult[Put]:
+        """Put any number of records; those of each shard in the order given. One result or error
+        for each: what can not be put now (RateExceeded) keeps nothing else back.
+
+        Raises what concerns all of them: StreamDoesNotExist.
+        Source: PutRecords (Amazon Kinesis Data Streams API Reference).
+        """
+        return BatchResult(tuple(await self._put(listed(records, "records", "records"))))
+
+    async def _put(self, records: Sequence[Record]) -> list[Put | RmqError]:
+        return await self._executor.run(putting.put(self._registry, self.name, records))
+
+    # --- reading ---
+
+    async def iterator(
+        self,
+        shard_id: str,
+        type: IteratorType = "TRIM_HORIZON",
+        *,
+        sequence_number: str | None = None,
+        timestamp: datetime | None = None,
+    ) -> str:
+        """An iterator, at most 512 characters, good for 5 minutes and for any number of calls.
+
+        *type* is where it begins: TRIM_HORIZON (the oldest record that is kept), LATEST (what is
+        put from now on), AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER of *sequence_number*, or
+        AT_TIMESTAMP of *timestamp* (the first record that arrived then or later).
+
+        Raises InvalidParameter, StreamDoesNotExist, ShardDoesNotExist.
+        Source: GetShardIterator (Amazon Kinesis Data Streams API Reference).
+        """
+        return await self._executor.run(
+            reading.iterator(self._registry, self.name, shard_id, type, sequence_number, timestamp)
+        )
+
+    async def get(self, iterator: str, limit: int = 10_000) -> Records:
+        """Records from an iterator on: up to *limit* (1 to 10,000), 10 MiB; and the next iterator.
+
+        None may be there. At the end of a closed shard there is no next iterator, but the shards
+        that took over.
+
+        Raises InvalidParameter, InvalidIterator, ExpiredIterator, StreamDoesNotExist,
+        ShardDoesNotExist.
+        Source: GetRecords (Amazon Kinesis Data Streams API Reference).
+        """
+        return await self._executor.run(reading.get(self._registry, self.name, iterator, limit))
+
+    async def position(
+        self,
+        shard_id: str,
+        type: IteratorType = "TRIM_HORIZON",
+        *,
+        sequence_number: str | None = None,
+        timestamp: datetime | None = None,
+    ) -> int:
+        """What `iterator` gives, as a bare position for `read`: never too old, and not signed."""
+        return await self._executor.run(
+            reading.position(self._registry, self.name, shard_id, type, sequence_number, timestamp)
+        )
+
+    async def read(self, shard_id: str, position: int = 0, limit: int = 10_000) -> Batch:
+        """Records from a position on, as `get` does, and the next position. 0 is the oldest record;
+        behind one record the next position is its own `position` + 1.
+
+        Raises InvalidParameter, StreamDoesNotExist, ShardDoesNotExist.
+        """
+        return await self._executor.run(
+            reading.read(self._registry, self.name, shard_id, position, limit)
+        )
+
+    # --- the stream itself ---
+
+    async def shards(self, *, limit: int = 1000, token: str | None = None) -> PageOf[Shard]:
+        """Up to *limit* (1 to 10,000) shards, the oldest first, going on behind *token*: all whose
+        records are still kept.
+
+        Source: ListShards (Amazon Kinesis Data Streams API Reference).
+        """
+        return await self._executor.run(lifecycle.shards(self._registry, self.name, limit, token))
+
+    async def info(self) -> StreamInfo:
+        """Attributes, shards and state as they are now. Raises StreamDoesNotExist."""
+        return await self._executor.run(lifecycle.describe(self._registry, self.name))
+
+    async def delete_stream(self, *, enforce_consumer_deletion: bool = False) -> bool:
+        """Remove the stream with all its records. False when there was none.
+
+        Raises StreamInUse while it has registered consumers, unless *enforce_consumer_deletion*.
+        """
+        return await self._executor.run(
+            lifecycle.delete(self._registry, self.name, enforce=enforce_consumer_deletion)
+        )

@@ -1,0 +1,246 @@
+"""The registry: what this client knows of its streams, so that it need not ask each time.
+
+Nothing here must be right. Shards refuse what was decided on an outdated description.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+from rmq.core.clock import Clock
+from rmq.core.events import Events
+from rmq.core.keys import ShardKeys, StreamKeys
+from rmq.core.lane import Lane
+from rmq.core.limits import Limits
+from rmq.core.place import Place
+from rmq.core.script import LOOKS, Call, Plan, Several
+from rmq.errors import (
+    RmqError,
+    ShardClosed,
+    ShardDoesNotExist,
+    StaleConfig,
+    StreamDoesNotExist,
+)
+from rmq.streams import commands
+from rmq.streams.attributes import StreamInfo, stream_name
+from rmq.streams.sequence import shard_id
+
+T = TypeVar("T")
+
+TOGETHER = 200
+"""Shards that one step opens or removes."""
+
+
+@dataclass(slots=True)
+class KnownStream:
+    """What a client keeps of a stream that is there."""
+
+    keys: StreamKeys
+    info: StreamInfo | None = None
+    lanes: dict[int, list[Lane]] = field(default_factory=dict)
+    """By shard: those that nobody uses now."""
+    shard_keys: dict[int, ShardKeys] = field(default_factory=dict)
+    newest: int = 0
+    """The greatest position that a shard is known to have given."""
+    turn: int = 0
+    """Which shard had the last record that could go to any."""
+    handle: Any = None
+
+
+class StreamRegistry:
+    """One client's streams: their keys, descriptions and lanes."""
+
+    def __init__(
+        self, namespace: str, place: Place, limits: Limits, clock: Clock, events: Events
+    ) -> None:
+        self.namespace = namespace
+        self.place = place
+        self.limits = limits
+        self.clock = clock
+        self.events = events
+        self.handles: WeakValueDictionary[str, Any] = WeakValueDictionary()
+        """Stream objects in somebody's hands. Of each stream there is one, so that what tasks put
+        with it at the same time goes out together, and in order."""
+        self._known: dict[str, KnownStream] = {}
+
+    def keys(self, name: str) -> StreamKeys:
+        """The keys of a stream. Raises InvalidParameter for what can not be a name."""
+        found = self._known.get(name) if isinstance(name, str) else None
+        return StreamKeys(self.namespace, stream_name(name)) if found is None else found.keys
+
+    def shard_keys(self, name: str, number: int) -> ShardKeys:
+        """The keys of one shard of a stream that is there."""
+        table = self.stream(name).shard_keys
+        found = table.get(number)
+        if found is None:
+            found = table[number] = ShardKeys(self.namespace, name, number)
+        return found
+
+    def meet(self, handle: Any) -> None:
+        """Note the object that stands for a stream. It is kept only if the stream is there."""
+        self.handles[handle.name] = handle
+        if handle.name in self._known:
+            self._known[handle.name].handle = handle
+
+    def known(self, name: str) -> StreamInfo | None:
+        found = self._known.get(name)
+        return None if found is None else found.info
+
+    def stream(self, name: str) -> KnownStream:
+        """What we know of a stream that is there; call it after `known` or `described`."""
+        found = self._known.get(name)
+        if found is None:  # another thread found that it is gone
+            found = self._known.setdefault(name, KnownStream(StreamKeys(self.namespace, name)))
+        return found
+
+    def learn(self, info: StreamInfo) -> StreamInfo:
+        found = self._known.get(info.name)
+        if found is None or (found.info and found.info.incarnation != info.incarnation):
+            found = self._known[info.name] = KnownStream(StreamKeys(self.namespace, info.name))
+            found.handle = self.handles.get(info.name)
+        found.info = info
+        return info
+
+    def forget(self, name: str) -> None:
+        """Look again before the next use."""
+        if name in self._known:
+            self._known[name].info = None
+
+    def drop(self, name: str) -> None:
+        """Forget all of a stream that is gone."""
+        self._known.pop(name, None)
+
+    def clear(self) -> None:
+        """Forget all of all streams."""
+        self._known.clear()
+
+    def take_lane(self, name: str, shard: int) -> Lane:
+        """A lane that nobody uses now. Lost lanes are simply not given back."""
+        try:
+            return self.stream(name).lanes[shard].pop()
+        except (KeyError, IndexError):
+            return Lane()
+
+    def give_lane(self, name: str, shard: int, lane: Lane) -> None:
+        if name in self._known:
+            self._known[name].lanes.setdefault(shard, []).append(lane)
+
+
+def known(registry: StreamRegistry, name: str) -> Plan[StreamInfo]:
+    """The stream's description, asked for if we have none; what somebody left half done of making
+    or removing it is finished first. Raises StreamDoesNotExist."""
+    info = registry.known(name)
+    for _ in range(LOOKS):
+        if info is None:
+            info = yield from look(registry, name)
+        if info.status == "DELETING":
+            yield from remove(registry, info)
+            info = None
+        elif info.status == "CREATING":
+            yield from open_all(registry, info)
+            registry.forget(name)
+            info = None
+        else:
+            return registry.learn(info)
+    raise StaleConfig(f"stream {name!r} changes faster than it can be used")
+
+
+def described(registry: StreamRegistry, name: str) -> Plan[StreamInfo]:
+    """The stream's description as it is now."""
+    registry.forget(stream_name(name))
+    return (yield from known(registry, name))
+
+
+def look(registry: StreamRegistry, name: str) -> Plan[StreamInfo]:
+    """The stream's description as it is now, whatever its state."""
+    try:
+        info: StreamInfo = yield commands.describe(registry.keys(name), name, registry.place)
+    except StreamDoesNotExist:
+        registry.drop(name)
+        raise
+    return info
+
+
+def on_shard(
+    registry: StreamRegistry, name: str, number: int, make: Callable[[StreamInfo], Call[T]]
+) -> Plan[tuple[StreamInfo, T]]:
+    """Carry out the Call that *make* builds from the stream's description on one of its shards.
+    Raises ShardDoesNotExist."""
+    for _ in range(LOOKS):
+        info = yield from known(registry, name)
+        if number not in info.shards:
+            info = yield from described(registry, name)
+            if number not in info.shards:
+                raise no_shard(name, number)
+        try:
+            result: T = yield make(info)
+        except (StaleConfig, ShardDoesNotExist, ShardClosed):
+            registry.forget(name)
+        else:
+            return info, result
+    raise StaleConfig(f"stream {name!r} changes faster than it can be used")
+
+
+def no_shard(name: str, number: int) -> ShardDoesNotExist:
+    return ShardDoesNotExist(
+        f"stream {name!r} has no shard {shard_id(number)}; list its shards",
+        stream=name,
+        shard=shard_id(number),
+    )
+
+
+def on_shards(calls: list[Call[T]]) -> Plan[list[T]]:
+    """Carry out calls on many shards, some at a time. Raises the first error."""
+    results: list[T] = []
+    for start in range(0, len(calls), TOGETHER):
+        part = calls[start : start + TOGETHER]
+        answers = yield Several(part)
+        for call, answer in zip(part, answers, strict=True):
+            if isinstance(answer, RmqError):
+                answer = yield call  # with all the patience of a single call
+            results.append(answer)
+    return results
+
+
+# --- what is begun in the stream's slot, and has to be done in that of each shard ---
+
+
+def open_all(registry: StreamRegistry, info: StreamInfo) -> Plan[None]:
+    """Open the shards of a stream that is being made. Whoever meets it does."""
+    keys = registry.keys(info.name)
+    try:
+        yield from on_shards(
+            [
+                commands.open_shard(_shard(registry, info, one.number), info, one.first)
+                for one in info.shards.values()
+            ],
+        )
+        # Before the stream is there: one that stands in no list would not be found again.
+        yield commands.index_add(registry.namespace, info.name)
+        yield commands.opened(keys, info)
+    except (StaleConfig, StreamDoesNotExist):
+        # Somebody else was quicker: to make it, or even to remove it.
+        registry.forget(info.name)
+
+
+def remove(registry: StreamRegistry, info: StreamInfo) -> Plan[None]:
+    """Remove the shards of a stream that is being deleted, and then the stream. Whoever meets it
+    does."""
+    for last in (False, True):
+        yield from on_shards(
+            [
+                commands.drop_shard(_shard(registry, info, number), info, last=last)
+                for number in info.shards
+            ],
+        )
+    with suppress(StreamDoesNotExist):
+        yield commands.delete(registry.keys(info.name), info, enforce=True, last=True)
+    registry.drop(info.name)
+
+
+def _shard(registry: StreamRegistry, info: StreamInfo, number: int) -> ShardKeys:
+    return ShardKeys(registry.namespace, info.name, number)
