@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from rmq.core.batch import BatchResult
 from rmq.core.coalesce import SyncCoalescer
@@ -14,6 +15,9 @@ from rmq.core.paging import PageOf
 from rmq.errors import RmqError
 from rmq.streams import lifecycle, putting, reading
 from rmq.streams.attributes import StreamInfo, stream_name
+from rmq.streams.producing.base import OnResult
+from rmq.streams.producing.settings import producer_settings
+from rmq.streams.producing.threads import Producer
 from rmq.streams.reading import IteratorType
 from rmq.streams.record import Batch, Put, Record, Records
 from rmq.streams.registry import StreamRegistry
@@ -82,6 +86,18 @@ class Stream:
 
     def _put(self, records: Sequence[Record]) -> list[Put | RmqError]:
         return self._executor.run(putting.put(self._registry, self.name, records))
+
+    def producer(self, *, on_result: OnResult | None = None, **settings: Any) -> Producer:
+        """A producer: gathers records, packs those of a shard together, sends what failed again.
+
+        *settings* are those of ProducerSettings. *on_result* is called with each user record and
+        what became of it (Produced, or the error), where its future is set; it must not wait for
+        the producer. Raises InvalidParameter.
+        Source: Kinesis Producer Library (Amazon Kinesis Data Streams Developer Guide).
+        """
+        return Producer(
+            self.name, self._registry, self._executor, producer_settings(settings), on_result
+        )
 
     # --- reading ---
 

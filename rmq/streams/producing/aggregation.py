@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import md5
-from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from rmq.streams.record import StreamRecord
+from rmq.streams.producing.user_record import UserRecord
+from rmq.streams.record import StreamRecord
+from rmq.streams.shard import LAST_HASH_KEY, hash_bytes, hash_key
 
 MAGIC = b"\xf3\x89\x9a\xc2"
 DIGEST_SIZE = 16
@@ -37,14 +37,6 @@ _KEY, _HASH_KEY, _RECORD = 0x0A, 0x12, 0x1A
 """Of an AggregatedRecord."""
 _KEY_INDEX, _HASH_KEY_INDEX, _DATA = 0x08, 0x10, 0x1A
 """Of a record in it."""
-
-
-class UserRecord(NamedTuple):
-    """What one put of the application brought."""
-
-    partition_key: str
-    data: bytes
-    explicit_hash_key: int | None = None
 
 
 class Aggregate:
@@ -128,7 +120,7 @@ def user_records(data: bytes) -> list[UserRecord] | None:
             elif tag == _KEY:
                 keys.append(message[start:end].decode())
             elif tag == _HASH_KEY:
-                hash_keys.append(int(message[start:end]))
+                hash_keys.append(_hash_key(message[start:end]))
         # Only now: the tables may stand behind the records.
         return [_user_record(message, start, end, keys, hash_keys) for start, end in places]
     except (IndexError, ValueError):
@@ -145,33 +137,27 @@ def deaggregate(
     reshard an aggregated record may hold what belongs to the sister of that shard: its producer
     puts that again, and here it is left out.
     """
+    if not record.data.startswith(MAGIC):
+        return [record]
     found = user_records(record.data)
     if found is None:
         return [record]
-    kind = type(record)
-    low, high = hash_range or (0, 1 << 128)
-    hashes: dict[str, int] = {}
+    shard, position, encryption = record.shard, record.position, record.encryption_type
+    if hash_range is None:
+        return [
+            StreamRecord(data, key, shard, position, place, encryption)
+            for place, (key, data, _) in enumerate(found)
+        ]
+    low, high = map(hash_bytes, hash_range)
+    hashes: dict[str, bytes] = {}
     records = []
-    for place, (key, data, hash_key) in enumerate(found):
-        if hash_range is not None:
-            if hash_key is None:
-                hash_key = hashes.get(key)
-                if hash_key is None:
-                    digest = md5(key.encode(), usedforsecurity=False).digest()
-                    hash_key = hashes[key] = int.from_bytes(digest, "big")
-            if not low <= hash_key <= high:
-                continue
-        records.append(
-            kind(
-                data=data,
-                partition_key=key,
-                sequence_number=record.sequence_number,
-                sub_sequence_number=place,
-                shard_id=record.shard_id,
-                approximate_arrival_timestamp=record.approximate_arrival_timestamp,
-                encryption_type=record.encryption_type,
-            )
-        )
+    for place, (key, data, explicit) in enumerate(found):
+        if explicit is not None:
+            hashed = hash_bytes(explicit)
+        else:
+            hashed = hashes.get(key) or hashes.setdefault(key, hash_key(key.encode()))
+        if low <= hashed <= high:
+            records.append(StreamRecord(data, key, shard, position, place, encryption))
     return records
 
 
@@ -192,6 +178,14 @@ def _user_record(
     if key is None or data is None:
         raise ValueError("a required field is missing")
     return UserRecord(key, data, hash_key)
+
+
+def _hash_key(text: bytes) -> int:
+    """Raises ValueError."""
+    found = int(text)
+    if not 0 <= found <= LAST_HASH_KEY:
+        raise ValueError("a hash key is out of its range")
+    return found
 
 
 def _fields(message: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -24,10 +24,11 @@ from typing import Any
 
 import msgspec
 
-from rmq.errors import RmqError, ServerError, RateExceeded
-from rmq.streams.producing.aggregation import Aggregate, UserRecord
+from rmq.errors import RateExceeded, RmqError, ServerError
+from rmq.streams.producing.aggregation import Aggregate
 from rmq.streams.producing.metrics import ProducerMetrics
 from rmq.streams.producing.settings import ProducerSettings
+from rmq.streams.producing.user_record import UserRecord
 from rmq.streams.record import Put, Record
 from rmq.streams.sequence import sequence_number, shard_id
 from rmq.streams.shard import ShardMap, hash_bytes, hash_key
@@ -119,8 +120,10 @@ Flight = list[Parcel]
 class Collector:
     """All that one producer has not yet brought into the stream."""
 
-    def __init__(self, settings: ProducerSettings, shards: ShardMap) -> None:
-        self.metrics = ProducerMetrics()
+    def __init__(
+        self, settings: ProducerSettings, shards: ShardMap, metrics: ProducerMetrics
+    ) -> None:
+        self.metrics = metrics
         self.epoch = 0
         self._settings = settings
         self._window_s = settings.max_buffered_time.total_seconds()
@@ -151,7 +154,7 @@ class Collector:
     def add(self, record: UserRecord, ticket: Any, now: float) -> bool:
         """Take a record. Whether something may have to leave earlier now than it had to before."""
         key, data, explicit = record
-        hashed = hash_key(key) if explicit is None else hash_bytes(explicit)
+        hashed = hash_key(key.encode()) if explicit is None else hash_bytes(explicit)
         size = len(data) + len(key)
         self._numbered += 1
         pending = Pending(record, hashed, size, now, self._numbered, self.epoch, ticket)
@@ -176,8 +179,9 @@ class Collector:
         """Seconds until something has to leave, or be given up; None while nothing has to."""
         if self._next_shards is not None and self._is_any_under_way:
             return None
+        is_enough = self._is_enough
         times = [
-            self._leaves_at(line)
+            self._leaves_at(line, is_enough)
             for line in self._lines.values()
             if line.waiting and not line.is_under_way
         ]
@@ -190,9 +194,10 @@ class Collector:
                 return []
             self._deal_out(self._next_shards)
         flight: Flight = []
+        is_enough = self._is_enough
         room_bytes, room = self._settings.max_collected_bytes, self._settings.max_collected_records
         for line in self._lines.values():
-            if not line.waiting or line.is_under_way or self._leaves_at(line) > now:
+            if not line.waiting or line.is_under_way or self._leaves_at(line, is_enough) > now:
                 continue
             for parcel in self._parcels(line, room, room_bytes):
                 flight.append(parcel)
@@ -206,10 +211,10 @@ class Collector:
         return flight
 
     def land(
-        self, flight: Flight, results: Sequence[Put | RmqError], shards: ShardMap, now: float
+        self, flight: Flight, results: Sequence[Put | RmqError], shards: ShardMap | None, now: float
     ) -> list[Outcome]:
         """What became of a flight: the outcome of each record that is done with. The others are in
-        line again. *shards* are those of the stream by what is known now."""
+        line again. *shards* are those that the stream has by what is known now."""
         outcomes: list[Outcome] = []
         again: dict[int, list[Pending]] = {}
         for parcel, result in zip(flight, results, strict=True):
@@ -279,8 +284,7 @@ class Collector:
             self._waiting_bytes >= settings.max_collected_bytes
             or self.is_full
             or (
-                not settings.aggregation
-                and self._waiting_records >= settings.max_collected_records
+                not settings.aggregation and self._waiting_records >= settings.max_collected_records
             )
         )
 
@@ -305,9 +309,9 @@ class Collector:
         self._waiting_records -= 1
         return pending
 
-    def _leaves_at(self, line: Line) -> float:
+    def _leaves_at(self, line: Line, is_enough: bool) -> float:
         first = line.waiting[0]
-        if first.epoch < self.epoch or first.attempts or self._is_enough:
+        if is_enough or first.epoch < self.epoch or first.attempts:
             return line.not_before
         return max(first.put_at + self._window_s, line.not_before)
 
@@ -347,11 +351,11 @@ class Collector:
         )
 
     def _arrived(
-        self, parcel: Parcel, put: Put, shards: ShardMap, back: list[Pending]
+        self, parcel: Parcel, put: Put, shards: ShardMap | None, back: list[Pending]
     ) -> Iterator[Outcome]:
         """The outcomes of a parcel's records; those that the shard is not for go *back*."""
         low, high = b"", b"\xff" * 16
-        if put.shard != parcel.line.shard:
+        if put.shard != parcel.line.shard and shards is not None:
             self._next_shards = shards
             if len(parcel.pending) > 1 and put.shard in shards:
                 taker = shards[put.shard]
@@ -387,4 +391,5 @@ class Collector:
 
 
 def _backoff(refused: int) -> float:
-    return min(FIRST_BACKOFF_S * 2 ** (refused - 1), LAST_BACKOFF_S) * random.uniform(0.5, 1)
+    longest = min(FIRST_BACKOFF_S * 2.0 ** min(refused - 1, 10), LAST_BACKOFF_S)
+    return longest * random.uniform(0.5, 1)

@@ -39,8 +39,10 @@ class ProducerSettings:
     """How many of them there may be. Above it, put waits."""
 
 
-def checked(given: Mapping[str, Any]) -> ProducerSettings:
-    """Settings with what is *given*; durations may be numbers of seconds. Raises InvalidParameter.
+def producer_settings(given: Mapping[str, Any]) -> ProducerSettings:
+    """Settings with what is *given*; a duration may be a number of seconds.
+
+    Raises InvalidParameter.
     """
     names = [field.name for field in fields(ProducerSettings)]
     found: dict[str, Any] = {}
