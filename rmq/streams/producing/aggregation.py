@@ -45,8 +45,9 @@ class Aggregate:
     __slots__ = ("_hash_keys", "_keys", "_records", "_size")
 
     def __init__(self) -> None:
-        self._keys: dict[str, int] = {}
-        self._hash_keys: dict[int, int] = {}
+        # Each with the field by which a record names it.
+        self._keys: dict[str, bytes] = {}
+        self._hash_keys: dict[int, bytes] = {}
         self._records: list[bytes] = []
         self._size = OVERHEAD
 
@@ -61,22 +62,21 @@ class Aggregate:
     def add(self, record: UserRecord, most: int | None = None) -> bool:
         """Take one in, unless `data` would be of more than *most* bytes then. Whether it is in."""
         key, data, hash_key = record
+        size = self._size
         index = self._keys.get(key)
-        packed_key = b""
         if index is None:
-            index = len(self._keys)
-            packed_key = _with_length(_KEY, key.encode())
-        body = _with_number(_KEY_INDEX, index)
-        packed_hash_key = b""
+            index = _with_number(_KEY_INDEX, len(self._keys))
+            size += len(_with_length(_KEY, key.encode()))
+        named = index
         hash_index = None
         if hash_key is not None:
             hash_index = self._hash_keys.get(hash_key)
             if hash_index is None:
-                hash_index = len(self._hash_keys)
-                packed_hash_key = _with_length(_HASH_KEY, b"%d" % hash_key)
-            body += _with_number(_HASH_KEY_INDEX, hash_index)
-        packed = _with_length(_RECORD, body + _with_length(_DATA, data))
-        size = self._size + len(packed_key) + len(packed_hash_key) + len(packed)
+                hash_index = _with_number(_HASH_KEY_INDEX, len(self._hash_keys))
+                size += len(_with_length(_HASH_KEY, b"%d" % hash_key))
+            named += hash_index
+        packed = _with_length(_RECORD, named + _with_length(_DATA, data))
+        size += len(packed)
         if most is not None and size > most:
             return False
         self._size = size

@@ -19,7 +19,7 @@ from __future__ import annotations
 import random
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -95,7 +95,9 @@ class Line:
     """What goes to one shard, in order."""
 
     shard: int
-    waiting: deque[Pending]
+    waiting: deque[Pending] = field(default_factory=deque)
+    size: int = 0
+    """Bytes of those."""
     is_under_way: bool = False
     refused: int = 0
     """So many times in a row."""
@@ -135,7 +137,7 @@ class Collector:
         self._numbered = 0
         self._outstanding: Counter[int] = Counter()
         """How many records of each epoch the stream does not have yet."""
-        self._waiting_bytes = self._waiting_records = 0
+        self._waiting_bytes = 0
 
     @property
     def is_full(self) -> bool:
@@ -164,7 +166,14 @@ class Collector:
         metrics.buffered_records += 1
         metrics.buffered_bytes += size
         line = self._append(pending)
-        return len(line.waiting) == 1 or self._is_enough
+        count, settings, total = len(line.waiting), self._settings, self._waiting_bytes
+        return (
+            count == 1
+            or count == settings.max_collected_records
+            or line.size - size < LINE_BYTES <= line.size
+            or total - size < settings.max_collected_bytes <= total
+            or self.is_full
+        )
 
     def flush(self) -> int:
         """Let what waits leave at once. The epoch that is over when all of it is done."""
@@ -240,8 +249,7 @@ class Collector:
             line.is_under_way = False
             back = again[number]
             self.metrics.retries += len(back)
-            line.waiting.extendleft(reversed(back))
-            self._count(back)
+            self._put_back(line, back)
         for outcome in outcomes:
             self._done(*outcome)
         return outcomes
@@ -278,40 +286,44 @@ class Collector:
 
     @property
     def _is_enough(self) -> bool:
-        """Whether so much waits that it does not wait any longer."""
-        settings = self._settings
-        return (
-            self._waiting_bytes >= settings.max_collected_bytes
-            or self.is_full
-            or (
-                not settings.aggregation and self._waiting_records >= settings.max_collected_records
-            )
-        )
+        """Whether so much waits in all lines that it does not wait any longer."""
+        return self._waiting_bytes >= self._settings.max_collected_bytes or self.is_full
 
     def _append(self, pending: Pending) -> Line:
         number = self._shards.taker(pending.hash_key)
         line = self._lines.get(number)
         if line is None:
-            line = self._lines[number] = Line(number, deque())
+            line = self._lines[number] = Line(number)
         line.waiting.append(pending)
+        line.size += pending.size
         self._waiting_bytes += pending.size
-        self._waiting_records += 1
         return line
 
-    def _count(self, pending: Sequence[Pending]) -> None:
-        """They wait."""
-        self._waiting_bytes += sum(one.size for one in pending)
-        self._waiting_records += len(pending)
+    def _put_back(self, line: Line, pending: list[Pending]) -> None:
+        """Let them wait again, before all others."""
+        line.waiting.extendleft(reversed(pending))
+        size = sum(one.size for one in pending)
+        line.size += size
+        self._waiting_bytes += size
 
     def _pop(self, line: Line) -> Pending:
         pending = line.waiting.popleft()
+        line.size -= pending.size
         self._waiting_bytes -= pending.size
-        self._waiting_records -= 1
         return pending
 
     def _leaves_at(self, line: Line, is_enough: bool) -> float:
         first = line.waiting[0]
-        if is_enough or first.epoch < self.epoch or first.attempts:
+        if (
+            is_enough
+            or line.size >= LINE_BYTES
+            or (
+                not self._settings.aggregation
+                and len(line.waiting) >= self._settings.max_collected_records
+            )
+            or first.epoch < self.epoch
+            or first.attempts
+        ):
             return line.not_before
         return max(first.put_at + self._window_s, line.not_before)
 
@@ -372,7 +384,7 @@ class Collector:
         waiting = [one for line in self._lines.values() for one in line.waiting]
         waiting.sort(key=lambda one: one.number)
         self._shards, self._next_shards, self._lines = shards, None, {}
-        self._waiting_bytes = self._waiting_records = 0
+        self._waiting_bytes = 0
         for one in waiting:
             self._append(one)
 

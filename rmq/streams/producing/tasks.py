@@ -12,6 +12,10 @@ from rmq.streams.producing.collecting import Collector, Flight, Outcome, Produce
 from rmq.streams.putting import put
 from rmq.streams.registry import known
 
+TURN = 100
+"""After so many records that found room at once, the loop gets its turn: what waits has to leave
+while more comes."""
+
 
 class AsyncProducer(Producing):
     """Brings records into one stream, many together. Get it from `stream.producer()`, and use it as
@@ -48,6 +52,8 @@ class AsyncProducer(Producing):
         """
         collector = self._collector or await self._begin()
         record = self._checked(data, partition_key, explicit_hash_key)
+        if not self.metrics.user_records % TURN:
+            await asyncio.sleep(0)
         while collector.is_full and not self._is_closed:
             await self._done.wait()
         if self._is_closed:
