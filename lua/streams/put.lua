@@ -28,7 +28,7 @@
 local state, log, lanes = KEYS[1], KEYS[2], KEYS[3]
 local lane = 'lane:' .. ARGV[3]
 local s = call('HMGET', state, 'incarnation', 'version', 'last', 'closed', 'records', 'bytes',
-  'sweep', lane, 'rate_us', 'rate_bytes', 'rate_records')
+  'sweep', lane)
 -- The answer to this very call was lost on the way: it has been done already, whatever was changed
 -- since. Refused now, it would be done again in a child of this shard.
 if s[1] == ARGV[1] and s[8] then
@@ -47,22 +47,24 @@ local first = math.max(now, tonumber(s[3]) + 1, tonumber(ARGV[5]) + 1)
 local free_bytes, free_records = tonumber(ARGV[7]), tonumber(ARGV[8])
 local limited = free_bytes or free_records
 if limited then
-  local passed_s = math.max(now - (tonumber(s[9]) or 0), 0) / 1000000
+  local rate = call('HMGET', state, 'rate_us', 'rate_bytes', 'rate_records')
+  local passed_s = math.max(now - (tonumber(rate[1]) or 0), 0) / 1000000
   free_bytes = free_bytes
-    and math.min((tonumber(s[10]) or 0) + passed_s * free_bytes, tonumber(ARGV[9]))
+    and math.min((tonumber(rate[2]) or 0) + passed_s * free_bytes, tonumber(ARGV[9]))
   free_records = free_records
-    and math.min((tonumber(s[11]) or 0) + passed_s * free_records, free_records)
+    and math.min((tonumber(rate[3]) or 0) + passed_s * free_records, free_records)
 end
 local function take(block, count, sizes)
-  local at, taken = 3, 0
+  -- A MessagePack array: its head has 1 byte where there are few items, 3 otherwise.
+  local head = string.byte(block) == 220 and 3 or 1
+  local at, taken = head, 0
   for size, packed in string.gmatch(sizes, '(%d+) (%d+)') do
     size = tonumber(size)
     if free_bytes and size > free_bytes or free_records and free_records < 1 then
       if taken == 0 then return '', 0 end
       local items = 2 * taken
-      -- A MessagePack array of so many, then what they were before.
-      return '\220' .. string.char(math.floor(items / 256), items % 256)
-        .. string.sub(block, 4, at), taken
+      return string.char(220, math.floor(items / 256), items % 256)
+        .. string.sub(block, head + 1, at), taken
     end
     free_bytes = free_bytes and free_bytes - size
     free_records = free_records and free_records - 1

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+=======
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+>>>>>>> streams
 
 from rmq.core.batch import BatchResult
 from rmq.core.coalesce import AsyncCoalescer
 from rmq.core.executor import AsyncExecutor
-from rmq.core.limits import listed
+from rmq.core.limits import listed, ms, seconds
 from rmq.core.paging import PageOf
 from rmq.errors import RmqError
 from rmq.streams import lifecycle, putting, reading
 from rmq.streams.attributes import StreamInfo, stream_name
+<<<<<<< HEAD
 from rmq.streams.producing.base import OnResult
 from rmq.streams.producing.settings import producer_settings
 from rmq.streams.producing.tasks import AsyncProducer
+=======
+from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
+>>>>>>> streams
 from rmq.streams.reading import IteratorType
-from rmq.streams.record import Batch, Put, Record, Records
+from rmq.streams.record import Batch, Put, Record, Records, StreamRecord
 from rmq.streams.registry import StreamRegistry
 from rmq.streams.shard import Shard
 
@@ -157,6 +167,35 @@ class AsyncStream:
             reading.read(self._registry, self.name, shard_id, position, limit)
         )
 
+    async def records(
+        self, *, start: Start = "LATEST", shard_id: str | None = None
+    ) -> AsyncIterator[StreamRecord]:
+        """Every record as it is put, live, of all shards or of one.
+
+            async for record in stream.records():
+                print(record.partition_key, record.data)
+
+        *start* is where it begins: LATEST (what is put from the first step on), TRIM_HORIZON (the
+        oldest record that is kept), or a moment. Records of one partition key come in order, over
+        every resharding: a shard's children are read when it was read to its end. It ends with the
+        client, and at the end of the one closed shard that was asked for.
+
+        Raises InvalidParameter, StreamDoesNotExist (also when it is deleted meanwhile),
+        ShardDoesNotExist.
+        """
+        following = Following(self._registry, self.name, start, shard_id)
+        await self._executor.run(following.begin())
+        async with self.reader() as reader:
+            while following.positions and not reader.is_closed:
+                for batch in await reader.read(following.positions):
+                    for record in batch.records:
+                        yield record
+                    await self._executor.run(following.took(batch))
+
+    def reader(self) -> AsyncReader:
+        """Something to read many shards with, and to wait for records; see its `read`."""
+        return AsyncReader(self.name, self._registry, self._executor)
+
     # --- the stream itself ---
 
     async def shards(self, *, limit: int = 1000, token: str | None = None) -> PageOf[Shard]:
@@ -179,3 +218,67 @@ class AsyncStream:
         return await self._executor.run(
             lifecycle.delete(self._registry, self.name, enforce=enforce_consumer_deletion)
         )
+
+
+class AsyncReader:
+    """Reads shards of one stream, and waits where there is nothing to read. Get it from
+    `stream.reader()`, use it in one task, and close it: `async with`.
+
+    Who keeps the positions is the caller.
+
+        positions = {shard.id: 0 for shard in await stream.shards()}
+        async with stream.reader() as reader:
+            while positions:
+                for batch in await reader.read(positions):
+                    ...
+                    if batch.next_position is None:
+                        del positions[batch.shard_id]
+                    else:
+                        positions[batch.shard_id] = batch.next_position
+    """
+
+    def __init__(self, name: str, registry: StreamRegistry, executor: AsyncExecutor) -> None:
+        self._executor = executor
+        self._waiting = Waiting(registry, name)
+        self._tail = executor.tail()
+
+    @property
+    def is_closed(self) -> bool:
+        """Nothing is read any more: it was closed, or its client was."""
+        return self._tail.is_closed
+
+    async def read(
+        self,
+        positions: Mapping[str, int],
+        *,
+        limit: int = 10_000,
+        timeout: timedelta | float = LOOK_S,
+    ) -> list[Batch]:
+        """Records of some shards, by shard's id from which position on: what is there, up to about
+        1 MiB and *limit* (1 to 10,000) of each; or what comes first within *timeout* (default 20 s,
+        0 does not wait). No batch when nothing came, or when it was closed; early after trouble.
+
+        A shard whose records have all expired, and that is gone with them, has come to its end.
+        Raises InvalidParameter, StreamDoesNotExist.
+        """
+        batches = await self._executor.run(self._waiting.look(positions, limit))
+        wait_ms = ms(seconds(timeout, "timeout"))
+        if batches or wait_ms <= 0 or not positions:
+            return batches
+        entries = await self._tail.read(self._waiting.cursors(positions), WAIT_BLOCKS, wait_ms)
+        return self._waiting.took(positions, entries, limit)
+
+    async def close(self) -> None:
+        """Break off what waits, and give back its connections."""
+        await self._tail.close()
+
+    async def __aenter__(self) -> AsyncReader:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

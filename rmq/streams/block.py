@@ -24,7 +24,6 @@ BLOCK_RECORDS = 500
 BLOCK_BYTES = 65_536 - 128
 """Of MessagePack. With what Redis puts around it that is just below a size that jemalloc has; one
 byte above, and it would take 16 KiB more."""
-_HEADER = 3
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Any]).decode
 
@@ -45,11 +44,7 @@ def _packed(size: int, short: int) -> int:
 
 def pack_block(flat: Sequence[str | bytes | None]) -> bytes:
     """A block of key, data, key, data, .."""
-    packed = _encode(flat)
-    if len(flat) >= 16:
-        return packed
-    # Always with the long form of an array's head, so that a script can cut it.
-    return b"\xdc" + len(flat).to_bytes(2, "big") + packed[1:]
+    return _encode(flat)
 
 
 def unpack_block(

@@ -5,6 +5,7 @@ A position is all that a reader has to keep: the first one that it has not read.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -19,7 +20,7 @@ from rmq.errors import (
 from rmq.streams import commands
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.block import END, read_id, unpack_block
-from rmq.streams.commands import Found
+from rmq.streams.commands import Entry, Found
 from rmq.streams.iterator import make_iterator, read_iterator, stream_of
 from rmq.streams.record import Batch, ChildShard, Records, StreamRecord
 from rmq.streams.registry import StreamRegistry, described, known, on_shard
@@ -68,7 +69,7 @@ def iterator(
     info, here, start = yield from _position(
         registry, name, shard, type, sequence_number, timestamp
     )
-    return make_iterator(info, _number(name, shard), start, here.now // 1000)
+    return make_iterator(info, number_of(shard), start, here.now // 1000)
 
 
 def _position(
@@ -79,7 +80,7 @@ def _position(
     sequence_number: str | None,
     timestamp: datetime | None,
 ) -> Plan[tuple[StreamInfo, Found, int]]:
-    number = _number(name, shard)
+    number = number_of(shard)
     if type not in ITERATOR_TYPES:
         raise InvalidParameter("iterator type", type, f"one of {', '.join(ITERATOR_TYPES)}")
     asked = 0
@@ -115,7 +116,8 @@ def _position(
     return info, here, asked
 
 
-def _number(name: str, shard: str) -> int:
+def number_of(shard: str) -> int:
+    """The number of a shard by its id. Raises InvalidParameter."""
     number = read_shard_id(shard)
     if number is None:
         raise InvalidParameter("shard_id", shard, "a name such as shardId-000000000000")
@@ -182,7 +184,7 @@ def read(registry: StreamRegistry, name: str, shard: str, position: int, limit: 
     """Records from a position on, and the next position."""
     whole(limit, "limit", 1, registry.limits.max_get_records)
     whole(position, "position", 0, LAST_POSITION)
-    batch, _ = yield from _read(registry, name, _number(name, shard), position, limit)
+    batch, _ = yield from _read(registry, name, number_of(shard), position, limit)
     return batch
 
 
@@ -196,43 +198,43 @@ def _read(
     incarnation: bytes | None = None,
 ) -> Plan[tuple[Batch, int]]:
     """Records from a position on, and what time it is (ms)."""
-    most = registry.limits.max_get_bytes
-    taking = Taking(number, start, limit, most)
+    taking = Taking(number, start, limit, registry.limits.max_get_bytes)
 
     def look(info: StreamInfo) -> Call[Found]:
         if incarnation is not None and info.incarnation != incarnation:
             raise InvalidIterator(f"the shard iterator is not one of stream {name!r} as it is now")
-        return commands.read(
-            registry.shard_keys(name, number),
-            info,
-            taking.next,
-            taking.room,
-            CALL_BYTES if most is None else min(CALL_BYTES, taking.room_bytes),
-            valid_until_ms,
-        )
+        most = min(CALL_BYTES, taking.room_bytes)
+        keys = registry.shard_keys(name, number)
+        return commands.read(keys, info, taking.next, taking.room, most, valid_until_ms)
 
     while True:
-        info, found = yield from on_shard(registry, name, number, look)
+        _, found = yield from on_shard(registry, name, number, look)
         taking.take(found)
         if taking.is_done:
             break
-    now_ms = found.now // 1000
-    records, following = taking.records, taking.next
+    return (yield from batch_of(registry, name, taking, found)), found.now // 1000
+
+
+def batch_of(registry: StreamRegistry, name: str, taking: Taking, found: Found) -> Plan[Batch]:
+    """What was taken, and how it goes on from where the last look found the shard."""
+    number, following = taking.shard, taking.next
     # The end of a closed shard has a position of its own, its last one.
     if found.is_closed and following >= found.last:
-        if info.shards[number].is_open:
+        info = yield from known(registry, name)
+        if number not in info.shards or info.shards[number].is_open:
             info = yield from described(registry, name)
-        return Batch(shard_id(number), records, None, 0, children(info, number)), now_ms
+        return Batch(shard_id(number), taking.records, None, 0, children(info, number))
     behind = 0
     if following <= found.last:
-        behind = max(now_ms - (following - 1) // 1000, 0)
-    return Batch(shard_id(number), records, following, behind), now_ms
+        behind = max(found.now - (following - 1), 0) // 1000
+    return Batch(shard_id(number), taking.records, following, behind)
 
 
 class Taking:
     """Records as they are taken from what looks into a shard find, within the limits of a call."""
 
     def __init__(self, shard: int, start: int, limit: int, most_bytes: int | None) -> None:
+        self.shard = shard
         self.records: list[StreamRecord] = []
         self.next = start
         """The first position that was not taken."""
@@ -241,26 +243,32 @@ class Taking:
         self.room_bytes = most_bytes or 1 << 62
         """At least so many bytes may still be taken."""
         self.is_done = False
-        self._shard = shard
+        """Whether that is all that there is, or all that there is room for."""
 
     def take(self, found: Found) -> None:
         """Take what was found, as far as there is room."""
         self.next = max(self.next, found.start)
-        for id, kind, block in found.entries:
-            self._take_block(id, kind, block)
-            if self.is_done:
-                return
+        self.take_blocks(found.entries)
+        if self.is_done:
+            return
         if not found.entries:
             self.next = max(self.next, found.last + 1)
         if self.next >= found.last + (not found.is_closed):
             self.is_done = True
+
+    def take_blocks(self, entries: Sequence[Entry]) -> None:
+        """Take entries, as far as there is room."""
+        for id, kind, block in entries:
+            self._take_block(id, kind, block)
+            if self.is_done:
+                return
 
     def _take_block(self, id: bytes, kind: bytes, block: bytes) -> None:
         last, _ = read_id(id)
         if kind == END:
             self.next = last
             return
-        got = unpack_block(id, kind, block, self._shard, self.next)
+        got = unpack_block(id, kind, block, self.shard, self.next)
         if len(block) > self.room_bytes:
             got = self._fitting(got)
         if len(got) >= self.room:

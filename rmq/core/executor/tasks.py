@@ -21,6 +21,7 @@ from rmq.core.connection import GRACE_S, Link
 from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
 from rmq.core.executor.gathering import Gathering
 from rmq.core.executor.lease import Lease
+from rmq.core.executor.tail import AsyncTail
 from rmq.core.executor.trouble import TROUBLE, passing, silent, translated
 from rmq.core.script import Aside, Block, Call, Joint, Offload, Plan, Several, Sleep, Step
 from rmq.errors import RmqError
@@ -139,6 +140,10 @@ class AsyncExecutor(Executor):
             task.cancel()
         if idle:
             await asyncio.wait(idle)
+
+    def tail(self) -> AsyncTail:
+        """Something to wait with for entries of Redis streams. Whoever asks for it closes it."""
+        return AsyncTail(self)
 
     async def listen(self, channel: str, stay: Call[None], every_s: float) -> AsyncIterator[bytes]:
         """What is published on a sharded channel, from now on; *stay* is said anew all the time.
@@ -329,10 +334,13 @@ class AsyncExecutor(Executor):
         troubled = (connection, *self._idle)
         self._idle.clear()
         for one in troubled:
-            await one.disconnect(nowait=True)
-            if self._link.answer_s is not None:
-                one.socket_timeout = self._link.answer_s  # for what it says when it connects
-            await self._link.pool.release(one)
+            await self._end(one)
+
+    async def _end(self, connection: Any) -> None:
+        await connection.disconnect(nowait=True)
+        if self._link.answer_s is not None:
+            connection.socket_timeout = self._link.answer_s  # for what it says when it connects
+        await self._link.pool.release(connection)
 
     async def _again(self, call: Call[Any], error: Exception) -> Any:
         args = self._command(call)

@@ -17,6 +17,7 @@ from tenacity import Retrying
 from rmq.core.clock import Stopwatch
 from rmq.core.connection import GRACE_S, Link
 from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
+from rmq.core.executor.tail import SyncTail
 from rmq.core.executor.trouble import TROUBLE, passing, silent, translated
 from rmq.core.script import Aside, Block, Call, Joint, Offload, Plan, Several, Sleep, Step
 from rmq.errors import RmqError
@@ -44,6 +45,7 @@ class SyncExecutor(Executor):
         super().__init__(link, **options)
         self._waits: set[_Wait] = set()
         self._asides: set[threading.Thread] = set()
+        self._tails: set[SyncTail] = set()
         self._is_closing = False
 
     def call(self, call: Call[T]) -> T:
@@ -130,6 +132,10 @@ class SyncExecutor(Executor):
             for key in keys:
                 self._once(["UNLINK", key])
 
+    def tail(self) -> SyncTail:
+        """Something to wait with for entries of Redis streams. Whoever asks for it closes it."""
+        return SyncTail(self)
+
     def listen(self, channel: str, stay: Call[None], every_s: float) -> Iterator[bytes]:
         """What is published on a sharded channel, from now on; *stay* is said anew all the time.
 
@@ -159,6 +165,8 @@ class SyncExecutor(Executor):
     def close(self) -> None:
         """Give back what we opened; a client that was handed in stays open."""
         self._is_closing = True
+        for tail in self._tails.copy():
+            tail.abort()
         for thread in self._asides.copy():
             thread.join(ASIDE_S)
         while self._idle:
@@ -217,7 +225,7 @@ class SyncExecutor(Executor):
         replies: list[Any] = [None] * len(calls)
         for place, call in enumerate(calls):
             try:
-                pools.setdefault(self._pool_of(call), []).append(place)
+                pools.setdefault(self._pool_of(call.keys[0]), []).append(place)
             except TROUBLE as error:
                 replies[place] = error
         asked: list[tuple[Any, Any, list[int]]] = []
@@ -246,15 +254,15 @@ class SyncExecutor(Executor):
             self._end(pool, connection, broken=broken is not None)
         return replies
 
-    def _pool_of(self, call: Call[Any]) -> Any:
-        """The pool of the node that a call goes to."""
+    def _pool_of(self, key: str) -> Any:
+        """The pool of the node that has a key."""
         if self._link.pool is not None:
             return self._link.pool
         client = self._link.client
         connected = getattr(client, "_connected", lambda: client)()
         if not self._link.cluster:
             return connected.connection_pool
-        node = connected.get_node_from_key(call.keys[0])
+        node = connected.get_node_from_key(key)
         return connected.get_redis_connection(node).connection_pool
 
     def _end(self, pool: Any, connection: Any, *, broken: bool) -> None:
