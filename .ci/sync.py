@@ -29,14 +29,11 @@ RULES = [
     (r"\.aclose\b", ".close"),
     (r"\bAsync(Iterator|Iterable)\b", r"\1"),
     (r"\bAsync(Coalescer|Executor)\b", r"Sync\1"),
-<<<<<<< HEAD
-    (r"\bAsync(Client|Queue|Message|Topic|Mobile|Producer|Sms|Stream)\b", r"\1"),
-=======
     (r"\bAsync(Client|Queue|Message|Topic|Mobile|Sms|Stream|Reader)\b", r"\1"),
->>>>>>> streams
     (r"\b__a(enter|exit|iter)__\b", r"__\1__"),
     (r"\.aio\b", ".sync"),
     (r"\.producing\.tasks\b", ".producing.threads"),
+    (r"\bAsyncProducer\b", "Producer"),
     (r"connect_async", "connect"),
 ]
 

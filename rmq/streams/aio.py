@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any
-=======
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
->>>>>>> streams
+from typing import Any
 
 from rmq.core.batch import BatchResult
 from rmq.core.coalesce import AsyncCoalescer
@@ -20,13 +15,10 @@ from rmq.core.paging import PageOf
 from rmq.errors import RmqError
 from rmq.streams import lifecycle, putting, reading
 from rmq.streams.attributes import StreamInfo, stream_name
-<<<<<<< HEAD
+from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
 from rmq.streams.producing.base import OnResult
 from rmq.streams.producing.settings import producer_settings
 from rmq.streams.producing.tasks import AsyncProducer
-=======
-from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
->>>>>>> streams
 from rmq.streams.reading import IteratorType
 from rmq.streams.record import Batch, Put, Record, Records, StreamRecord
 from rmq.streams.registry import StreamRegistry
