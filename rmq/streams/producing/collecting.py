@@ -169,7 +169,7 @@ class Collector:
         count, settings, total = len(line.waiting), self._settings, self._waiting_bytes
         return (
             count == 1
-            or count == settings.max_collected_records
+            or (count == settings.max_collected_records and not settings.aggregation)
             or line.size - size < LINE_BYTES <= line.size
             or total - size < settings.max_collected_bytes <= total
             or self.is_full

@@ -16,10 +16,13 @@ from rmq.streams.producing.aggregation import (
     MAGIC,
     OVERHEAD,
     Aggregate,
-    UserRecord,
     aggregated,
+    deaggregate,
     user_records,
 )
+from rmq.streams.producing.user_record import UserRecord
+from rmq.streams.record import StreamRecord
+from rmq.streams.shard import LAST_HASH_KEY
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of what protobuf made for it long ago
@@ -130,6 +133,9 @@ NOT_AGGREGATED = {
     "no key in a record": sealed(b"\x0a\x01a\x1a\x04\x1a\x02hi"),
     "an index beyond the table": sealed(b"\x0a\x01a\x1a\x06\x08\x01\x1a\x02hi"),
     "an index of 2**70": sealed(b"\x0a\x01a\x1a\x0f\x08" + b"\xff" * 10 + b"\x1a\x02hi"),
+    "a hash key beyond the last": sealed(
+        b"\x0a\x01a\x12\x27" + b"9" * 39 + b"\x1a\x08\x08\x00\x10\x00\x1a\x02hi"
+    ),
     "a hash key that is no number": sealed(b"\x0a\x01a\x12\x01x\x1a\x08\x08\x00\x10\x00\x1a\x02hi"),
     "a key that is no text": sealed(b"\x0a\x01\xff\x1a\x06\x08\x00\x1a\x02hi"),
     "a field that is cut": sealed(b"\x0a\x09a"),
@@ -149,3 +155,53 @@ def test_no_message_breaks_the_reader(message):
     found = user_records(sealed(message))
 
     assert found is None or all(isinstance(one, UserRecord) for one in found)
+
+
+# --- taken apart as records of a stream ---
+
+KEYS = [f"truck-{n}" for n in range(40)]
+HASHES = {key: int.from_bytes(hashlib.md5(key.encode()).digest(), "big") for key in KEYS}
+MIDDLE = 1 << 127
+
+
+def stored(data: bytes) -> StreamRecord:
+    return StreamRecord(data, "a", 3, 1_000_000, encryption_type="KMS")
+
+
+def test_each_user_record_has_the_place_of_its_record_and_its_own_in_it():
+    records = [UserRecord(key, b"%d" % n) for n, key in enumerate(KEYS)]
+
+    found = deaggregate(stored(aggregated(records)))
+
+    assert [(one.partition_key, one.data) for one in found] == [(r[0], r[1]) for r in records]
+    assert [one.sub_sequence_number for one in found] == list(range(40))
+    assert {one.sequence_number for one in found} == {stored(b"").sequence_number}
+    assert {(one.shard_id, one.encryption_type) for one in found} == {
+        ("shardId-000000000003", "KMS")
+    }
+
+
+def test_a_record_that_is_not_aggregated_stays_as_it_is():
+    for data in NOT_AGGREGATED.values():
+        record = stored(data)
+        assert deaggregate(record) == deaggregate(record, (0, 1)) == [record]
+
+
+def test_what_belongs_to_another_shard_is_left_out_and_the_others_keep_their_places():
+    records = [UserRecord(key, b"%d" % n) for n, key in enumerate(KEYS)]
+    whole = stored(aggregated(records))
+
+    low = deaggregate(whole, (0, MIDDLE - 1))
+    high = deaggregate(whole, (MIDDLE, LAST_HASH_KEY))
+
+    assert [one.partition_key for one in low] == [key for key in KEYS if HASHES[key] < MIDDLE]
+    both = sorted(low + high, key=lambda one: one.sub_sequence_number)
+    assert both == deaggregate(whole)
+
+
+def test_an_explicit_hash_key_decides_to_which_shard_a_record_belongs():
+    records = [UserRecord("a", b"low", 0), UserRecord("a", b"high", LAST_HASH_KEY)]
+
+    found = deaggregate(stored(aggregated(records)), (MIDDLE, LAST_HASH_KEY))
+
+    assert [(one.data, one.sub_sequence_number) for one in found] == [(b"high", 1)]
