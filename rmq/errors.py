@@ -6,6 +6,7 @@
     │   │   ├── MissingParameter     needed here, and not given
     │   │   ├── InvalidFilterPolicy  and where in the policy
     │   │   ├── InvalidPolicy        an access policy, or a change to one
+    │   │   ├── InvalidChange        a stream can not become that from what it is
     │   │   └── TooManyTags
     │   ├── QueueDoesNotExist
     │   ├── QueueExists              made before, with another value of one attribute
@@ -35,6 +36,10 @@
     │   ├── StreamInUse              not in this state, or not while it has registered consumers
     │   ├── InvalidIterator, ExpiredIterator
     │   ├── RateExceeded             more than a shard takes or gives in a second
+    │   ├── NotProvisioned           a stream on demand reshards by itself
+    │   ├── ConsumerDoesNotExist, ConsumerExists    of the registered consumers of a stream
+    │   ├── LimitExceeded            as many of them as there may be, or as often as it may be done
+    │   ├── ExpiredToken             the list has to be begun anew
     │   ├── AddressRefused           an address that this machine may not be made to call
     │   └── ConfigurationError       a URL, a setting or a server that we can not work with
     └── ServerError                  Redis or the way to it
@@ -503,6 +508,69 @@ class RateExceeded(CallerError, code="RMQ_RATE_EXCEEDED"):
 
     stream: str
     shard: str
+
+
+class InvalidChange(InvalidParameter, code="RMQ_INVALID_CHANGE"):
+    """A stream can not become that from what it is; nothing was changed.
+
+    `aws_message` is what Amazon Kinesis says to it.
+    """
+
+    def __init__(self, field: str, value: object, limit: str, aws_message: str) -> None:
+        super().__init__(field, value, limit)
+        self.aws_message = aws_message
+
+
+class NotProvisioned(CallerError, code="RMQ_NOT_PROVISIONED"):
+    """The stream is on demand: it splits and merges its shards by itself."""
+
+    stream: str
+
+
+class ConsumerDoesNotExist(CallerError, code="RMQ_CONSUMER_DOES_NOT_EXIST"):
+    """The stream has no such registered consumer, or no more."""
+
+    stream: str
+    consumer: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"stream {subject!r} has no registered consumer {detail!r}; register it first",
+            stream=subject,
+            consumer=detail,
+        )
+
+
+class ConsumerExists(CallerError, code="RMQ_CONSUMER_EXISTS"):
+    """The stream has a registered consumer of that name."""
+
+    stream: str
+    consumer: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"stream {subject!r} has a registered consumer {detail!r} already",
+            stream=subject,
+            consumer=detail,
+        )
+
+
+class LimitExceeded(CallerError, code="RMQ_LIMIT_EXCEEDED"):
+    """There are as many as there may be, or it was done as often as it may be; `reason` says of
+    what. Limits by their names: rmq.Limits."""
+
+    stream: str
+    reason: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(f"stream {subject!r}: {detail}", stream=subject, reason=detail)
+
+
+class ExpiredToken(CallerError, code="RMQ_EXPIRED_TOKEN"):
+    """A next_token is older than 300 seconds: begin the list anew."""
 
 
 class ConfigurationError(CallerError, code="RMQ_CONFIGURATION"):

@@ -26,6 +26,8 @@
 --@include lib/shard
 
 local state, log, lanes = KEYS[1], KEYS[2], KEYS[3]
+-- A block of one record that is larger: the sweep has to know that there are such ones.
+local LARGE = 65536
 local lane = 'lane:' .. ARGV[3]
 local s = call('HMGET', state, 'incarnation', 'version', 'last', 'closed', 'records', 'bytes',
   'sweep', lane)
@@ -82,6 +84,7 @@ for i = 10, #ARGV - 3, 3 do
   if taken > 0 then
     last, bytes = last + taken, bytes + #block
     call('XADD', log, int(last) .. '-' .. int(taken), ARGV[6], block)
+    if #block > LARGE then call('HSET', state, 'large', int(last)) end
   end
   if taken < count then break end
 end

@@ -20,7 +20,7 @@
 local log = KEYS[2]
 local most, most_bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local MOST_STEP = 64
-local s = call('HMGET', KEYS[1], 'incarnation', 'last', 'closed', 'retention_ms')
+local s = call('HMGET', KEYS[1], 'incarnation', 'last', 'closed', 'retention_ms', 'horizon')
 local refusal = refuse_shard(s[1], ARGV[1])
 if refusal then return refusal end
 local now = now_us(ARGV[6])
@@ -30,7 +30,7 @@ end
 
 -- An entry's id is the position of its last record: the first entry from here on is the first that
 -- has a record of interest.
-local from = math.max(tonumber(ARGV[2]), now - tonumber(s[4]) * 1000)
+local from = math.max(tonumber(ARGV[2]), now - tonumber(s[4]) * 1000, tonumber(s[5]) or 0)
 local reply = { int(now), int(from), s[2], s[3] and 1 or 0 }
 if most == 0 or from > tonumber(s[2]) then return reply end
 

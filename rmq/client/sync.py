@@ -20,7 +20,9 @@ from rmq.errors import InvalidParameter
 from rmq.queues import lifecycle
 from rmq.queues.sync import Queue
 from rmq.settings import Settings
+from rmq.streams import accounting, sweeping
 from rmq.streams import lifecycle as stream_lifecycle
+from rmq.streams.accounting import AccountLimits, Commitment
 from rmq.streams.registry import StreamRegistry
 from rmq.streams.sync import Stream
 from rmq.topics import lifecycle as topic_lifecycle
@@ -262,6 +264,25 @@ class Client:
         Source: DeleteStream (Amazon Kinesis Data Streams API Reference).
         """
         return self.stream(name).delete_stream(enforce_consumer_deletion=enforce_consumer_deletion)
+
+    def stream_limits(self) -> AccountLimits:
+        """What all streams have together, and what they may have.
+        Source: DescribeLimits (Amazon Kinesis Data Streams API Reference)."""
+        return self._executor.run(accounting.account_limits(self._streams))
+
+    def stream_commitment(self, enabled: bool | None = None) -> Commitment:
+        """The account's minimum throughput commitment; *enabled* changes it. It lasts for 24 hours
+        at least, costs nothing here, and unlocks warm throughput and more registered consumers.
+        Source: UpdateAccountSettings (Amazon Kinesis Data Streams API Reference)."""
+        return self._executor.call(accounting.commitment(self._streams, enabled))
+
+    def sweep_streams(self) -> None:
+        """Sweep all streams that nobody has swept for a minute."""
+        after = None
+        while True:
+            after = self._executor.run(sweeping.sweep_all(self._streams, after))
+            if after is None:
+                return
 
     # --- the namespace ---
 

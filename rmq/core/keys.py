@@ -87,6 +87,7 @@ class StreamKeys:
 
     config: str
     consumers: str
+    peaks: str
     shards: str
     state: str
     subscribers: str
@@ -116,6 +117,18 @@ class ShardKeys:
     def all(self) -> list[str]:
         """Every key that a shard may have, the state first."""
         return [self.state, self.lanes, self.log]
+
+
+class StreamAccountKeys:
+    """The keys of what the streams of a namespace have together. docs/design/streams.md says what
+    each holds."""
+
+    account: str
+    counts: str
+
+    def __init__(self, namespace: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{streams}}:{part}")
 
 
 class PushKeys:

@@ -106,6 +106,27 @@ class Limits:
     """Bytes a second that a shard of a provisioned stream takes; 1,048,576 in Limits.aws()."""
     shard_write_records: int | None = None
     """Records a second that a shard of a provisioned stream takes; 1,000 in Limits.aws()."""
+    max_account_shards: int | None = 20_000
+    """Open shards of all streams together."""
+    max_on_demand_streams: int | None = 50
+    max_on_demand_shards: int | None = 200
+    """Of one stream on demand: 200 MiB/s."""
+    max_warm_throughput: int | None = 10_240
+    """MiB a second for which a stream on demand may be kept ready."""
+    warm_commitment: bool | None = None
+    """Warm throughput needs the account's commitment. None, and True in Limits.aws()."""
+    max_shard_count_updates: int | None = 10
+    """Of one stream, in any 24 hours; as the next two."""
+    max_mode_switches: int | None = 2
+    max_encryption_changes: int | None = 25
+    shard_count_steps: bool | None = True
+    """One update_shard_count at most doubles the open shards, or halves them."""
+    max_registered_consumers: int | None = 20
+    """Of one stream."""
+    max_advantage_consumers: int | None = 50
+    """The same of a stream on demand in an account with a commitment."""
+    max_policy_bytes: int | None = 20_480
+    """Of a stream's or a registered consumer's policy."""
     shard_reads: int | None = None
     """Gets a second of a shard; Amazon Kinesis: 5. None also in Limits.aws()."""
     shard_read_bytes: int | None = None
@@ -115,7 +136,12 @@ class Limits:
     def aws(cls, **changed: Any) -> Limits:
         """AWS's limits, but for those *changed* by name. More than the defaults are only the rates
         at which shards of provisioned streams take records."""
-        return _made(cls, {"shard_write_bytes": 1_048_576, "shard_write_records": 1000}, changed)
+        beyond = {
+            "shard_write_bytes": 1_048_576,
+            "shard_write_records": 1000,
+            "warm_commitment": True,
+        }
+        return _made(cls, beyond, changed)
 
     @classmethod
     def none(cls, **kept: Any) -> Limits:

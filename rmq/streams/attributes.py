@@ -7,14 +7,15 @@ IncreaseStreamRetentionPeriod, StartStreamEncryption (Amazon Kinesis Data Stream
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from rmq.core.limits import Limits, text, whole
+from rmq.core.limits import Limits, listed, text, whole
 from rmq.core.place import Place
-from rmq.errors import InvalidParameter
+from rmq.errors import InvalidParameter, MissingParameter
+from rmq.security import stream_policy
 from rmq.streams.shard import ShardMap, shard_from_row, unpack_row
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -22,6 +23,17 @@ HOUR = timedelta(hours=1)
 KMS_KEY_CHARACTERS = 2048
 MOST_RECORD = 512 * 1024 * 1024 - 65_536
 """Redis's own limit of one value."""
+
+METRICS = (
+    "IncomingBytes",
+    "IncomingRecords",
+    "OutgoingBytes",
+    "OutgoingRecords",
+    "WriteProvisionedThroughputExceeded",
+    "ReadProvisionedThroughputExceeded",
+    "IteratorAgeMilliseconds",
+)
+"""Amazon Kinesis: EnableEnhancedMonitoring. ALL stands for all of them."""
 
 Mode = Literal["PROVISIONED", "ON_DEMAND"]
 EncryptionType = Literal["NONE", "KMS"]
@@ -55,6 +67,13 @@ class StreamAttributes:
     """1 to 2,048 characters; with KMS only."""
     record_distribution: Distribution = "USER_PARTITION_KEY"
     """AUTO, on demand only: the stream chooses each record's shard."""
+    warm_throughput_mib: int | None = None
+    """On demand only: MiB a second that the stream is kept ready for, 0 to 10,240."""
+    shard_level_metrics: tuple[str, ...] = ()
+    """Kept and returned: of METRICS, or ALL for all of them."""
+    policy: str | None = None
+    """Who may do what here: a JSON object as text, at most 20 KB. Kept and returned; the library
+    asks nobody who they are, an endpoint in front of it may."""
 
     @property
     def retention(self) -> timedelta:
@@ -79,15 +98,35 @@ _CHOICES = {
 
 
 def checked(
-    given: Mapping[str, Any], limits: Limits, *, base: StreamAttributes = _DEFAULT
+    given: Mapping[str, Any], limits: Limits, *, arn: str, base: StreamAttributes = _DEFAULT
 ) -> StreamAttributes:
-    """*base* with what is *given*, all within *limits*. Raises InvalidParameter."""
+    """*base* with what is *given* for the stream *arn*, all within *limits*.
+
+    Raises InvalidParameter.
+    """
     found: dict[str, Any] = {}
     for name, value in given.items():
         if name not in _FIELDS:
             raise InvalidParameter("attribute", name, f"one of {', '.join(_FIELDS)}")
-        found[name] = _checked_one(name, value, limits)
+        found[name] = _checked_one(name, value, limits, arn)
+    if found.get("encryption_type") == "NONE":
+        found.setdefault("kms_key_id", None)
     made = replace(base, **found)
+    if made.is_encrypted and made.kms_key_id is None:
+        raise MissingParameter("kms_key_id", "encryption_type KMS needs it")
+    if made.kms_key_id is not None and not made.is_encrypted:
+        raise InvalidParameter("kms_key_id", made.kms_key_id, "left out without KMS")
+    if made.mode != "ON_DEMAND" and base.mode == "ON_DEMAND":
+        # What only a stream on demand has ends with that.
+        made = replace(
+            made,
+            record_distribution=found.get("record_distribution", "USER_PARTITION_KEY"),
+            warm_throughput_mib=found.get("warm_throughput_mib"),
+        )
+    if made.warm_throughput_mib is not None and made.mode != "ON_DEMAND":
+        raise InvalidParameter(
+            "warm_throughput_mib", made.warm_throughput_mib, "left out on a provisioned stream"
+        )
     if made.record_distribution == "AUTO" and made.mode != "ON_DEMAND":
         raise InvalidParameter(
             "record_distribution", "AUTO", "USER_PARTITION_KEY on a provisioned stream"
@@ -95,7 +134,7 @@ def checked(
     return made
 
 
-def _checked_one(name: str, value: Any, limits: Limits) -> Any:
+def _checked_one(name: str, value: Any, limits: Limits, arn: str) -> Any:
     if name in _CHOICES:
         if value not in _CHOICES[name]:
             raise InvalidParameter(name, value, f"one of {', '.join(_CHOICES[name])}")
@@ -110,20 +149,54 @@ def _checked_one(name: str, value: Any, limits: Limits) -> Any:
         return whole(
             value, name, limits.min_record_size or 1, min(high_bytes or MOST_RECORD, MOST_RECORD)
         )
-    return None if value is None else text(value, name, 1, KMS_KEY_CHARACTERS)
+    if name == "shard_level_metrics":
+        return metrics(value)
+    if value is None:
+        return None
+    if name == "warm_throughput_mib":
+        return whole(value, name, 0, limits.max_warm_throughput)
+    if name == "policy":
+        stream_policy.check(text(value, name), arn, limits.max_policy_bytes)
+        return value
+    return text(value, name, 1, KMS_KEY_CHARACTERS)
+
+
+def metrics(given: Iterable[str]) -> tuple[str, ...]:
+    """Names of shard-level metrics, each once and in the order of METRICS. Raises
+    InvalidParameter."""
+    found = listed(given, "shard_level_metrics", "names")
+    for name in found:
+        if name != "ALL" and name not in METRICS:
+            raise InvalidParameter(
+                "shard_level_metrics", name, f"one of {', '.join((*METRICS, 'ALL'))}"
+            )
+    return tuple(name for name in METRICS if name in found or "ALL" in found)
+
+
+def all_stored(attributes: StreamAttributes) -> dict[str, str]:
+    """All attributes as the config hash would hold them."""
+    return stored({name: getattr(attributes, name) for name in _FIELDS})
 
 
 def stored(attributes: Mapping[str, Any]) -> dict[str, str]:
     """Attributes as the config hash holds them. '' stands for none."""
-    return {name: "" if value is None else str(value) for name, value in attributes.items()}
+    return {name: _stored_one(value) for name, value in attributes.items()}
+
+
+def _stored_one(value: Any) -> str:
+    if value is None:
+        return ""
+    return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def from_text(config: Mapping[str, str]) -> StreamAttributes:
     """The attributes in a config hash; what is not there has its default."""
     found: dict[str, Any] = {name: config[name] for name in _FIELDS if config.get(name)}
-    for name in ("retention_hours", "max_record_size"):
+    for name in ("retention_hours", "max_record_size", "warm_throughput_mib"):
         if name in found:
             found[name] = int(found[name])
+    if "shard_level_metrics" in found:
+        found["shard_level_metrics"] = tuple(found["shard_level_metrics"].split())
     return StreamAttributes(**found)
 
 
@@ -143,6 +216,8 @@ class StreamInfo:
     """Signs iterators."""
     status: Status
     created_at: datetime
+    created_us: int
+    """The same since 1970, exactly."""
     attributes: StreamAttributes
     shards: ShardMap = field(repr=False)
     """All that have not expired."""
@@ -152,6 +227,8 @@ class StreamInfo:
     """Registered consumers (enhanced fan-out)."""
     reshard: bytes | None = field(default=None, repr=False)
     """The reshard that is under way."""
+    target_shard_count: int | None = None
+    """How many shards the stream is on its way to; None when it has those it is to have."""
     arn: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -165,6 +242,11 @@ class StreamInfo:
     @property
     def open_shard_count(self) -> int:
         return len(self.shards.open)
+
+    def horizon(self, now_ms: int) -> datetime:
+        """The trim horizon: what arrived before it can not be read any more."""
+        oldest = datetime.fromtimestamp((now_ms - self.attributes.retention_ms) / 1000, UTC)
+        return max(oldest, self.created_at)
 
 
 def info_from_reply(
@@ -187,8 +269,9 @@ def info_from_reply(
         number=int(number),
         incarnation=bytes.fromhex(incarnation),
         secret=bytes.fromhex(config["secret"]),
-        status="UPDATING" if status == "ACTIVE" and reshard else status,
+        status="UPDATING" if status == "ACTIVE" and (reshard or "target" in state) else status,
         created_at=datetime.fromtimestamp(created_us // 1000 / 1000, UTC),
+        created_us=created_us,
         attributes=from_text(config),
         shards=ShardMap(
             shard_from_row(number, unpack_row(packed), created_us)
@@ -197,4 +280,5 @@ def info_from_reply(
         next_shard=int(state["next"]),
         consumer_count=consumer_count,
         reshard=reshard,
+        target_shard_count=int(state["target"]) if "target" in state else None,
     )

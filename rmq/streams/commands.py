@@ -3,7 +3,7 @@ nothing happens here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from rmq.core.place import Place
 from rmq.core.script import Call, text_of
 from rmq.streams.attributes import StreamInfo, info_from_reply
 from rmq.streams.block import ENCRYPTED, PLAIN
+from rmq.streams.on_demand import Load
 from rmq.streams.shard import Row, pack_row
 
 # --- the stream ---
@@ -103,6 +104,238 @@ def index_remove(namespace: str, name: str) -> Call[None]:
     return script.command("ZREM", name, lambda reply: None, stream_index(namespace), name)
 
 
+def set_attributes(
+    keys: StreamKeys,
+    info: StreamInfo,
+    rations: Mapping[str, int | None],
+    changes: Mapping[str, str],
+) -> Call[None]:
+    """Change the config. *rations*: what of it may be done so often in 24 hours."""
+    rest: list[Any] = []
+    for what, most in rations.items():
+        rest += (what, _or_none(most))
+    rest += [part for pair in changes.items() for part in pair]
+    return script.load("streams/set_attributes").call(
+        info.name,
+        lambda reply: None,
+        state=keys.state,
+        config=keys.config,
+        version=info.version,
+        n=len(rations),
+        rest=rest,
+    )
+
+
+def tag(
+    keys: StreamKeys, name: str, limit: int | None, add: Mapping[str, str], remove: Sequence[str]
+) -> Call[dict[str, str]]:
+    """Set and remove tags. The result is all tags. Adding none reads them."""
+    return script.load("streams/tag").call(
+        name,
+        _pairs,
+        state=keys.state,
+        tags=keys.tags,
+        limit=_or_none(limit),
+        n=len(remove),
+        rest=[*remove, *(part for pair in add.items() for part in pair)],
+    )
+
+
+# --- resharding ---
+
+
+def reshard_begin(
+    keys: StreamKeys,
+    info: StreamInfo,
+    id: str,
+    fence: int | None,
+    children: int,
+    changes: bytes,
+) -> Call[int]:
+    """Write down splits and merges that are to be. The result is the number of the first child."""
+    return script.load("streams/reshard_begin").call(
+        info.name,
+        int,
+        state=keys.state,
+        version=info.version,
+        id=id,
+        fence=_or_none(fence),
+        children=children,
+        changes=changes,
+    )
+
+
+def reshard_commit(keys: StreamKeys, name: str, id: str, rows: Mapping[int, Row]) -> Call[bool]:
+    """Put parents and children into the map. Whether nobody else had done it."""
+    return script.load("streams/reshard_commit").call(
+        name,
+        lambda reply: int(reply) == 1,
+        state=keys.state,
+        shards=keys.shards,
+        id=id,
+        rest=[part for number, row in rows.items() for part in (number, pack_row(row))],
+    )
+
+
+def scale_begin(keys: StreamKeys, info: StreamInfo, target: int, most: int | None) -> Call[None]:
+    """Write down how many shards a stream is on its way to; at most so often in 24 hours."""
+    return script.load("streams/scale_begin").call(
+        info.name,
+        lambda reply: None,
+        state=keys.state,
+        version=info.version,
+        target=target,
+        most=_or_none(most),
+    )
+
+
+def scale_end(keys: StreamKeys, info: StreamInfo) -> Call[None]:
+    """A stream has the shards that it was on its way to."""
+    return script.load("streams/scale_end").call(
+        info.name, lambda reply: None, state=keys.state, version=info.version
+    )
+
+
+# --- sweeping ---
+
+
+def sweep_claim(keys: StreamKeys, name: str, every_ms: int, anyway: bool) -> Call[int]:
+    """Claim to sweep a stream. The number of the claim, or 0 when it is not time yet."""
+    return script.load("streams/sweep_claim").call(
+        name, int, state=keys.state, every_ms=every_ms, anyway=int(anyway)
+    )
+
+
+def sweep_due_us(keys: StreamKeys, name: str) -> Call[int]:
+    """From when on a stream may be swept again (us since 1970)."""
+    return script.command(
+        "HGET", name, lambda reply: int(reply) if reply else 0, keys.state, "sweep_us"
+    )
+
+
+def forget(keys: StreamKeys, info: StreamInfo, numbers: Sequence[int]) -> Call[None]:
+    """Take expired shards out of the map."""
+    call: Call[None] = script.load("streams/forget").call(
+        info.name,
+        lambda reply: None,
+        state=keys.state,
+        shards=keys.shards,
+        consumers=keys.consumers,
+        subscribers=keys.subscribers,
+        incarnation=info.incarnation_text,
+        rest=numbers,
+    )
+    return call
+
+
+def peak(keys: StreamKeys, name: str, fence: int, load: Load) -> Call[Load]:
+    """Note what came in the last minute. The result is the most of any minute in 30 days."""
+    return script.load("streams/peak").call(
+        name,
+        lambda reply: Load(int(reply[0]), int(reply[1])),
+        state=keys.state,
+        peaks=keys.peaks,
+        fence=fence,
+        bytes_s=int(load.bytes_s),
+        records_s=int(load.records_s),
+    )
+
+
+# --- registered consumers ---
+
+
+def register(
+    keys: StreamKeys, info: StreamInfo, consumer: str, rest: bytes, most: int | None
+) -> Call[bytes | None]:
+    """Register a consumer. The result is what is stored; None where the first answer was lost."""
+    call: Call[bytes | None] = script.load("streams/register").call(
+        info.name,
+        lambda reply: reply,
+        state=keys.state,
+        consumers=keys.consumers,
+        version=info.version,
+        name=consumer,
+        packed=rest,
+        most=_or_none(most),
+    )
+    call.repeated = "RMQ_CONSUMER_EXISTS"
+    return call
+
+
+def set_consumer(
+    keys: StreamKeys,
+    info: StreamInfo,
+    consumer: str,
+    expected: bytes,
+    stored: bytes,
+) -> Call[None]:
+    """Change a registered consumer; with nothing stored any more it is removed."""
+    call: Call[None] = script.load("streams/set_consumer").call(
+        info.name,
+        lambda reply: None,
+        state=keys.state,
+        consumers=keys.consumers,
+        subscribers=keys.subscribers,
+        name=consumer,
+        expected=expected,
+        stored=stored,
+        rest=[] if stored else list(info.shards),
+    )
+    if not stored:
+        call.repeated = "RMQ_CONSUMER_DOES_NOT_EXIST"
+    return call
+
+
+def read_consumer(keys: StreamKeys, name: str, consumer: str) -> Call[bytes | None]:
+    """What is stored of a registered consumer."""
+    return script.command("HGET", name, lambda reply: reply, keys.consumers, consumer)
+
+
+def read_consumers(keys: StreamKeys, name: str) -> Call[dict[str, bytes]]:
+    """What is stored of all registered consumers, by name."""
+
+    def parse(reply: Any) -> dict[str, bytes]:
+        if isinstance(reply, dict):
+            return {text_of(one): stored for one, stored in reply.items()}
+        return dict(zip(map(text_of, reply[::2]), reply[1::2], strict=True))
+
+    return script.command("HGETALL", name, parse, keys.consumers)
+
+
+def subscribe(
+    keys: StreamKeys,
+    name: str,
+    consumer: str,
+    created_ms: int,
+    shard: int,
+    id: str,
+    rest_ms: int,
+) -> Call[None]:
+    """Let one reader have a shard as a registered consumer."""
+    return script.load("streams/subscribe").call(
+        name,
+        lambda reply: None,
+        consumers=keys.consumers,
+        subscribers=keys.subscribers,
+        name=consumer,
+        created_ms=created_ms,
+        shard=shard,
+        id=id,
+        rest_ms=rest_ms,
+    )
+
+
+def subscriber(keys: StreamKeys, name: str, consumer: str, shard: int) -> Call[str]:
+    """The id of who reads a shard as a registered consumer; '' where nobody does."""
+    return script.command(
+        "HGET",
+        name,
+        lambda reply: text_of(reply).partition(" ")[2] if reply else "",
+        keys.subscribers,
+        f"{consumer}/{shard}",
+    )
+
+
 # --- one shard ---
 
 
@@ -118,6 +351,7 @@ def open_shard(keys: ShardKeys, info: StreamInfo, base: int) -> Call[None]:
         version=info.number,
         base=base,
         retention_ms=info.attributes.retention_ms,
+        created_us=info.created_us,
     )
 
 
@@ -131,6 +365,73 @@ def drop_shard(keys: ShardKeys, info: StreamInfo, *, last: bool) -> Call[None]:
         rest_keys=[key for key in keys.all() if key not in (keys.state, keys.log)],
         incarnation=info.incarnation_text,
         last=int(last),
+    )
+
+
+def close(keys: ShardKeys, info: StreamInfo) -> Call[tuple[int, int]]:
+    """Let a shard take no more records. Its last position, and when it was closed (us)."""
+    return script.load("streams/close").call(
+        info.name,
+        lambda reply: (int(reply[0]), int(reply[1])),
+        state=keys.state,
+        log=keys.log,
+        incarnation=info.incarnation_text,
+    )
+
+
+def inform(keys: ShardKeys, info: StreamInfo) -> Call[None]:
+    """Tell a shard of a change of the stream."""
+    return script.load("streams/inform").call(
+        info.name,
+        lambda reply: None,
+        state=keys.state,
+        incarnation=info.incarnation_text,
+        version=info.number,
+        retention_ms=info.attributes.retention_ms,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep of one shard found."""
+
+    blocks: int
+    """Blocks of expired records that were removed."""
+    more: bool
+    load: Load
+    """What came to it when that was last measured."""
+    measured_us: int
+    """When that was, since 1970; 0 for never."""
+
+
+def sweep(keys: ShardKeys, info: StreamInfo, every_ms: int) -> Call[Swept]:
+    """Forget what is over in a shard, and measure what comes to it."""
+
+    def parse(reply: Sequence[Any]) -> Swept:
+        blocks, more, bytes_s, records_s, at = map(int, reply)
+        return Swept(blocks, more == 1, Load(bytes_s, records_s), at)
+
+    return script.load("streams/sweep").call(
+        info.name,
+        parse,
+        state=keys.state,
+        log=keys.log,
+        lanes=keys.lanes,
+        incarnation=info.incarnation_text,
+        version=info.number,
+        retention_ms=info.attributes.retention_ms,
+        every_ms=every_ms,
+    )
+
+
+def recent(keys: ShardKeys, name: str, most: int, most_bytes: int) -> Call[list[Entry]]:
+    """The last blocks that a shard took, the newest first."""
+    return script.load("streams/recent").call(
+        name,
+        lambda reply: list(zip(reply[::3], reply[1::3], reply[2::3], strict=True)),
+        log=keys.log,
+        most=most,
+        bytes=most_bytes,
     )
 
 
@@ -241,6 +542,10 @@ def read(
         bytes=most_bytes,
         valid_until_ms="" if valid_until_ms is None else valid_until_ms,
     )
+
+
+def _or_none(value: int | None) -> int | str:
+    return "" if value is None else value
 
 
 def _pairs(reply: Sequence[Any]) -> dict[str, str]:

@@ -8,17 +8,14 @@ from typing import Any
 
 from rmq.core.keys import stream_index
 from rmq.core.limits import checked_tags, whole
-from rmq.core.paging import Page, PageOf, check_page, names_from, page_of
+from rmq.core.paging import Page, check_page, names_from, page_of
 from rmq.core.script import Plan
 from rmq.errors import InvalidParameter, StreamDoesNotExist, StreamExists
-from rmq.streams import commands
-from rmq.streams.attributes import StreamInfo, checked, stored
+from rmq.streams import accounting, commands
+from rmq.streams.attributes import StreamInfo, checked, stored, stream_name
+from rmq.streams.on_demand import Load, needed
 from rmq.streams.registry import StreamRegistry, described, look, remove
-from rmq.streams.sequence import read_shard_id
-from rmq.streams.shard import Row, Shard, even_ranges, hash_bytes
-
-ON_DEMAND_SHARDS = 4
-"""Of a new stream on demand (Amazon Kinesis Data Streams: CreateStream)."""
+from rmq.streams.shard import Row, even_ranges, hash_bytes
 
 
 def create(
@@ -30,15 +27,20 @@ def create(
 ) -> Plan[StreamInfo]:
     """Make a stream, with its shards."""
     limits, keys = registry.limits, registry.keys(name)
-    attributes = checked(given, limits)
+    arn = registry.place.arn("kinesis", f"stream/{stream_name(name)}")
+    attributes = checked(given, limits, arn=arn)
     labels = checked_tags(tags or {}, limits)
     if attributes.mode == "ON_DEMAND":
         if shard_count is not None:
             raise InvalidParameter(
                 "shard_count", shard_count, "left out: a stream on demand has as many as it needs"
             )
-        shard_count = ON_DEMAND_SHARDS
+        shard_count = needed(Load(), attributes.warm_throughput_mib or 0)
+        yield from accounting.check_on_demand(registry, name)
+        if attributes.warm_throughput_mib is not None:
+            yield from accounting.check_warm_throughput(registry, name)
     count = whole(1 if shard_count is None else shard_count, "shard_count", 1, limits.max_shards)
+    yield from accounting.check_shards(registry, name, count)
     config = {"secret": os.urandom(16).hex()}
     chosen = {field: getattr(attributes, field) for field in given}
     config |= {field: value for field, value in stored(chosen).items() if value}
@@ -51,7 +53,9 @@ def create(
         info = yield from _same(registry, name, config["secret"])
         if info is None:
             yield make
-    return (yield from described(registry, name))
+    info = yield from described(registry, name)
+    yield accounting.count(registry, info)
+    return info
 
 
 def _same(registry: StreamRegistry, name: str, secret: str) -> Plan[StreamInfo | None]:
@@ -85,6 +89,7 @@ def delete(registry: StreamRegistry, name: str, *, enforce: bool) -> Plan[bool]:
         found = False
     registry.drop(name)
     # Also when it was gone already: a delete that was cut short ends here.
+    yield accounting.uncount(registry, name)
     yield commands.index_remove(registry.namespace, name)
     return found
 
@@ -97,20 +102,3 @@ def list_streams(
     after = token if token is not None and token >= prefix else None
     names = yield names_from(stream_index(registry.namespace), "streams", prefix, after, limit + 1)
     return page_of(names, limit)
-
-
-def shards(
-    registry: StreamRegistry, name: str, limit: int, token: str | None
-) -> Plan[PageOf[Shard]]:
-    """The stream's shards, the oldest first, page by page."""
-    whole(limit, "limit", 1, 10_000)
-    after = -1
-    if token is not None:
-        found = read_shard_id(token)
-        if found is None:
-            raise InvalidParameter("token", token, "a next_token of the call before")
-        after = found
-    info = yield from described(registry, name)
-    rest = [one for one in info.shards.values() if one.number > after]
-    token = rest[limit - 1].id if len(rest) > limit else None
-    return PageOf(tuple(rest[:limit]), token)

@@ -5,11 +5,13 @@ Nothing here must be right. Shards refuse what was decided on an outdated descri
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
+
+from msgspec.structs import replace
 
 from rmq.core.clock import Clock
 from rmq.core.events import Events
@@ -27,7 +29,10 @@ from rmq.errors import (
 )
 from rmq.streams import commands
 from rmq.streams.attributes import StreamInfo, stream_name
+from rmq.streams.reshard import Reshard
+from rmq.streams.reshard import unpack as unpack_reshard
 from rmq.streams.sequence import shard_id
+from rmq.streams.shard import Row, hash_bytes
 
 T = TypeVar("T")
 
@@ -46,6 +51,8 @@ class KnownStream:
     shard_keys: dict[int, ShardKeys] = field(default_factory=dict)
     newest: int = 0
     """The greatest position that a shard is known to have given."""
+    swept_ms: int = 0
+    """When this client last saw to it that the stream is swept."""
     turn: int = 0
     """Which shard had the last record that could go to any."""
     handle: Any = None
@@ -118,6 +125,14 @@ class StreamRegistry:
         """Forget all of all streams."""
         self._known.clear()
 
+    def is_sweep_due(self, name: str, every_ms: int) -> bool:
+        """Whether it is time that somebody sweeps a stream. One caller is told so."""
+        stream, now_ms = self.stream(name), self.clock.now_ms()
+        if now_ms < stream.swept_ms + every_ms:
+            return False
+        stream.swept_ms = now_ms
+        return True
+
     def take_lane(self, name: str, shard: int) -> Lane:
         """A lane that nobody uses now. Lost lanes are simply not given back."""
         try:
@@ -143,6 +158,9 @@ def known(registry: StreamRegistry, name: str) -> Plan[StreamInfo]:
         elif info.status == "CREATING":
             yield from open_all(registry, info)
             registry.forget(name)
+            info = None
+        elif info.reshard is not None:
+            yield from carry_out(registry, info, unpack_reshard(info.reshard))
             info = None
         else:
             return registry.learn(info)
@@ -230,16 +248,62 @@ def open_all(registry: StreamRegistry, info: StreamInfo) -> Plan[None]:
 def remove(registry: StreamRegistry, info: StreamInfo) -> Plan[None]:
     """Remove the shards of a stream that is being deleted, and then the stream. Whoever meets it
     does."""
-    for last in (False, True):
-        yield from on_shards(
-            [
-                commands.drop_shard(_shard(registry, info, number), info, last=last)
-                for number in info.shards
-            ],
-        )
+    numbers = list(info.shards)
+    if info.reshard is not None:
+        numbers += [number for number, *_ in unpack_reshard(info.reshard).children]
+    yield from drop(registry, info, numbers)
     with suppress(StreamDoesNotExist):
         yield commands.delete(registry.keys(info.name), info, enforce=True, last=True)
     registry.drop(info.name)
+
+
+def drop(registry: StreamRegistry, info: StreamInfo, numbers: Iterable[int]) -> Plan[None]:
+    """Remove shards with all they hold; who waits for records of theirs wakes first."""
+    keys = [_shard(registry, info, number) for number in numbers]
+    for last in (False, True):
+        yield from on_shards([commands.drop_shard(one, info, last=last) for one in keys])
+
+
+def carry_out(registry: StreamRegistry, info: StreamInfo, reshard: Reshard) -> Plan[None]:
+    """Carry out a reshard. Whoever meets it does; each step can be repeated."""
+    registry.forget(info.name)
+    numbers = reshard.parents
+    try:
+        # 1. The parents take no more.
+        ends: list[tuple[int, int]] = yield from on_shards(
+            [commands.close(_shard(registry, info, number), info) for number in numbers]
+        )
+        last = {number: end for number, (end, _) in zip(numbers, ends, strict=True)}
+        # 2. The children take records behind all that their parents have.
+        bases = {
+            number: max(last[parent] for parent in change.parents)
+            for number, change, _ in reshard.children
+        }
+        yield from on_shards(
+            [
+                commands.open_shard(_shard(registry, info, number), info, base)
+                for number, base in bases.items()
+            ]
+        )
+        # 3. The map says so.
+        rows = {
+            number: replace(info.shards[number].row, last=end, closed_ms=closed_us // 1000)
+            for number, (end, closed_us) in zip(numbers, ends, strict=True)
+        }
+        for number, change, (low, high) in reshard.children:
+            rows[number] = Row(hash_bytes(low), hash_bytes(high), change.parents, bases[number])
+        if (yield commands.reshard_commit(registry.keys(info.name), info.name, reshard.id, rows)):
+            return
+        now = yield from look(registry, info.name)
+        there = set(now.shards) if now.incarnation == info.incarnation else set()
+    except (ShardDoesNotExist, StaleConfig):
+        return  # others were quicker, and what they made has even expired, or was removed
+    except StreamDoesNotExist:
+        there = set()
+    # Others were quicker. What they made may even be gone since, and then we made it anew.
+    late = [number for number, *_ in reshard.children if number not in there]
+    if late:
+        yield from drop(registry, info, late)
 
 
 def _shard(registry: StreamRegistry, info: StreamInfo, number: int) -> ShardKeys:

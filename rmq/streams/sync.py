@@ -14,8 +14,18 @@ from rmq.core.executor import SyncExecutor
 from rmq.core.limits import listed, ms, seconds
 from rmq.core.paging import PageOf
 from rmq.errors import RmqError
-from rmq.streams import lifecycle, putting, reading
+from rmq.streams import (
+    changing,
+    consumers,
+    lifecycle,
+    listing,
+    putting,
+    reading,
+    resharding,
+    sweeping,
+)
 from rmq.streams.attributes import StreamInfo, stream_name
+from rmq.streams.consumers import RegisteredConsumer
 from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
 from rmq.streams.producing.base import OnResult
 from rmq.streams.producing.settings import producer_settings
@@ -24,6 +34,8 @@ from rmq.streams.reading import IteratorType
 from rmq.streams.record import Batch, Put, Record, Records, StreamRecord
 from rmq.streams.registry import StreamRegistry
 from rmq.streams.shard import Shard
+from rmq.streams.shard_filter import ShardFilter
+from rmq.streams.sweeping import Sweep
 
 
 class Stream:
@@ -189,17 +201,166 @@ class Stream:
 
     # --- the stream itself ---
 
-    def shards(self, *, limit: int = 1000, token: str | None = None) -> PageOf[Shard]:
-        """Up to *limit* (1 to 10,000) shards, the oldest first, going on behind *token*: all whose
-        records are still kept.
+    def shards(
+        self,
+        filter: ShardFilter | None = None,
+        *,
+        after: str | None = None,
+        limit: int = 1000,
+        token: str | None = None,
+    ) -> PageOf[Shard]:
+        """Up to *limit* (1 to 10,000) shards, the oldest first: those that *filter* shows, by
+        default all whose records are still kept, behind the shard *after*. *token*, the next_token
+        of the page before, stands for both and is good for 300 seconds.
 
+        Raises InvalidParameter, ExpiredToken, StreamDoesNotExist.
         Source: ListShards (Amazon Kinesis Data Streams API Reference).
         """
-        return self._executor.run(lifecycle.shards(self._registry, self.name, limit, token))
+        return self._executor.run(
+            listing.shards(self._registry, self.name, filter, after, limit, token)
+        )
 
     def info(self) -> StreamInfo:
         """Attributes, shards and state as they are now. Raises StreamDoesNotExist."""
         return self._executor.run(lifecycle.describe(self._registry, self.name))
+
+    # --- resharding ---
+
+    def split(self, shard_id: str, at: int | None = None) -> tuple[Shard, Shard]:
+        """Split a shard in two: one with the hash keys below *at*, one from there on. *at* is more
+        than the first hash key plus one and less than the last; by default the middle.
+
+        Puts and reads go on; the order of a partition key is kept. Returns the new shards, the
+        lower first, when all is done.
+
+        Raises InvalidParameter, InvalidChange, ShardDoesNotExist, NotProvisioned, LimitExceeded,
+        StreamDoesNotExist. Source: SplitShard (Amazon Kinesis Data Streams API Reference).
+        """
+        return self._executor.run(resharding.split_shard(self._registry, self.name, shard_id, at))
+
+    def merge(self, shard_id: str, adjacent_shard_id: str) -> Shard:
+        """Make one shard of two open ones that lie side by side. Returns the new one.
+
+        Raises InvalidParameter, InvalidChange, ShardDoesNotExist, NotProvisioned,
+        StreamDoesNotExist. Source: MergeShards (Amazon Kinesis Data Streams API Reference).
+        """
+        return self._executor.run(
+            resharding.merge_shards(self._registry, self.name, shard_id, adjacent_shard_id)
+        )
+
+    def update_shard_count(self, count: int) -> StreamInfo:
+        """Split and merge until there are *count* shards of the same width: at most twice and at
+        least half as many as there are, 10 times in any 24 hours. Should this process die, whoever
+        reshards or sweeps the stream next goes on.
+
+        Raises InvalidParameter, InvalidChange, NotProvisioned, LimitExceeded, StreamDoesNotExist.
+        Source: UpdateShardCount (Amazon Kinesis Data Streams API Reference).
+        """
+        return self._executor.run(resharding.update_shard_count(self._registry, self.name, count))
+
+    # --- attributes and tags ---
+
+    def set_attributes(self, *, if_version: str | None = None, **attributes: Any) -> StreamInfo:
+        """Change attributes, all of them or none; None takes one away.
+
+        The names are those of StreamAttributes. *if_version* is the version of the StreamInfo that
+        the change was worked out from: when the stream has another by now, nothing is changed.
+        Raises InvalidParameter, LimitExceeded, StreamDoesNotExist; with *if_version* StaleConfig.
+        Source: UpdateStreamMode, UpdateMaxRecordSize, StartStreamEncryption and others (Amazon
+        Kinesis Data Streams API Reference).
+        """
+        return self._executor.run(
+            changing.set_attributes(self._registry, self.name, attributes, if_version)
+        )
+
+    def increase_retention(self, hours: int) -> StreamInfo:
+        """Keep records for *hours*: not less than now, at most 8,760. What has expired does not
+        come back. Raises InvalidChange, StreamDoesNotExist.
+        Source: IncreaseStreamRetentionPeriod (Amazon Kinesis Data Streams API Reference).
+        """
+        return self._executor.run(changing.increase_retention(self._registry, self.name, hours))
+
+    def decrease_retention(self, hours: int) -> StreamInfo:
+        """Keep records for *hours*: not more than now, at least 24. What is older can not be read
+        from now on. Raises InvalidChange, StreamDoesNotExist.
+        Source: DecreaseStreamRetentionPeriod (Amazon Kinesis Data Streams API Reference).
+        """
+        return self._executor.run(changing.decrease_retention(self._registry, self.name, hours))
+
+    def enable_metrics(self, metrics: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Switch shard-level metrics on: names as IncomingBytes, or ALL. Which were on before, and
+        which are now. Kept and returned.
+        Source: EnableEnhancedMonitoring (Amazon Kinesis Data Streams API Reference).
+        """
+        return self._executor.run(changing.set_metrics(self._registry, self.name, metrics, on=True))
+
+    def disable_metrics(self, metrics: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Switch shard-level metrics off; see `enable_metrics`."""
+        return self._executor.run(
+            changing.set_metrics(self._registry, self.name, metrics, on=False)
+        )
+
+    def tags(self) -> dict[str, str]:
+        """All tags."""
+        return self._executor.run(changing.tag(self._registry, self.name, {}, ()))
+
+    def tag(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Set tags; a key that stands gets the new value. Returns all. At most 50."""
+        return self._executor.run(changing.tag(self._registry, self.name, tags, ()))
+
+    def untag(self, keys: Iterable[str]) -> dict[str, str]:
+        """Remove tags; unknown keys are ignored. Returns what is left."""
+        return self._executor.run(changing.tag(self._registry, self.name, {}, keys))
+
+    # --- registered consumers (enhanced fan-out) ---
+
+    def register_consumer(
+        self, consumer: str, *, tags: Mapping[str, str] | None = None
+    ) -> RegisteredConsumer:
+        """Register a consumer: 1 to 128 of A-Z a-z 0-9 _ . -, at most 20 of a stream.
+
+        Raises InvalidParameter, ConsumerExists, LimitExceeded, StreamDoesNotExist.
+        Source: RegisterStreamConsumer (Amazon Kinesis Data Streams API Reference).
+        """
+        return self._executor.run(consumers.register(self._registry, self.name, consumer, tags))
+
+    def registered_consumer(self, consumer: str) -> RegisteredConsumer:
+        """A registered consumer by its name or its ARN. Raises ConsumerDoesNotExist."""
+        return self._executor.run(consumers.describe(self._registry, self.name, consumer))
+
+    def consumers(
+        self, *, limit: int = 100, token: str | None = None
+    ) -> PageOf[RegisteredConsumer]:
+        """Registered consumers by name, up to *limit* (1 to 10,000), going on behind *token*, which
+        is good for 300 seconds. Raises InvalidParameter, ExpiredToken, StreamDoesNotExist.
+        Source: ListStreamConsumers (Amazon Kinesis Data Streams API Reference).
+        """
+        return self._executor.run(consumers.consumers(self._registry, self.name, limit, token))
+
+    def deregister_consumer(self, consumer: str) -> None:
+        """Remove a registered consumer, by its name or its ARN. Raises ConsumerDoesNotExist.
+        Source: DeregisterStreamConsumer (Amazon Kinesis Data Streams API Reference).
+        """
+        self._executor.run(consumers.deregister(self._registry, self.name, consumer))
+
+    def set_consumer_policy(self, consumer: str, policy: str | None) -> RegisteredConsumer:
+        """Set who may do what with a registered consumer: JSON as text; None takes it away.
+        Raises InvalidPolicy, ConsumerDoesNotExist."""
+        return self._executor.run(consumers.set_policy(self._registry, self.name, consumer, policy))
+
+    def tag_consumer(
+        self, consumer: str, tags: Mapping[str, str], *, remove: Iterable[str] = ()
+    ) -> dict[str, str]:
+        """Set and remove tags of a registered consumer. Returns all of them."""
+        return self._executor.run(consumers.tag(self._registry, self.name, consumer, tags, remove))
+
+    # --- the stream as a whole ---
+
+    def sweep(self) -> Sweep:
+        """Give back the memory of what has expired, and let a stream on demand get the shards that
+        it needs. Who puts and reads does this once a minute; a stream that nobody touches may want
+        it."""
+        return self._executor.run(sweeping.sweep(self._registry, self.name))
 
     def delete_stream(self, *, enforce_consumer_deletion: bool = False) -> bool:
         """Remove the stream with all its records. False when there was none.

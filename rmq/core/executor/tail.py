@@ -9,7 +9,9 @@ is broken off.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import selectors
+import socket
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -147,10 +149,15 @@ class SyncTail:
                 seconds = min(left / 1000, HELD_SLICE_S) if self._clock.held else left / 1000
                 if found := look(cursors, most, seconds):
                     return found
-        except (*_TROUBLE, ValueError):  # a socket that was closed meanwhile has no number
+        except _TROUBLE:
             self._break_off()
             if not self.is_closed:
                 time.sleep(PAUSE_S)
+        except Exception:
+            # Another thread closed the client, and took the connection from under us.
+            if not self.is_closed:
+                raise
+            self._break_off()
         return {}
 
     def close(self) -> None:
@@ -163,7 +170,9 @@ class SyncTail:
         """End the wait of another thread."""
         self.is_closed = True
         for _, connection, _ in tuple(self._under_way.values()):
-            connection.disconnect()
+            # Not disconnected, which would take it from under who reads: that one sees the end.
+            with contextlib.suppress(OSError, AttributeError):
+                connection._sock.shutdown(socket.SHUT_RDWR)
 
     def _break_off(self) -> None:
         while self._under_way:

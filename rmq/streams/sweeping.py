@@ -1,0 +1,126 @@
+"""Sweeping: what has to be done from time to time, by whoever is around. Plans.
+
+    claim ──> each shard: expired blocks, idle lanes, load ──> expired shards ──> scale on demand
+
+Records expire for readers to the microsecond, whatever a sweep does; it gives their memory back.
+Whoever puts or reads sweeps once a minute; for streams that nobody touches somebody goes round all
+of them (`rmq serve`, workers of consumer groups). The claim lets one at a time.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from rmq.core.script import Aside, Plan, Several
+from rmq.errors import RmqError, ServerError, ShardDoesNotExist, StaleConfig
+from rmq.streams import accounting, commands, scaling
+from rmq.streams.attributes import StreamInfo
+from rmq.streams.commands import Swept
+from rmq.streams.lifecycle import list_streams
+from rmq.streams.on_demand import Load
+from rmq.streams.registry import StreamRegistry, drop, on_shards
+from rmq.streams.resharding import finished
+
+EVERY_MS = 60_000
+"""How often a stream is swept, and over what its load is measured."""
+FRESH_MS = 15 * 60_000
+"""For how long a measured load says something."""
+PAGE = 100
+"""Streams that one step of going round looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a sweep did."""
+
+    blocks: int = 0
+    """Blocks of expired records that were removed."""
+    shards: int = 0
+    """Closed shards that expired with their last record."""
+    changes: int = 0
+    """Splits and merges of a stream on demand."""
+
+
+def if_due(registry: StreamRegistry, name: str) -> Plan[None]:
+    """Sweep aside, once a minute of this client's use of a stream."""
+    if registry.is_sweep_due(name, EVERY_MS):
+        yield Aside(sweep(registry, name, anyway=False))
+
+
+def sweep(registry: StreamRegistry, name: str, *, anyway: bool = True) -> Plan[Sweep]:
+    """Sweep a stream, if nobody did a moment ago, or *anyway*."""
+    fence: int = yield commands.sweep_claim(registry.keys(name), name, EVERY_MS, anyway)
+    if not fence:
+        return Sweep()
+    info = yield from finished(registry, name)
+    try:
+        blocks, loads = yield from _sweep_shards(registry, info)
+        gone = yield from _forget(registry, info)
+    except (ShardDoesNotExist, StaleConfig):
+        return Sweep()  # removed meanwhile, or made anew
+    yield accounting.count(registry, info)
+    changes = 0
+    if info.attributes.mode == "ON_DEMAND":
+        changes = yield from scaling.scale(registry, info, loads, fence)
+    return Sweep(blocks, gone, changes)
+
+
+def _sweep_shards(registry: StreamRegistry, info: StreamInfo) -> Plan[tuple[int, dict[int, Load]]]:
+    """How many blocks were removed, and what came to each shard lately."""
+    blocks, loads = 0, {}
+    fresh_us = (registry.clock.now_ms() - FRESH_MS) * 1000
+    todo = list(info.shards)
+    while todo:
+        answers: list[Swept] = yield from on_shards(
+            [
+                commands.sweep(registry.shard_keys(info.name, number), info, EVERY_MS)
+                for number in todo
+            ]
+        )
+        again = []
+        for number, swept in zip(todo, answers, strict=True):
+            blocks += swept.blocks
+            if swept.measured_us >= fresh_us:
+                loads[number] = swept.load
+            if swept.more:
+                again.append(number)
+        todo = again
+    return blocks, loads
+
+
+def _forget(registry: StreamRegistry, info: StreamInfo) -> Plan[int]:
+    """Remove closed shards of which every record has expired. How many."""
+    horizon = info.horizon(registry.clock.now_ms())
+    gone = [
+        one.number
+        for one in info.shards.values()
+        if one.closed_at is not None and one.closed_at < horizon
+    ]
+    if gone:
+        yield from drop(registry, info, gone)
+        yield commands.forget(registry.keys(info.name), info, gone)
+        registry.forget(info.name)
+    return len(gone)
+
+
+def sweep_all(registry: StreamRegistry, after: str | None) -> Plan[str | None]:
+    """Sweep those streams on a page of all that nobody swept for a while. Where to go on; None
+    stands for the beginning, and for the first time."""
+    page = yield from list_streams(registry, "", PAGE, after)
+    names = list(page)
+    # Others begin at the same moment with the same page.
+    random.shuffle(names)
+    if names:
+        dues = yield Several([commands.sweep_due_us(registry.keys(name), name) for name in names])
+        now_us = registry.clock.now_ms() * 1000
+        for name, due in zip(names, dues, strict=True):
+            if isinstance(due, RmqError) or now_us < due:
+                continue
+            try:
+                yield from sweep(registry, name, anyway=False)
+            except ServerError:
+                raise
+            except RmqError:
+                continue  # deleted meanwhile
+    return page.next_token
