@@ -6,12 +6,15 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from rmq.core.script import Plan
 from rmq.errors import ConnectionLost, InvalidParameter, RmqError, ServerError
 from rmq.streams.attributes import StreamAttributes
 from rmq.streams.producing.collecting import Collector, Flight, Outcome, Produced
+from rmq.streams.producing.flying import fly
 from rmq.streams.producing.metrics import ProducerMetrics
 from rmq.streams.producing.settings import ProducerSettings
 from rmq.streams.producing.user_record import UserRecord, checked_record
+from rmq.streams.record import Put
 from rmq.streams.registry import StreamRegistry
 
 OnResult = Callable[[UserRecord, Produced | RmqError], Any]
@@ -56,10 +59,17 @@ class Producing:
         limits, most = self._registry.limits, attributes.max_record_size
         return checked_record(data, partition_key, explicit_hash_key, limits, most)
 
-    def _landed(self, flight: Flight, results: list[Any], now: float) -> list[Outcome]:
+    def _flight(self, flight: Flight) -> Plan[list[Put | RmqError | None]]:
         assert self._collector is not None
+        records = [parcel.record for parcel in flight]
+        return fly(self._registry, self.name, self._collector.shards, records)
+
+    def _landed(self, flight: Flight, results: list[Any], now: float) -> list[Outcome]:
+        collector = self._collector
+        assert collector is not None
         info = self._registry.known(self.name)
-        return self._collector.land(flight, results, None if info is None else info.shards, now)
+        shards = collector.shards if info is None else info.shards
+        return collector.land(flight, results, shards, now)
 
     def _tell(self, outcomes: list[Outcome]) -> None:
         """Say to who put them what became of records."""

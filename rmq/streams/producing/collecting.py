@@ -8,10 +8,8 @@ Nothing here waits or sends: both colours of the producer drive it, and say what
 
 The order of a partition key is kept. A line has one flight under way at a time, of no more than one
 script call takes, and of that a shard takes the first so many or none. When shards were split or
-merged, all lines land before the records that wait are dealt out anew.
-
-An aggregated record may then be in a shard that has only some of its records. Readers leave out the
-others (deaggregate), and so those are what is put again.
+merged they take nothing that was packed for the old ones (see flying); all lines land then, before
+what waits is dealt out anew.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from rmq.errors import RateExceeded, RmqError, ServerError
+from rmq.errors import RateExceeded, RmqError, ServerError, StaleConfig
 from rmq.streams.producing.aggregation import Aggregate
 from rmq.streams.producing.metrics import ProducerMetrics
 from rmq.streams.producing.settings import ProducerSettings
@@ -105,6 +103,17 @@ class Line:
     error: RmqError | None = None
     """Why it was refused last."""
 
+    def refuse(self, error: RmqError, now: float) -> None:
+        """Leave it alone for a while."""
+        self.error = error
+        if self.not_before <= now:
+            self.refused += 1
+            self.not_before = now + _backoff(self.refused)
+
+    def accept(self) -> None:
+        """It takes records."""
+        self.error, self.refused = None, 0
+
 
 @dataclass(slots=True)
 class Parcel:
@@ -131,7 +140,8 @@ class Collector:
         self._window_s = settings.max_buffered_time.total_seconds()
         ttl = settings.record_ttl
         self._ttl_s = float("inf") if ttl is None else ttl.total_seconds()
-        self._shards = shards
+        self.shards = shards
+        """By which it packs."""
         self._next_shards: ShardMap | None = None
         self._lines: dict[int, Line] = {}
         self._numbered = 0
@@ -220,36 +230,45 @@ class Collector:
         return flight
 
     def land(
-        self, flight: Flight, results: Sequence[Put | RmqError], shards: ShardMap | None, now: float
+        self,
+        flight: Flight,
+        results: Sequence[Put | RmqError | None],
+        shards: ShardMap,
+        now: float,
     ) -> list[Outcome]:
         """What became of a flight: the outcome of each record that is done with. The others are in
-        line again. *shards* are those that the stream has by what is known now."""
+        line again; a result of None says that the shard was closed. *shards* are those that the
+        stream has by what is known now."""
+        is_moved = shards.open != self.shards.open
         outcomes: list[Outcome] = []
         again: dict[int, list[Pending]] = {}
         for parcel, result in zip(flight, results, strict=True):
             line = parcel.line
-            back = again.setdefault(line.shard, [])
+            line.is_under_way = False
+            if result is None:
+                again.setdefault(line.shard, []).extend(parcel.pending)
+                if not is_moved:
+                    line.refuse(StaleConfig("a shard is closed, and none takes its place"), now)
+                continue
             for one in parcel.pending:
                 one.attempts += 1
             if isinstance(result, Put):
-                line.refused, line.error = 0, None
-                outcomes += self._arrived(parcel, result, shards, back)
+                line.accept()
+                outcomes += [
+                    (one, Produced(result.shard, result.position, place, one.attempts))
+                    for place, one in enumerate(parcel.pending)
+                ]
                 continue
             self.metrics.errors[result.code] += 1
-            if not isinstance(result, (ServerError, RateExceeded)):
+            if isinstance(result, (ServerError, RateExceeded)):
+                line.refuse(result, now)
+                again.setdefault(line.shard, []).extend(parcel.pending)
+            else:
                 outcomes += [(one, result) for one in parcel.pending]
-                continue
-            if line.error is None or line.not_before <= now:
-                line.refused += 1
-                line.not_before = now + _backoff(line.refused)
-            line.error = result
-            back += parcel.pending
-        lines = {parcel.line.shard: parcel.line for parcel in flight}
-        for number, line in lines.items():
-            line.is_under_way = False
-            back = again[number]
-            self.metrics.retries += len(back)
-            self._put_back(line, back)
+        for number, back in again.items():
+            self._put_back(self._lines[number], back)
+        if is_moved:
+            self._next_shards = shards
         for outcome in outcomes:
             self._done(*outcome)
         return outcomes
@@ -290,7 +309,7 @@ class Collector:
         return self._waiting_bytes >= self._settings.max_collected_bytes or self.is_full
 
     def _append(self, pending: Pending) -> Line:
-        number = self._shards.taker(pending.hash_key)
+        number = self.shards.taker(pending.hash_key)
         line = self._lines.get(number)
         if line is None:
             line = self._lines[number] = Line(number)
@@ -301,6 +320,7 @@ class Collector:
 
     def _put_back(self, line: Line, pending: list[Pending]) -> None:
         """Let them wait again, before all others."""
+        self.metrics.retries += len(pending)
         line.waiting.extendleft(reversed(pending))
         size = sum(one.size for one in pending)
         line.size += size
@@ -362,28 +382,11 @@ class Collector:
             Record(first.record.data, first.record.partition_key, first.record.explicit_hash_key),
         )
 
-    def _arrived(
-        self, parcel: Parcel, put: Put, shards: ShardMap | None, back: list[Pending]
-    ) -> Iterator[Outcome]:
-        """The outcomes of a parcel's records; those that the shard is not for go *back*."""
-        low, high = b"", b"\xff" * 16
-        if put.shard != parcel.line.shard and shards is not None:
-            self._next_shards = shards
-            if len(parcel.pending) > 1 and put.shard in shards:
-                taker = shards[put.shard]
-                low = hash_bytes(taker.starting_hash_key)
-                high = hash_bytes(taker.ending_hash_key)
-        for place, one in enumerate(parcel.pending):
-            if low <= one.hash_key <= high:
-                yield one, Produced(put.shard, put.position, place, one.attempts)
-            else:
-                back.append(one)
-
     def _deal_out(self, shards: ShardMap) -> None:
         """Put all that waits in the lines of the shards that are open now."""
         waiting = [one for line in self._lines.values() for one in line.waiting]
         waiting.sort(key=lambda one: one.number)
-        self._shards, self._next_shards, self._lines = shards, None, {}
+        self.shards, self._next_shards, self._lines = shards, None, {}
         self._waiting_bytes = 0
         for one in waiting:
             self._append(one)

@@ -9,7 +9,6 @@ from typing import Any
 from rmq.errors import RmqError
 from rmq.streams.producing.base import Producing
 from rmq.streams.producing.collecting import Collector, Flight, Outcome, Produced
-from rmq.streams.putting import put
 from rmq.streams.registry import known
 
 TURN = 100
@@ -150,9 +149,8 @@ class AsyncProducer(Producing):
         self._depart()
 
     async def _put(self, flight: Flight) -> list[Any]:
-        records = [parcel.record for parcel in flight]
         try:
-            results: list[Any] = await self._executor.run(put(self._registry, self.name, records))
+            results: list[Any] = await self._executor.run(self._flight(flight))
         except RmqError as error:
             return [error] * len(flight)
         except Exception as error:

@@ -11,7 +11,6 @@ from typing import Any
 from rmq.errors import RmqError
 from rmq.streams.producing.base import Producing
 from rmq.streams.producing.collecting import Collector, Flight, Outcome, Produced
-from rmq.streams.putting import put
 from rmq.streams.registry import known
 
 FLIGHTS = 4
@@ -150,8 +149,7 @@ class Producer(Producing):
     def _fly(self, flight: Flight) -> None:
         results: list[Any]
         try:
-            records = [parcel.record for parcel in flight]
-            results = self._executor.run(put(self._registry, self.name, records))
+            results = self._executor.run(self._flight(flight))
         except RmqError as error:
             results = [error] * len(flight)
         except Exception as error:

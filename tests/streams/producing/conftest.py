@@ -16,8 +16,8 @@ def read() -> Any:
     async def read(stream: Any) -> list[tuple[bytes, str, str]]:
         found = []
         for shard in await stream.shards():
-            position = 0
-            while True:
+            position: int | None = 0
+            while position is not None:
                 batch = await stream.read(shard.id, position)
                 for record in batch:
                     hash_range = shard.starting_hash_key, shard.ending_hash_key
@@ -25,9 +25,7 @@ def read() -> Any:
                         (one.data, one.partition_key, one.shard_id)
                         for one in deaggregate(record, hash_range)
                     ]
-                if not batch.records:
-                    break
-                position = batch.next_position
+                position = batch.next_position if batch.records else None
         return found
 
     return read
