@@ -26,6 +26,7 @@ from rmq.streams import (
 from rmq.streams.attributes import StreamInfo, stream_name
 from rmq.streams.consumers import RegisteredConsumer
 from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
+from rmq.streams.producing.aggregation import deaggregated
 from rmq.streams.producing.base import OnResult
 from rmq.streams.producing.settings import producer_settings
 from rmq.streams.producing.tasks import AsyncProducer
@@ -172,7 +173,12 @@ class AsyncStream:
         )
 
     async def records(
-        self, *, start: Start = "LATEST", shard_id: str | None = None
+        self,
+        *,
+        start: Start = "LATEST",
+        shard_id: str | None = None,
+        follow: bool = True,
+        deaggregate: bool = True,
     ) -> AsyncIterator[StreamRecord]:
         """Every record as it is put, live, of all shards or of one.
 
@@ -182,18 +188,32 @@ class AsyncStream:
         *start* is where it begins: LATEST (what is put from the first step on), TRIM_HORIZON (the
         oldest record that is kept), or a moment. Records of one partition key come in order, over
         every resharding: a shard's children are read when it was read to its end. It ends with the
-        client, and at the end of the one closed shard that was asked for.
+        client, at the end of the one closed shard that was asked for, and without *follow* when all
+        that there is was read. What a producer packed into one record comes as the records that
+        were put, unless *deaggregate* is False.
 
         Raises InvalidParameter, StreamDoesNotExist (also when it is deleted meanwhile),
         ShardDoesNotExist.
         """
+        async for batch in self.batches(start=start, shard_id=shard_id, follow=follow):
+            for record in deaggregated(batch, self.known) if deaggregate else batch.records:
+                yield record
+
+    async def batches(
+        self, *, start: Start = "LATEST", shard_id: str | None = None, follow: bool = True
+    ) -> AsyncIterator[Batch]:
+        """What `records` gives, as it comes: some records of one shard, and how far behind they
+        are. Each batch counts as read when the next one is asked for."""
         following = Following(self._registry, self.name, start, shard_id)
         await self._executor.run(following.begin())
         async with self.reader() as reader:
             while following.positions and not reader.is_closed:
-                for batch in await reader.read(following.positions):
-                    for record in batch.records:
-                        yield record
+                timeout = LOOK_S if follow else 0
+                found = await reader.read(following.positions, timeout=timeout)
+                if not found and not follow:
+                    return
+                for batch in found:
+                    yield batch
                     await self._executor.run(following.took(batch))
 
     def reader(self) -> AsyncReader:

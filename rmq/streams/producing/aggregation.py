@@ -20,8 +20,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from hashlib import md5
 
+from rmq.streams.attributes import StreamInfo
 from rmq.streams.producing.user_record import UserRecord
-from rmq.streams.record import StreamRecord
+from rmq.streams.record import Batch, StreamRecord
 from rmq.streams.shard import LAST_HASH_KEY, hash_bytes, hash_key
 
 MAGIC = b"\xf3\x89\x9a\xc2"
@@ -159,6 +160,19 @@ def deaggregate(
         if low <= hashed <= high:
             records.append(StreamRecord(data, key, shard, position, place, encryption))
     return records
+
+
+def deaggregated(batch: Batch, info: StreamInfo | None) -> Iterator[StreamRecord]:
+    """The user records of all of a batch, by what is known of its stream."""
+    hash_range: tuple[int, int] | None = None
+    for record in batch.records:
+        if not record.data.startswith(MAGIC):
+            yield record
+            continue
+        if hash_range is None and info is not None and record.shard in info.shards:
+            shard = info.shards[record.shard]
+            hash_range = shard.starting_hash_key, shard.ending_hash_key
+        yield from deaggregate(record, hash_range)
 
 
 def _user_record(
