@@ -19,6 +19,8 @@ RULES = [
     ),
     (r"\n    def __await__\(.*?(?=\n    (async )?def __aenter__)", "\n"),
     (r"is_async=True", "is_async=False"),
+    # What has no twin: up to the next section, or to the end.
+    (r"\n    # --- asyncio only: .*?(?=\n    # --- |\Z)", "\n"),
     (
         r"    (Single sends, deletes|(Messages|Records) that tasks).*?own error\.\n",
         "    Safe to use from many threads.\n",

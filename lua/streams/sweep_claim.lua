@@ -13,10 +13,11 @@
 --@include lib/base
 
 local state = KEYS[1]
-local s = call('HMGET', state, 'version', 'sweep_us', 'fence')
+local s = call('HMGET', state, 'version', 'sweep_us', 'fence', 'created_us')
 if not s[1] then return redis.error_reply('RMQ_STREAM_DOES_NOT_EXIST') end
 local now = now_us(ARGV[3])
-if ARGV[2] ~= '1' and now < (tonumber(s[2]) or 0) then return 0 end
+local every_us = tonumber(ARGV[1]) * 1000
+if ARGV[2] ~= '1' and now < (tonumber(s[2]) or tonumber(s[4]) + every_us) then return 0 end
 local fence = (tonumber(s[3]) or 0) + 1
-call('HSET', state, 'fence', int(fence), 'sweep_us', int(now + tonumber(ARGV[1]) * 1000))
+call('HSET', state, 'fence', int(fence), 'sweep_us', int(now + every_us))
 return fence

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Mapping
 from copy import copy
+from functools import partial
 from types import TracebackType
 from typing import Any
 
+from rmq.client.dead_letters import DeadLetterQueue
 from rmq.core.clock import Clock
 from rmq.core.connection import link
 from rmq.core.events import Events
@@ -72,6 +74,7 @@ class AsyncClient:
         self._streams = StreamRegistry(
             places.namespace, places.own, self.limits, self.clock, self.events
         )
+        self._streams.dead_letters = partial(DeadLetterQueue, self)
         self.mobile = AsyncMobile(self._topics, self._executor)
         """Platform applications and endpoints: messages to apps on phones."""
         self.sms = AsyncSms(self._topics, self._executor)

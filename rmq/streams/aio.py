@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any
@@ -11,8 +11,8 @@ from rmq.core.batch import BatchResult
 from rmq.core.coalesce import AsyncCoalescer
 from rmq.core.executor import AsyncExecutor
 from rmq.core.limits import listed, ms, seconds
-from rmq.core.paging import PageOf
-from rmq.errors import RmqError
+from rmq.core.paging import Page, PageOf
+from rmq.errors import InvalidParameter, RmqError
 from rmq.streams import (
     changing,
     consumers,
@@ -26,6 +26,10 @@ from rmq.streams import (
 from rmq.streams.attributes import StreamInfo, stream_name
 from rmq.streams.consumers import RegisteredConsumer
 from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
+from rmq.streams.groups import administration as groups
+from rmq.streams.groups.administration import GroupInfo
+from rmq.streams.groups.options import ConsumerOptions, known_options
+from rmq.streams.groups.worker import Worker
 from rmq.streams.producing.aggregation import deaggregated
 from rmq.streams.producing.base import OnResult
 from rmq.streams.producing.settings import producer_settings
@@ -219,6 +223,90 @@ class AsyncStream:
     def reader(self) -> AsyncReader:
         """Something to read many shards with, and to wait for records; see its `read`."""
         return AsyncReader(self.name, self._registry, self._executor)
+
+    # --- consumer groups ---
+
+    async def groups(
+        self, prefix: str = "", *, limit: int = 1000, token: str | None = None
+    ) -> Page:
+        """Names of its consumer groups that begin with *prefix*, in order; up to *limit* (1 to
+        1,000), going on behind *token*, the next_token of the page before."""
+        return await self._executor.run(
+            groups.names(self._registry, self.name, prefix, limit, token)
+        )
+
+    async def group_info(self, group: str) -> GroupInfo:
+        """A consumer group as it is now: workers, leases and checkpoints, and how far it is behind.
+
+        Raises InvalidParameter, StreamDoesNotExist, GroupDoesNotExist.
+        """
+        return await self._executor.run(groups.info(self._registry, self.name, group))
+
+    async def reset_group(self, group: str, start: str | datetime) -> None:
+        """Send a consumer group to another place: TRIM_HORIZON (to do everything again that is
+        kept), LATEST (to leave out what is not done), or a moment. Workers that are at work notice
+        with their next heartbeat, and none of them notes any more what it did before.
+
+        Raises InvalidParameter, StreamDoesNotExist, GroupDoesNotExist.
+        """
+        await self._executor.run(groups.reset(self._registry, self.name, group, start))
+
+    async def delete_group(self, group: str, *, force: bool = False) -> bool:
+        """Remove a consumer group with its checkpoints. False when there was none.
+
+        Raises GroupInUse while its workers are at work, unless *force*; these end then with
+        GroupDoesNotExist.
+        """
+        return await self._executor.run(
+            groups.delete(self._registry, self.name, group, force=force)
+        )
+
+    # --- asyncio only: workers ---
+
+    def consumer(
+        self,
+        group: str,
+        handler: Callable[..., Any],
+        *,
+        start: str | datetime = "LATEST",
+        dead_letter_queue: str | None = None,
+        **options: Any,
+    ) -> Worker:
+        """A worker that has *handler* called with each record of this stream, for a consumer group.
+        Start as many workers as you like, on as many machines: they share the shards.
+
+            async with stream.consumer("billing", handle):
+                ...
+
+            await stream.consumer("billing", handle).run()      # until its stop() is called
+
+        *handler* gets a StreamRecord, or with `batch_size` a list of them, and if it has a second
+        argument the Lease. It is a coroutine function, or a plain one that runs in a thread. What
+        it returns from is done; what it raises makes it be called again.
+        *start* is where a new group begins: LATEST, TRIM_HORIZON or a datetime.
+        *dead_letter_queue* is a queue of this client for records that it fails on for good.
+        *options* are those of ConsumerOptions.
+
+        Raises InvalidParameter.
+        """
+        chosen = ConsumerOptions(start=start, **known_options(options))
+        send = prepare = None
+        if dead_letter_queue is not None:
+            if self._registry.dead_letters is None:
+                raise InvalidParameter("dead_letter_queue", dead_letter_queue, "None here")
+            send = self._registry.dead_letters(dead_letter_queue)
+            prepare = send.prepare
+        return Worker(
+            self.name,
+            group,
+            handler,
+            chosen,
+            registry=self._registry,
+            executor=self._executor,
+            reader=self.reader,
+            dead_letters=send,
+            prepare=prepare,
+        )
 
     # --- the stream itself ---
 

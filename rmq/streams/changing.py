@@ -18,7 +18,7 @@ from rmq.errors import (
     StaleConfig,
     StreamDoesNotExist,
 )
-from rmq.streams import accounting, commands
+from rmq.streams import accounting, commands, sweeping
 from rmq.streams.attributes import StreamAttributes, StreamInfo, all_stored, checked, metrics
 from rmq.streams.registry import StreamRegistry, described, on_shards
 
@@ -61,6 +61,10 @@ def set_attributes(
             yield from _tell(registry, info)
         if "mode" in changes:
             yield accounting.count(registry, info)
+        if changes.get("warm_throughput_mib"):
+            while (yield from sweeping.sweep(registry, name)).changes:
+                pass
+            info = yield from described(registry, name)
         return info
     raise StaleConfig(f"stream {name!r} changes faster than it can be used")
 

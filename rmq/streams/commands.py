@@ -544,6 +544,25 @@ def read(
     )
 
 
+def meter(
+    keys: ShardKeys,
+    info: StreamInfo,
+    reads: int | None,
+    bytes_rate: int | None,
+    brought: int | None = None,
+) -> Call[bool]:
+    """Ask whether a shard may be read again, or note what a read *brought*."""
+    return script.load("streams/meter").call(
+        info.name,
+        lambda reply: int(reply) == 1,
+        state=keys.state,
+        incarnation=info.incarnation_text,
+        reads="" if reads is None else reads,
+        bytes_rate="" if bytes_rate is None else bytes_rate,
+        brought="" if brought is None else brought,
+    )
+
+
 def _or_none(value: int | None) -> int | str:
     return "" if value is None else value
 

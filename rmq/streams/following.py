@@ -16,7 +16,7 @@ from typing import Any, Literal
 from rmq.core.executor.tail import Entries
 from rmq.core.script import Call, Plan, Several
 from rmq.errors import InvalidParameter, ShardDoesNotExist
-from rmq.streams import commands
+from rmq.streams import commands, sweeping
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.block import END
 from rmq.streams.commands import Found
@@ -54,12 +54,15 @@ class Waiting:
             for number, at in ((number_of(shard), at) for shard, at in positions.items())
             if at not in self._caught_up.get(number, ())
         }
+        yield from sweeping.if_due(self._registry, self._name)
         if not behind:
             return []
         batches = yield from read_each(self._registry, self._name, behind, limit)
         for (number, at), batch in zip(behind.items(), batches, strict=True):
             if batch.next_position is not None and batch.millis_behind_latest == 0:
-                self._caught_up[number] = at, batch.next_position
+                # Who asks from there once more wants these records once more.
+                begin = batch.next_position if batch.records else at
+                self._caught_up[number] = begin, batch.next_position
             else:
                 self._caught_up.pop(number, None)
         return [one for one in batches if one.records or one.next_position is None]

@@ -25,7 +25,7 @@ from rmq.errors import (
     StaleConfig,
     Words,
 )
-from rmq.streams import commands
+from rmq.streams import commands, sweeping
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.block import BLOCK_BYTES, BLOCK_RECORDS, pack_block, packed_size
 from rmq.streams.commands import Block, Rates, Taken
@@ -245,6 +245,7 @@ def _put_lines(
     their shard again."""
     rates = _rates(registry.limits, info)
     again: list[int] = []
+    sweep = False
     while lines:
         parts = [_cut(registry, info, line, rates) for line in lines]
         answers: list[Taken | RmqError]
@@ -259,6 +260,7 @@ def _put_lines(
                 # Its lane makes sure that it is done once.
                 answer = yield from _patiently(part.call)
             if isinstance(answer, Taken):
+                sweep = sweep or answer.sweep
                 _note(registry, info, part, answer, results)
                 if line.at < len(line.places):
                     lines.append(line)
@@ -267,6 +269,8 @@ def _put_lines(
             else:
                 for place in line.places[line.at :]:
                     results[place] = answer
+    if sweep:
+        yield from sweeping.if_due(registry, info.name, told=True)
     # In the order given: two shards may have the same child.
     again.sort()
     return again

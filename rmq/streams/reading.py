@@ -16,8 +16,9 @@ from rmq.errors import (
     InvalidIterator,
     InvalidParameter,
     MissingParameter,
+    RateExceeded,
 )
-from rmq.streams import commands
+from rmq.streams import commands, sweeping
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.block import END, read_id, unpack_block
 from rmq.streams.commands import Entry, Found
@@ -153,6 +154,7 @@ def get(registry: StreamRegistry, name: str, iterator: str, limit: int) -> Plan[
         # Perhaps of a stream that was made anew since we looked.
         info = yield from described(registry, name)
         place = read_iterator(info, iterator)
+    yield from _admit(registry, name, place.shard)
     lifetime = limits.iterator_lifetime
     until = None if lifetime is None else place.issued_ms + ms(lifetime)
     try:
@@ -161,10 +163,44 @@ def get(registry: StreamRegistry, name: str, iterator: str, limit: int) -> Plan[
         )
     except ExpiredIterator as error:
         raise _expired(place.issued_ms, error) from None
+    yield from _brought(registry, name, place.shard, batch)
     following = None
     if batch.next_position is not None:
         following = make_iterator(info, place.shard, batch.next_position, now_ms)
     return Records(batch.records, following, batch.millis_behind_latest, batch.child_shards)
+
+
+def _admit(registry: StreamRegistry, name: str, number: int) -> Plan[None]:
+    """Raise RateExceeded where the limits ask for it and a shard is read too much."""
+    reads, rate = registry.limits.shard_reads, registry.limits.shard_read_bytes
+    if reads is None and rate is None:
+        return
+    _, may = yield from on_shard(
+        registry,
+        name,
+        number,
+        lambda info: commands.meter(registry.shard_keys(name, number), info, reads, rate),
+    )
+    if not may:
+        raise RateExceeded(
+            f"rate exceeded for shard {shard_id(number)} in stream {name!r}; read it less often",
+            stream=name,
+            shard=shard_id(number),
+        )
+
+
+def _brought(registry: StreamRegistry, name: str, number: int, batch: Batch) -> Plan[None]:
+    """Note what a read brought, where the limits ask for it."""
+    reads, rate = registry.limits.shard_reads, registry.limits.shard_read_bytes
+    if rate is None or not batch.records:
+        return
+    size = sum(one.size for one in batch.records)
+    yield from on_shard(
+        registry,
+        name,
+        number,
+        lambda info: commands.meter(registry.shard_keys(name, number), info, reads, rate, size),
+    )
 
 
 def _expired(issued_ms: int, error: ExpiredIterator) -> ExpiredIterator:
@@ -212,6 +248,7 @@ def _read(
         taking.take(found)
         if taking.is_done:
             break
+    yield from sweeping.if_due(registry, name)
     return (yield from batch_of(registry, name, taking, found)), found.now // 1000
 
 
@@ -226,7 +263,7 @@ def batch_of(registry: StreamRegistry, name: str, taking: Taking, found: Found) 
         return Batch(shard_id(number), taking.records, None, 0, children(info, number))
     behind = 0
     if following <= found.last:
-        behind = max(found.now - (following - 1), 0) // 1000
+        behind = max(found.now // 1000 - (following - 1) // 1000, 0)
     return Batch(shard_id(number), taking.records, following, behind)
 
 
@@ -240,8 +277,9 @@ class Taking:
         """The first position that was not taken."""
         self.room = limit
         """So many records may still be taken."""
-        self.room_bytes = most_bytes or 1 << 62
+        self.room_bytes = self._most_bytes = most_bytes or 1 << 62
         """At least so many bytes may still be taken."""
+        self._is_exact = False
         self.is_done = False
         """Whether that is all that there is, or all that there is room for."""
 
@@ -269,6 +307,10 @@ class Taking:
             self.next = last
             return
         got = unpack_block(id, kind, block, self.shard, self.next)
+        if len(block) > self.room_bytes and not self._is_exact:
+            # Blocks are a little more than their records, so there may be more room than it seemed.
+            self._is_exact = True
+            self.room_bytes = self._most_bytes - sum(one.size for one in self.records)
         if len(block) > self.room_bytes:
             got = self._fitting(got)
         if len(got) >= self.room:
@@ -276,7 +318,7 @@ class Taking:
             self.is_done = True
         self.records += got
         self.room -= len(got)
-        self.room_bytes -= len(block)
+        self.room_bytes -= sum(one.size for one in got) if self._is_exact else len(block)
         if got:
             self.next = got[-1].position + 1
         if self.room_bytes <= 0:

@@ -72,6 +72,8 @@ class StreamRegistry:
         self.handles: WeakValueDictionary[str, Any] = WeakValueDictionary()
         """Stream objects in somebody's hands. Of each stream there is one, so that what tasks put
         with it at the same time goes out together, and in order."""
+        self.dead_letters: Callable[[str], Any] | None = None
+        """From a queue's name to what puts dead letters there. Streams know no queues."""
         self._known: dict[str, KnownStream] = {}
 
     def keys(self, name: str) -> StreamKeys:
@@ -125,9 +127,13 @@ class StreamRegistry:
         """Forget all of all streams."""
         self._known.clear()
 
-    def is_sweep_due(self, name: str, every_ms: int) -> bool:
-        """Whether it is time that somebody sweeps a stream. One caller is told so."""
+    def is_sweep_due(self, name: str, every_ms: int, *, told: bool) -> bool:
+        """Whether it is time that this client sees to it that a stream is swept. One caller is told
+        so. *told*: a shard said that it is; else the client's first use of the stream is too soon.
+        """
         stream, now_ms = self.stream(name), self.clock.now_ms()
+        if stream.swept_ms == 0 and not told:
+            stream.swept_ms = now_ms
         if now_ms < stream.swept_ms + every_ms:
             return False
         stream.swept_ms = now_ms

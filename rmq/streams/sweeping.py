@@ -42,9 +42,10 @@ class Sweep:
     """Splits and merges of a stream on demand."""
 
 
-def if_due(registry: StreamRegistry, name: str) -> Plan[None]:
-    """Sweep aside, once a minute of this client's use of a stream."""
-    if registry.is_sweep_due(name, EVERY_MS):
+def if_due(registry: StreamRegistry, name: str, *, told: bool = False) -> Plan[None]:
+    """Sweep aside, where a shard *told* that it is time, or this client uses the stream for a
+    minute."""
+    if registry.is_sweep_due(name, EVERY_MS, told=told):
         yield Aside(sweep(registry, name, anyway=False))
 
 

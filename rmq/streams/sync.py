@@ -12,7 +12,7 @@ from rmq.core.batch import BatchResult
 from rmq.core.coalesce import SyncCoalescer
 from rmq.core.executor import SyncExecutor
 from rmq.core.limits import listed, ms, seconds
-from rmq.core.paging import PageOf
+from rmq.core.paging import Page, PageOf
 from rmq.errors import RmqError
 from rmq.streams import (
     changing,
@@ -27,6 +27,8 @@ from rmq.streams import (
 from rmq.streams.attributes import StreamInfo, stream_name
 from rmq.streams.consumers import RegisteredConsumer
 from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
+from rmq.streams.groups import administration as groups
+from rmq.streams.groups.administration import GroupInfo
 from rmq.streams.producing.aggregation import deaggregated
 from rmq.streams.producing.base import OnResult
 from rmq.streams.producing.settings import producer_settings
@@ -218,6 +220,37 @@ class Stream:
     def reader(self) -> Reader:
         """Something to read many shards with, and to wait for records; see its `read`."""
         return Reader(self.name, self._registry, self._executor)
+
+    # --- consumer groups ---
+
+    def groups(self, prefix: str = "", *, limit: int = 1000, token: str | None = None) -> Page:
+        """Names of its consumer groups that begin with *prefix*, in order; up to *limit* (1 to
+        1,000), going on behind *token*, the next_token of the page before."""
+        return self._executor.run(groups.names(self._registry, self.name, prefix, limit, token))
+
+    def group_info(self, group: str) -> GroupInfo:
+        """A consumer group as it is now: workers, leases and checkpoints, and how far it is behind.
+
+        Raises InvalidParameter, StreamDoesNotExist, GroupDoesNotExist.
+        """
+        return self._executor.run(groups.info(self._registry, self.name, group))
+
+    def reset_group(self, group: str, start: str | datetime) -> None:
+        """Send a consumer group to another place: TRIM_HORIZON (to do everything again that is
+        kept), LATEST (to leave out what is not done), or a moment. Workers that are at work notice
+        with their next heartbeat, and none of them notes any more what it did before.
+
+        Raises InvalidParameter, StreamDoesNotExist, GroupDoesNotExist.
+        """
+        self._executor.run(groups.reset(self._registry, self.name, group, start))
+
+    def delete_group(self, group: str, *, force: bool = False) -> bool:
+        """Remove a consumer group with its checkpoints. False when there was none.
+
+        Raises GroupInUse while its workers are at work, unless *force*; these end then with
+        GroupDoesNotExist.
+        """
+        return self._executor.run(groups.delete(self._registry, self.name, group, force=force))
 
     # --- the stream itself ---
 

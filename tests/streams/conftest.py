@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.boto_backend import BotoBackend, backend_of, beyond_aws, clock, namespace, served
 from tests.conftest import Backend, Servers
+
+__all__ = ["beyond_aws", "clock", "namespace", "served"]
+"""These also run the tests through boto3."""
 
 BACKENDS = ("async-memory", "sync-valkey", "async-cluster")
 """Each kind of server and each colour, but not each with each: a run of all tests has to stay
@@ -14,9 +18,8 @@ short. What differs between servers and colours is the executor's, which queues 
 
 
 @pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest, servers: Servers) -> Backend:
-    colour, _, place = request.param.partition("-")
-    return Backend(colour, place, servers.url(place))
+def backend(request: pytest.FixtureRequest, servers: Servers) -> Backend | BotoBackend:
+    return backend_of(request, servers)
 
 
 @pytest.fixture

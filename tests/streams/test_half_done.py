@@ -190,5 +190,3 @@ async def test_a_begun_reshard_is_kept_as_it_was_decided(wide, client, connect):
     assert found.parents == [1]
     assert [number for number, *_ in found.children] == [4, 5]
     assert info.status == "UPDATING"
-
-

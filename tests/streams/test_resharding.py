@@ -38,7 +38,11 @@ async def data_of(stream, shard) -> list[bytes]:
 async def test_a_shard_is_split_at_its_middle(stream):
     lower, upper = await stream.split(shard_id(0))
     assert (lower.number, lower.starting_hash_key, lower.ending_hash_key) == (1, 0, HALF - 1)
-    assert (upper.number, upper.starting_hash_key, upper.ending_hash_key) == (2, HALF, LAST_HASH_KEY)
+    assert (upper.number, upper.starting_hash_key, upper.ending_hash_key) == (
+        2,
+        HALF,
+        LAST_HASH_KEY,
+    )
     info = await stream.info()
     parent = info.shards[0]
     assert info.status == "ACTIVE"
