@@ -95,17 +95,20 @@ class Agent:
         self._saved_at = time.monotonic()
         self._failure: asyncio.Future[None] | None = None
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Follow the files until *stop* is set; then wait for what is on its way, and save.
+    async def run(self, stop: asyncio.Event, *, deadline: float | None = None) -> None:
+        """Follow the files until *stop* is set; then wait for what is on its way, at most
+        *deadline* seconds, and save.
 
         Raises what the stream answers where going on is of no use: StreamDoesNotExist.
         """
         async with Watch(self._patterns, self._poll_s) as watch:
-            await self._until(stop, self._follow(watch))
+            await self._until(stop, self._follow(watch), deadline)
 
-    async def drain(self, stop: asyncio.Event | None = None) -> None:
+    async def drain(
+        self, stop: asyncio.Event | None = None, *, deadline: float | None = None
+    ) -> None:
         """Bring in what the files have now, save, and end. Raises as run does."""
-        await self._until(stop or asyncio.Event(), self.step())
+        await self._until(stop or asyncio.Event(), self.step(), deadline)
 
     async def step(self) -> None:
         """Look once, and bring in all that is there."""
@@ -117,7 +120,7 @@ class Agent:
             await self.step()
             await watch.wait()
 
-    async def _until(self, stop: asyncio.Event, work: Any) -> None:
+    async def _until(self, stop: asyncio.Event, work: Any, deadline: float | None) -> None:
         self._failure = asyncio.get_running_loop().create_future()
         working = asyncio.ensure_future(work)
         stopping = asyncio.ensure_future(stop.wait())
@@ -131,13 +134,24 @@ class Agent:
                 task.cancel()
             await asyncio.wait((working, stopping))
             if not self._failure.done():
-                await self._producer.flush()
+                await self._flushed(deadline if stop.is_set() else None)
             self.save()
             self.follower.close()
         for one in (self._failure, working):
             if one.done() and not one.cancelled():
                 one.result()
         self._failure.cancel()
+
+    async def _flushed(self, deadline: float | None) -> None:
+        """All that was put is done, or it took too long, or there was an error."""
+        assert self._failure is not None
+        flushing = asyncio.ensure_future(self._producer.flush())
+        try:
+            await asyncio.wait(
+                (flushing, self._failure), timeout=deadline, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            flushing.cancel()
 
     async def _round(self) -> bool:
         """Whether anything was there."""
