@@ -34,6 +34,8 @@ RULES = [
     (r"\bAsync(Client|Queue|Message|Topic|Mobile|Sms|Stream|Reader)\b", r"\1"),
     (r"\b__a(enter|exit|iter)__\b", r"__\1__"),
     (r"\.aio\b", ".sync"),
+    (r"\.producing\.tasks\b", ".producing.threads"),
+    (r"\bAsyncProducer\b", "Producer"),
     (r"connect_async", "connect"),
 ]
 

@@ -33,6 +33,12 @@ from rmq.queues.sync import Message, Queue
 from rmq.settings import Settings
 from rmq.streams.aio import AsyncStream
 from rmq.streams.attributes import StreamAttributes, StreamInfo
+from rmq.streams.producing.collecting import Produced
+from rmq.streams.producing.metrics import ProducerMetrics
+from rmq.streams.producing.settings import ProducerSettings
+from rmq.streams.producing.tasks import AsyncProducer
+from rmq.streams.producing.threads import Producer
+from rmq.streams.producing.user_record import UserRecord
 from rmq.streams.record import Put, Record, Records, StreamRecord
 from rmq.streams.shard import Shard
 from rmq.streams.sync import Stream
@@ -130,6 +136,7 @@ __all__ = [
     "AsyncClient",
     "AsyncMessage",
     "AsyncMobile",
+    "AsyncProducer",
     "AsyncQueue",
     "AsyncSms",
     "AsyncStream",
@@ -147,6 +154,10 @@ __all__ = [
     "PeekedMessage",
     "PlatformApplication",
     "PlatformEndpoint",
+    "Produced",
+    "Producer",
+    "ProducerMetrics",
+    "ProducerSettings",
     "Published",
     "Put",
     "Queue",
@@ -176,6 +187,7 @@ __all__ = [
     "TopicAttributes",
     "TopicInfo",
     "TopicStats",
+    "UserRecord",
     "Verdict",
     "boto3_session",
     "connect",

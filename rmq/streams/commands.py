@@ -424,13 +424,13 @@ def sweep(keys: ShardKeys, info: StreamInfo, every_ms: int) -> Call[Swept]:
     )
 
 
-def recent(keys: ShardKeys, name: str, most: int, most_bytes: int) -> Call[list[Entry]]:
-    """The last blocks that a shard took, the newest first."""
+def recent(keys: ShardKeys, name: str, before: bytes | str, most_bytes: int) -> Call[list[Entry]]:
+    """Some of the last blocks that a shard took, the newest first, before an id; + for all."""
     return script.load("streams/recent").call(
         name,
         lambda reply: list(zip(reply[::3], reply[1::3], reply[2::3], strict=True)),
         log=keys.log,
-        most=most,
+        before=before,
         bytes=most_bytes,
     )
 

@@ -13,15 +13,19 @@ from rmq.errors import StaleConfig
 from rmq.streams import commands, on_demand
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.block import END, unpack_block
+from rmq.streams.commands import Entry
 from rmq.streams.on_demand import Load, Scaling
 from rmq.streams.ranges import Change, Open
 from rmq.streams.registry import StreamRegistry
 from rmq.streams.resharding import WAVE, change
 from rmq.streams.shard import hash_key
 
-LOOK_BLOCKS = 1_000
 LOOK_BYTES = 1 << 20
-"""How much of what came last is looked at to see where a shard's heat is."""
+"""Of what came last to a shard, in one look. About 1 ms of server time."""
+LOOKS = 24
+"""So many looks at most show where its heat is."""
+ENOUGH_KEYS = 500
+"""So many records are enough."""
 
 
 def scale(
@@ -67,14 +71,20 @@ def carry_out(
 
 
 def _place_of_heat(registry: StreamRegistry, info: StreamInfo, shard: Open) -> Plan[int | None]:
-    entries = yield commands.recent(
-        registry.shard_keys(info.name, shard.number), info.name, LOOK_BLOCKS, LOOK_BYTES
-    )
-    keys = [
-        (int.from_bytes(hash_key(record.partition_key.encode()), "big"), record.size)
-        for id, kind, block in entries
-        if kind != END
-        for record in unpack_block(id, kind, block, shard.number, 0)
-        if record.partition_key is not None
-    ]
+    before: bytes | str = "+"
+    keys: list[tuple[int, int]] = []
+    for _ in range(LOOKS):
+        entries: list[Entry] = yield commands.recent(
+            registry.shard_keys(info.name, shard.number), info.name, before, LOOK_BYTES
+        )
+        keys += [
+            (int.from_bytes(hash_key(record.partition_key.encode()), "big"), record.size)
+            for id, kind, block in entries
+            if kind != END
+            for record in unpack_block(id, kind, block, shard.number, 0)
+            if record.partition_key is not None
+        ]
+        if not entries or len(keys) >= ENOUGH_KEYS:
+            break
+        before = entries[-1][0]
     return on_demand.place_of_heat(shard, keys)

@@ -29,6 +29,10 @@ from rmq.streams.consumers import RegisteredConsumer
 from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
 from rmq.streams.groups import administration as groups
 from rmq.streams.groups.administration import GroupInfo
+from rmq.streams.producing.aggregation import deaggregated
+from rmq.streams.producing.base import OnResult
+from rmq.streams.producing.settings import producer_settings
+from rmq.streams.producing.threads import Producer
 from rmq.streams.reading import IteratorType
 from rmq.streams.record import Batch, Put, Record, Records, StreamRecord
 from rmq.streams.registry import StreamRegistry
@@ -100,6 +104,18 @@ class Stream:
     def _put(self, records: Sequence[Record]) -> list[Put | RmqError]:
         return self._executor.run(putting.put(self._registry, self.name, records))
 
+    def producer(self, *, on_result: OnResult | None = None, **settings: Any) -> Producer:
+        """A producer: gathers records, packs those of a shard together, sends what failed again.
+
+        *settings* are those of ProducerSettings. *on_result* is called with each user record and
+        what became of it (Produced, or the error), where its future is set; it must not wait for
+        the producer. Raises InvalidParameter.
+        Source: Kinesis Producer Library (Amazon Kinesis Data Streams Developer Guide).
+        """
+        return Producer(
+            self.name, self._registry, self._executor, producer_settings(settings), on_result
+        )
+
     # --- reading ---
 
     def iterator(
@@ -159,7 +175,12 @@ class Stream:
         )
 
     def records(
-        self, *, start: Start = "LATEST", shard_id: str | None = None
+        self,
+        *,
+        start: Start = "LATEST",
+        shard_id: str | None = None,
+        follow: bool = True,
+        deaggregate: bool = True,
     ) -> Iterator[StreamRecord]:
         """Every record as it is put, live, of all shards or of one.
 
@@ -169,17 +190,31 @@ class Stream:
         *start* is where it begins: LATEST (what is put from the first step on), TRIM_HORIZON (the
         oldest record that is kept), or a moment. Records of one partition key come in order, over
         every resharding: a shard's children are read when it was read to its end. It ends with the
-        client, and at the end of the one closed shard that was asked for.
+        client, at the end of the one closed shard that was asked for, and without *follow* when all
+        that there is was read. What a producer packed into one record comes as the records that
+        were put, unless *deaggregate* is False.
 
         Raises InvalidParameter, StreamDoesNotExist (also when it is deleted meanwhile),
         ShardDoesNotExist.
         """
+        for batch in self.batches(start=start, shard_id=shard_id, follow=follow):
+            yield from deaggregated(batch, self.known) if deaggregate else batch.records
+
+    def batches(
+        self, *, start: Start = "LATEST", shard_id: str | None = None, follow: bool = True
+    ) -> Iterator[Batch]:
+        """What `records` gives, as it comes: some records of one shard, and how far behind they
+        are. Each batch counts as read when the next one is asked for."""
         following = Following(self._registry, self.name, start, shard_id)
         self._executor.run(following.begin())
         with self.reader() as reader:
             while following.positions and not reader.is_closed:
-                for batch in reader.read(following.positions):
-                    yield from batch.records
+                timeout = LOOK_S if follow else 0
+                found = reader.read(following.positions, timeout=timeout)
+                if not found and not follow:
+                    return
+                for batch in found:
+                    yield batch
                     self._executor.run(following.took(batch))
 
     def reader(self) -> Reader:

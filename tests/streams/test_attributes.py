@@ -42,8 +42,8 @@ async def test_a_change_of_one_version_is_refused_when_there_is_another(stream):
     await stream.set_attributes(retention_hours=48)
     with pytest.raises(StaleConfig):
         await stream.set_attributes(if_version=before.version, retention_hours=72)
+    await stream.delete_stream()
     with pytest.raises(StreamDoesNotExist):
-        await stream.delete_stream()
         await stream.set_attributes(retention_hours=72)
 
 

@@ -52,8 +52,8 @@ async def test_names_and_arns_are_checked(stream):
             await stream.register_consumer(wrong)
     with pytest.raises(InvalidParameter, match="consumer"):
         await stream.registered_consumer("arn:aws:kinesis:us-east-1:000000000000:stream/other")
+    other = stream.arn.replace("positions", "other")
     with pytest.raises(InvalidParameter, match="consumer"):
-        other = stream.arn.replace("positions", "other")
         await stream.registered_consumer(f"{other}/consumer/billing:1")
 
 
