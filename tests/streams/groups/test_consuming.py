@@ -17,6 +17,8 @@ from rmq.errors import (
     RmqError,
     StreamDoesNotExist,
 )
+from rmq.streams.producing.aggregation import UserRecord, aggregated
+from rmq.streams.shard import hash_key
 from tests.colours import until
 from tests.streams.groups.consuming import Handler, checkpointed, put
 
@@ -286,6 +288,62 @@ async def test_who_makes_none_by_hand_is_told_so(stream, consume):
     await put(stream, "a-1")
     await consume(handle)
     await until(lambda: refused == ["checkpoint"])
+
+
+# --- aggregated records ---
+
+
+def packed(*texts):
+    return aggregated([UserRecord(one.partition("-")[0], one.encode()) for one in texts])
+
+
+async def test_what_a_producer_packed_comes_one_by_one(stream, consume, handler):
+    await stream.put(packed("a-1", "b-1", "a-2"), "any")
+    await stream.put("c-1", "c")
+    await consume()
+    await handler.reach(4)
+    assert handler.texts == ["a-1", "b-1", "a-2", "c-1"]
+    assert [one.sub_sequence_number for one in handler.records] == [0, 1, 2, 0]
+    assert [one.partition_key for one in handler.records] == ["a", "b", "a", "c"]
+    assert len({one.sequence_number for one in handler.records}) == 2
+
+
+async def test_a_checkpoint_may_lie_between_two_of_them(stream, consume, handler):
+    gate, seen = asyncio.Event(), []
+
+    async def handle(record):
+        seen.append(record)
+        if len(seen) == 3:
+            await gate.wait()
+
+    await stream.put(packed("a-1", "a-2", "a-3", "a-4"), "any")
+    worker = await consume(handle, checkpoint="record", grace=0)
+    await until(lambda: len(seen) == 3)
+    await worker.stop()
+    (lease,) = (await stream.group_info("billing")).leases
+    assert (lease.sequence_number, lease.sub_sequence_number) == (seen[1].sequence_number, 1)
+    assert lease.lag.records == 1
+    await consume()
+    await handler.reach(2)
+    assert handler.texts == ["a-3", "a-4"]
+    await until(lambda: _is(checkpointed(stream), [seen[0].sequence_number]))
+    assert (await stream.group_info("billing")).leases[0].sub_sequence_number is None
+
+
+async def test_what_belongs_to_another_shard_is_left_out(stream, consume, handler):
+    """It was packed before a reshard; its producer puts it again."""
+    low, high = await stream.split("shardId-000000000000")
+    texts = [f"k{n}-1" for n in range(20)]
+    kept = [
+        one for one in texts if int.from_bytes(hash_key(one[:-2].encode()), "big") < high.starting_hash_key
+    ]
+    assert 0 < len(kept) < 20
+    await stream.put(packed(*texts), "any", explicit_hash_key=0)
+    await stream.put("last-1", "last", explicit_hash_key=0)
+    await consume()
+    await handler.reach(len(kept) + 1)
+    assert handler.texts == [*kept, "last-1"]
+    assert low.number == handler.records[0].shard
 
 
 # --- stopping ---
