@@ -296,7 +296,9 @@ class Worker:
             await self._open(joining.start_of(self._registry, "TRIM_HORIZON", self._info))
         elif self._info.version != before.version:
             await self._sync()
-        elif self._now_s() >= self._forget_at and joining.expired(self._registry, self._info):
+        elif before.shards.keys() - self._info.shards.keys() or (
+            self._now_s() >= self._forget_at and joining.expired(self._registry, self._info)
+        ):
             self._forget_at = self._now_s() + FORGET_S
             await self._executor.run(
                 joining.forget(self._registry, self._keys, self.full_name, self._info)
