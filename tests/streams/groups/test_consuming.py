@@ -428,6 +428,7 @@ async def test_a_stream_that_is_deleted_ends_it_too(client, stream, consume):
     worker = await consume()
     await until(lambda: worker.shards)
     await client.delete_stream(stream.name)
+    await until(lambda: worker._task.done())
     with pytest.raises(StreamDoesNotExist):
         await worker.__aexit__(None, None, None)
 
