@@ -83,7 +83,7 @@ class Worker:
         self.full_name = f"{stream}/{group}"
         self.options = options
         self.events = registry.events
-        self.id = options.worker or f"{_host()}:{os.getpid()}:{os.urandom(4).hex()}"
+        self.id = f"{options.worker or f'{_host()}:{os.getpid()}'}:{os.urandom(4).hex()}"
         """By which it stands among the group's workers."""
         self.handled = 0
         """Records that were handled, or set aside, since it was made."""
@@ -336,6 +336,8 @@ class Worker:
                 reading.nudge()
         for number, lease in held.items():
             if not self._stopping.is_set():
+                if number not in self._known.shards:
+                    log.error("%s: %s has expired unread", self.full_name, shard_id(number))
                 self._readings[number] = Reading(self, lease)
                 self._readings[number].start()
                 self.feed.nudge()

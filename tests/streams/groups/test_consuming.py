@@ -17,6 +17,7 @@ from rmq.errors import (
     RmqError,
     StreamDoesNotExist,
 )
+from rmq.streams.groups import reading
 from rmq.streams.producing.aggregation import UserRecord, aggregated
 from rmq.streams.shard import hash_key
 from tests.colours import until
@@ -165,6 +166,41 @@ async def test_one_key_that_hangs_holds_up_no_other(stream, consume):
     assert await checkpointed(stream) == [None], "it does not pass what is not done"
     gate.set()
     await until(lambda: len(done) == 4)
+
+
+async def test_no_more_is_read_than_can_be_handled(stream, consume):
+    """A slow handler does not fill the memory, and what waits is handled all the same."""
+    gate, done = asyncio.Event(), []
+
+    async def handle(record):
+        await gate.wait()
+        done.append(record.data.decode())
+
+    await put(stream, *(f"a-{n:03}" for n in range(100)))
+    worker = await consume(handle, read_limit=5)
+    await until(lambda: worker._readings and worker._readings[0]._is_full)
+    assert worker._readings[0]._order.ahead <= 15
+    gate.set()
+    await until(lambda: len(done) == 100)
+    assert done == sorted(done)
+
+
+async def test_nor_while_too_much_is_done_behind_one_that_is_not(stream, consume, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_AHEAD", 20)
+    gate, done = asyncio.Event(), []
+
+    async def handle(record):
+        if record.partition_key == "slow":
+            await gate.wait()
+        done.append(record.data.decode())
+
+    await put(stream, "slow-1", *(f"k{n}-1" for n in range(60)))
+    worker = await consume(handle, read_limit=5, concurrency=2)
+    await until(lambda: worker._readings and worker._readings[0]._is_full)
+    await until(lambda: 0 < len(done) == worker._readings[0]._order.ahead - 1)
+    assert len(done) < 40
+    gate.set()
+    await until(lambda: len(done) == 61)
 
 
 async def test_the_lease_comes_with_the_record_if_the_handler_wants_it(stream, consume):
@@ -335,7 +371,9 @@ async def test_what_belongs_to_another_shard_is_left_out(stream, consume, handle
     low, high = await stream.split("shardId-000000000000")
     texts = [f"k{n}-1" for n in range(20)]
     kept = [
-        one for one in texts if int.from_bytes(hash_key(one[:-2].encode()), "big") < high.starting_hash_key
+        one
+        for one in texts
+        if int.from_bytes(hash_key(one[:-2].encode()), "big") < high.starting_hash_key
     ]
     assert 0 < len(kept) < 20
     await stream.put(packed(*texts), "any", explicit_hash_key=0)
@@ -490,7 +528,8 @@ async def test_a_dead_letter_queue_that_is_not_there_is_told_before_anything_is_
         ({"grace": -1}, "grace"),
         ({"read_limit": 0}, "read_limit"),
         ({"worker": "with space"}, "worker"),
-        ({"worker": "-"}, "worker"),
+        ({"worker": ""}, "worker"),
+        ({"worker": "x" * 65}, "worker"),
         ({"colour": "red"}, "option"),
         ({"dead_letter_queue": "no name!"}, "queue name"),
     ],
