@@ -19,6 +19,8 @@ RULES = [
     ),
     (r"\n    def __await__\(.*?(?=\n    (async )?def __aenter__)", "\n"),
     (r"is_async=True", "is_async=False"),
+    # What has no twin: up to the next section, or to the end.
+    (r"\n    # --- asyncio only: .*?(?=\n    # --- |\Z)", "\n"),
     (
         r"    (Single sends, deletes|(Messages|Records) that tasks).*?own error\.\n",
         "    Safe to use from many threads.\n",
@@ -32,6 +34,8 @@ RULES = [
     (r"\bAsync(Client|Queue|Message|Topic|Mobile|Sms|Stream|Reader)\b", r"\1"),
     (r"\b__a(enter|exit|iter)__\b", r"__\1__"),
     (r"\.aio\b", ".sync"),
+    (r"\.producing\.tasks\b", ".producing.threads"),
+    (r"\bAsyncProducer\b", "Producer"),
     (r"connect_async", "connect"),
 ]
 

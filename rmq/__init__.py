@@ -33,6 +33,15 @@ from rmq.queues.sync import Message, Queue
 from rmq.settings import Settings
 from rmq.streams.aio import AsyncStream
 from rmq.streams.attributes import StreamAttributes, StreamInfo
+from rmq.streams.groups.administration import GroupInfo
+from rmq.streams.groups.lease import Lease
+from rmq.streams.groups.options import ConsumerOptions
+from rmq.streams.producing.collecting import Produced
+from rmq.streams.producing.metrics import ProducerMetrics
+from rmq.streams.producing.settings import ProducerSettings
+from rmq.streams.producing.tasks import AsyncProducer
+from rmq.streams.producing.threads import Producer
+from rmq.streams.producing.user_record import UserRecord
 from rmq.streams.record import Put, Record, Records, StreamRecord
 from rmq.streams.shard import Shard
 from rmq.streams.sync import Stream
@@ -130,13 +139,17 @@ __all__ = [
     "AsyncClient",
     "AsyncMessage",
     "AsyncMobile",
+    "AsyncProducer",
     "AsyncQueue",
     "AsyncSms",
     "AsyncStream",
     "AsyncTopic",
     "BatchResult",
     "Client",
+    "ConsumerOptions",
+    "GroupInfo",
     "Heard",
+    "Lease",
     "Limits",
     "Message",
     "MessageAttribute",
@@ -147,6 +160,10 @@ __all__ = [
     "PeekedMessage",
     "PlatformApplication",
     "PlatformEndpoint",
+    "Produced",
+    "Producer",
+    "ProducerMetrics",
+    "ProducerSettings",
     "Published",
     "Put",
     "Queue",
@@ -176,6 +193,7 @@ __all__ = [
     "TopicAttributes",
     "TopicInfo",
     "TopicStats",
+    "UserRecord",
     "Verdict",
     "boto3_session",
     "connect",

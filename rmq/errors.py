@@ -41,6 +41,9 @@
     │   ├── LimitExceeded            as many of them as there may be, or as often as it may be done
     │   ├── ExpiredToken             the list has to be begun anew
     │   ├── StreamQueueDoesNotExist, StreamQueueExists    a queue on a stream
+    │   ├── GroupDoesNotExist, GroupInUse    a consumer group; its workers are at work
+    │   ├── LeaseLost                a shard's lease has another owner
+    │   ├── RecordFailed             a consumer's handler fails on one record
     │   ├── AddressRefused           an address that this machine may not be made to call
     │   └── ConfigurationError       a URL, a setting or a server that we can not work with
     └── ServerError                  Redis or the way to it
@@ -591,6 +594,58 @@ class StreamQueueExists(CallerError, code="RMQ_STREAM_QUEUE_EXISTS"):
     """A queue on a stream has that name."""
 
     queue: str
+
+
+# --- consumer groups of streams -----------------------------------------------------------------
+
+
+class GroupDoesNotExist(CallerError, code="RMQ_GROUP_DOES_NOT_EXIST"):
+    """The stream has no such consumer group: nobody has consumed by that name yet, or it was
+    deleted."""
+
+    group: str
+    """`stream/group`."""
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"consumer group {subject!r} does not exist; the first worker of a group makes it",
+            group=subject,
+        )
+
+
+class GroupInUse(CallerError, code="RMQ_GROUP_IN_USE"):
+    """Workers of the group are at work; stop them first, or force it."""
+
+    group: str
+    """`stream/group`."""
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"consumer group {subject!r} has {detail} workers at work; stop them first, or "
+            "force it",
+            group=subject,
+        )
+
+
+class LeaseLost(CallerError, code="RMQ_LEASE_LOST"):
+    """The shard has another owner by now: what it did since then is not ours to note."""
+
+    group: str
+    """`stream/group`."""
+    shard_id: str
+
+
+class RecordFailed(CallerError, code="RMQ_RECORD_FAILED"):
+    """A consumer's handler failed on a record again and again, and nothing says what to do with it:
+    the worker has stopped in front of it. The handler's own error is the cause."""
+
+    group: str
+    """`stream/group`."""
+    shard_id: str
+    sequence_number: str
+    sub_sequence_number: int
 
 
 class ConfigurationError(CallerError, code="RMQ_CONFIGURATION"):

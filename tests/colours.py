@@ -14,7 +14,7 @@ import asyncio
 import contextvars
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -38,6 +38,7 @@ _TWINS: dict[type, type] = {
     rmq.Mobile: rmq.AsyncMobile,
     rmq.Sms: rmq.AsyncSms,
     rmq.Stream: rmq.AsyncStream,
+    rmq.Producer: rmq.AsyncProducer,
     rmq.streams.sync.Reader: rmq.streams.aio.AsyncReader,
 }
 
@@ -116,6 +117,8 @@ def faced(value: Any) -> Any:
     """*value* as an async test body expects it."""
     if type(value) in _TWINS:
         return Threaded(value)
+    if type(value) is Future:
+        return asyncio.wrap_future(value)
     if type(value) is list:
         return [faced(one) for one in value]
     return value

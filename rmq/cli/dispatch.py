@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,6 +19,7 @@ from rmq import Limits
 from rmq.cli import failures, values
 from rmq.cli.output import Output
 from rmq.cli.session import Session, session_of
+from rmq.cli.stopping import Stop, log_to_stderr, runner
 from rmq.errors import ServerError
 
 if TYPE_CHECKING:
@@ -106,10 +104,10 @@ def dispatch(
         "record_folder": record_folder,
     }
     settings = push_settings(**{name: one for name, one in given.items() if one})
-    _log_to_stderr()
+    log_to_stderr()
     work = _work(session, settings, concurrency, per_endpoint, stop_after, interval, once)
-    with _runner() as runner:
-        status = runner.run(work)
+    with runner() as running:
+        status = running.run(work)
     raise typer.Exit(status)
 
 
@@ -143,25 +141,6 @@ async def _work(
             await dispatcher.close()
 
 
-class Stop:
-    """The signals that end the command. The second one ends it at once: what is under way then is
-    given up, and others find it in a minute."""
-
-    def __init__(self) -> None:
-        self.wanted = asyncio.Event()
-        self.status = failures.DONE
-        """What the command then ends with."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._got, number)
-
-    def _got(self, number: int) -> None:
-        if self.wanted.is_set():
-            sys.exit(failures.INTERRUPTED)
-        if number == signal.SIGINT:
-            self.status = failures.INTERRUPTED
-        self.wanted.set()
-
-
 async def _run(
     out: Output, dispatcher: Dispatcher, stop: Stop, stop_after: timedelta, interval: timedelta
 ) -> int:
@@ -181,23 +160,6 @@ async def _run(
     if not out.as_json:
         _show_end(out, dispatcher.counters)
     return stop.status
-
-
-def _runner() -> asyncio.Runner:
-    """uvloop where it is installed: it comes with rmq[endpoint]."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.Runner()
-    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log = logging.getLogger("rmq")
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
 
 
 async def _look(session: Session, dispatcher: Dispatcher) -> None:

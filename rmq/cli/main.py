@@ -23,6 +23,7 @@ from rmq.cli.output import Output
 from rmq.cli.queue import app as queue_app
 from rmq.cli.session import Session
 from rmq.cli.sms import app as sms_app
+from rmq.cli.stream import app as stream_app
 from rmq.cli.topic import app as topic_app
 
 USAGE_ERROR = cast(type[Exception], typer.BadParameter.__mro__[1])
@@ -33,7 +34,8 @@ FLAGS = {"--json", "--no-limits"}
 """The options that may stand anywhere."""
 
 HELP = """\
-Queues and topics with the semantics of Amazon SQS and SNS, on the Redis or Valkey you already run.
+Queues, topics and streams with the semantics of Amazon SQS, SNS and Kinesis, on the Redis or Valkey
+you already run.
 
 [bold]rmq demo[/] shows it at work, with no Redis needed. A first queue of your own:
 
@@ -48,6 +50,12 @@ And one message for many:
   rmq topic create orders-placed
   rmq topic subscribe orders-placed orders
   rmq topic publish orders-placed "one coffee"
+
+And a log that many read, each at its own pace:
+
+  rmq stream create positions --shards 5
+  rmq stream put positions "52.5, 13.4" --key truck-17
+  rmq stream tail positions --start TRIM_HORIZON
 
 --url, --namespace, --json and --no-limits may stand anywhere on the line.
 """
@@ -143,6 +151,7 @@ app = typer.Typer(
 )
 app.add_typer(queue_app, name="queue")
 app.add_typer(topic_app, name="topic")
+app.add_typer(stream_app, name="stream")
 app.add_typer(mobile_app, name="mobile")
 app.add_typer(sms_app, name="sms")
 app.add_typer(events_app, name="events")
@@ -188,7 +197,7 @@ def common(
         typer.Option(
             "--no-limits",
             metavar="",
-            help="Lift SQS's and SNS's limits.",
+            help="Lift the limits of SQS, SNS and Kinesis.",
             show_default=False,
         ),
     ] = False,

@@ -103,6 +103,29 @@ def subscription_ids(ctx: typer.Context, incomplete: str) -> list[tuple[str, str
     return _asked(ctx, ask)
 
 
+def stream_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of streams that begin with *incomplete*, for a shell."""
+    return _asked(ctx, lambda client: list(client.list_streams(incomplete, limit=COMPLETED)))
+
+
+def shard_ids(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Ids of shards of the stream on the line, the open ones, for a shell."""
+
+    def ask(client: Client) -> list[str]:
+        shards = client.stream(ctx.params["name"]).info().shards.open
+        return [one.id for one in shards if one.id.startswith(incomplete)][:COMPLETED]
+
+    return _asked(ctx, ask)
+
+
+def group_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of consumer groups of the stream on the line, for a shell."""
+    return _asked(
+        ctx,
+        lambda client: list(client.stream(ctx.params["name"]).groups(incomplete, limit=COMPLETED)),
+    )
+
+
 def _asked(ctx: typer.Context, ask: Callable[[Client], list[T]]) -> list[T]:
     """What *ask* finds. No error reaches a prompt."""
     options = ctx.find_root().params

@@ -73,6 +73,40 @@ class Pushed(Event):
     """Since it was published."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leased(Event):
+    """A worker of a consumer group began to read a shard, or ended it. *queue* is the stream."""
+
+    group: str
+    shard_id: str
+    worker: str
+    token: int
+    """The fencing token of its lease."""
+    state: str
+    """begun; or how it ended: finished (the shard has no more), handed over, stopped, lost or
+    failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardAlone(Event):
+    """A shard has had no owner for too long: nobody reads it. *queue* is the stream."""
+
+    group: str
+    shard_id: str
+    alone_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside(Event):
+    """A consumer's handler failed on a record for good. *queue* is the stream."""
+
+    group: str
+    shard_id: str
+    sequence_number: str
+    outcome: str
+    """dead letter or skipped."""
+
+
 Listener = Callable[[Event], None]
 
 

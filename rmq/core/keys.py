@@ -199,6 +199,18 @@ def feed(namespace: str, queue: str) -> str:
     return f"{namespace}:{{k:{queue}}}:feed"
 
 
+class GroupKeys:
+    """The keys of one consumer group of a stream. docs/design/streams.md says what each holds."""
+
+    leases: str
+    state: str
+    workers: str
+
+    def __init__(self, namespace: str, stream: str, name: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{g:{stream}/{name}}}:{part}")
+
+
 def every_key(namespace: str, nested: bool) -> tuple[str, re.Pattern[bytes]]:
     """What finds all keys of a namespace, and with *nested* of those that begin with it and a dot:
     a pattern for SCAN, which may find too much, and one that each key then has to match."""
@@ -226,3 +238,8 @@ def stream_index(namespace: str) -> str:
 def application_index(namespace: str) -> str:
     """A zset of all platform applications, `platform/name`, scores 0, read by lex range."""
     return f"{namespace}:{{applications}}:names"
+
+
+def group_index(namespace: str) -> str:
+    """A zset of all consumer groups, `stream/group`, scores 0, read by lex range."""
+    return f"{namespace}:{{groups}}:names"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any
@@ -11,8 +11,8 @@ from rmq.core.batch import BatchResult
 from rmq.core.coalesce import AsyncCoalescer
 from rmq.core.executor import AsyncExecutor
 from rmq.core.limits import listed, ms, seconds
-from rmq.core.paging import PageOf
-from rmq.errors import RmqError
+from rmq.core.paging import Page, PageOf
+from rmq.errors import InvalidParameter, RmqError
 from rmq.streams import (
     changing,
     consumers,
@@ -26,6 +26,14 @@ from rmq.streams import (
 from rmq.streams.attributes import StreamInfo, stream_name
 from rmq.streams.consumers import RegisteredConsumer
 from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
+from rmq.streams.groups import administration as groups
+from rmq.streams.groups.administration import GroupInfo
+from rmq.streams.groups.options import ConsumerOptions, known_options
+from rmq.streams.groups.worker import Worker
+from rmq.streams.producing.aggregation import deaggregated
+from rmq.streams.producing.base import OnResult
+from rmq.streams.producing.settings import producer_settings
+from rmq.streams.producing.tasks import AsyncProducer
 from rmq.streams.reading import IteratorType
 from rmq.streams.record import Batch, Put, Record, Records, StreamRecord
 from rmq.streams.registry import StreamRegistry
@@ -99,6 +107,18 @@ class AsyncStream:
     async def _put(self, records: Sequence[Record]) -> list[Put | RmqError]:
         return await self._executor.run(putting.put(self._registry, self.name, records))
 
+    def producer(self, *, on_result: OnResult | None = None, **settings: Any) -> AsyncProducer:
+        """A producer: gathers records, packs those of a shard together, sends what failed again.
+
+        *settings* are those of ProducerSettings. *on_result* is called with each user record and
+        what became of it (Produced, or the error), where its future is set; it must not wait for
+        the producer. Raises InvalidParameter.
+        Source: Kinesis Producer Library (Amazon Kinesis Data Streams Developer Guide).
+        """
+        return AsyncProducer(
+            self.name, self._registry, self._executor, producer_settings(settings), on_result
+        )
+
     # --- reading ---
 
     async def iterator(
@@ -158,7 +178,12 @@ class AsyncStream:
         )
 
     async def records(
-        self, *, start: Start = "LATEST", shard_id: str | None = None
+        self,
+        *,
+        start: Start = "LATEST",
+        shard_id: str | None = None,
+        follow: bool = True,
+        deaggregate: bool = True,
     ) -> AsyncIterator[StreamRecord]:
         """Every record as it is put, live, of all shards or of one.
 
@@ -168,23 +193,121 @@ class AsyncStream:
         *start* is where it begins: LATEST (what is put from the first step on), TRIM_HORIZON (the
         oldest record that is kept), or a moment. Records of one partition key come in order, over
         every resharding: a shard's children are read when it was read to its end. It ends with the
-        client, and at the end of the one closed shard that was asked for.
+        client, at the end of the one closed shard that was asked for, and without *follow* when all
+        that there is was read. What a producer packed into one record comes as the records that
+        were put, unless *deaggregate* is False.
 
         Raises InvalidParameter, StreamDoesNotExist (also when it is deleted meanwhile),
         ShardDoesNotExist.
         """
+        async for batch in self.batches(start=start, shard_id=shard_id, follow=follow):
+            for record in deaggregated(batch, self.known) if deaggregate else batch.records:
+                yield record
+
+    async def batches(
+        self, *, start: Start = "LATEST", shard_id: str | None = None, follow: bool = True
+    ) -> AsyncIterator[Batch]:
+        """What `records` gives, as it comes: some records of one shard, and how far behind they
+        are. Each batch counts as read when the next one is asked for."""
         following = Following(self._registry, self.name, start, shard_id)
         await self._executor.run(following.begin())
         async with self.reader() as reader:
             while following.positions and not reader.is_closed:
-                for batch in await reader.read(following.positions):
-                    for record in batch.records:
-                        yield record
+                timeout = LOOK_S if follow else 0
+                found = await reader.read(following.positions, timeout=timeout)
+                if not found and not follow:
+                    return
+                for batch in found:
+                    yield batch
                     await self._executor.run(following.took(batch))
 
     def reader(self) -> AsyncReader:
         """Something to read many shards with, and to wait for records; see its `read`."""
         return AsyncReader(self.name, self._registry, self._executor)
+
+    # --- consumer groups ---
+
+    async def groups(
+        self, prefix: str = "", *, limit: int = 1000, token: str | None = None
+    ) -> Page:
+        """Names of its consumer groups that begin with *prefix*, in order; up to *limit* (1 to
+        1,000), going on behind *token*, the next_token of the page before."""
+        return await self._executor.run(
+            groups.names(self._registry, self.name, prefix, limit, token)
+        )
+
+    async def group_info(self, group: str) -> GroupInfo:
+        """A consumer group as it is now: workers, leases and checkpoints, and how far it is behind.
+
+        Raises InvalidParameter, StreamDoesNotExist, GroupDoesNotExist.
+        """
+        return await self._executor.run(groups.info(self._registry, self.name, group))
+
+    async def reset_group(self, group: str, start: str | datetime) -> None:
+        """Send a consumer group to another place: TRIM_HORIZON (to do everything again that is
+        kept), LATEST (to leave out what is not done), or a moment. Workers that are at work notice
+        with their next heartbeat, and none of them notes any more what it did before.
+
+        Raises InvalidParameter, StreamDoesNotExist, GroupDoesNotExist.
+        """
+        await self._executor.run(groups.reset(self._registry, self.name, group, start))
+
+    async def delete_group(self, group: str, *, force: bool = False) -> bool:
+        """Remove a consumer group with its checkpoints. False when there was none.
+
+        Raises GroupInUse while its workers are at work, unless *force*; these end then with
+        GroupDoesNotExist.
+        """
+        return await self._executor.run(
+            groups.delete(self._registry, self.name, group, force=force)
+        )
+
+    # --- asyncio only: workers ---
+
+    def consumer(
+        self,
+        group: str,
+        handler: Callable[..., Any],
+        *,
+        start: str | datetime = "LATEST",
+        dead_letter_queue: str | None = None,
+        **options: Any,
+    ) -> Worker:
+        """A worker that has *handler* called with each record of this stream, for a consumer group.
+        Start as many workers as you like, on as many machines: they share the shards.
+
+            async with stream.consumer("billing", handle):
+                ...
+
+            await stream.consumer("billing", handle).run()      # until its stop() is called
+
+        *handler* gets a StreamRecord, or with `batch_size` a list of them, and if it has a second
+        argument the Lease. It is a coroutine function, or a plain one that runs in a thread. What
+        it returns from is done; what it raises makes it be called again.
+        *start* is where a new group begins: LATEST, TRIM_HORIZON or a datetime.
+        *dead_letter_queue* is a queue of this client for records that it fails on for good.
+        *options* are those of ConsumerOptions.
+
+        Raises InvalidParameter.
+        """
+        chosen = ConsumerOptions(start=start, **known_options(options))
+        send = prepare = None
+        if dead_letter_queue is not None:
+            if self._registry.dead_letters is None:
+                raise InvalidParameter("dead_letter_queue", dead_letter_queue, "None here")
+            send = self._registry.dead_letters(dead_letter_queue)
+            prepare = send.prepare
+        return Worker(
+            self.name,
+            group,
+            handler,
+            chosen,
+            registry=self._registry,
+            executor=self._executor,
+            reader=self.reader,
+            dead_letters=send,
+            prepare=prepare,
+        )
 
     # --- the stream itself ---
 

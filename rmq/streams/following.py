@@ -60,7 +60,9 @@ class Waiting:
         batches = yield from read_each(self._registry, self._name, behind, limit)
         for (number, at), batch in zip(behind.items(), batches, strict=True):
             if batch.next_position is not None and batch.millis_behind_latest == 0:
-                self._caught_up[number] = at, batch.next_position
+                # Who asks from there once more wants these records once more.
+                begin = batch.next_position if batch.records else at
+                self._caught_up[number] = begin, batch.next_position
             else:
                 self._caught_up.pop(number, None)
         return [one for one in batches if one.records or one.next_position is None]

@@ -13,6 +13,7 @@ from rmq.core.script import Plan
 from rmq.errors import InvalidParameter, StreamDoesNotExist, StreamExists
 from rmq.streams import accounting, commands
 from rmq.streams.attributes import StreamInfo, checked, stored, stream_name
+from rmq.streams.groups.administration import delete_all as delete_all_groups
 from rmq.streams.on_demand import Load, needed
 from rmq.streams.registry import StreamRegistry, described, look, remove
 from rmq.streams.shard import Row, even_ranges, hash_bytes
@@ -91,6 +92,7 @@ def delete(registry: StreamRegistry, name: str, *, enforce: bool) -> Plan[bool]:
     registry.drop(name)
     # Also when it was gone already: a delete that was cut short ends here.
     yield accounting.uncount(registry, name)
+    yield from delete_all_groups(registry, name)
     return found
 
 

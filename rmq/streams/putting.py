@@ -81,14 +81,37 @@ def put(
     todo: Iterable[int] = range(len(records))
     for _ in range(LOOKS):
         info = yield from known(registry, name)
-        lines = yield from _lines(registry, info, records, todo, results)
-        todo = yield from _put_lines(registry, info, lines, results)
+        todo = yield from _put(registry, info, records, todo, results)
         if not todo:
             return results  # type: ignore[return-value]
         # A shard was closed, or the stream made anew: see who takes these now.
         yield from described(registry, name)
     error = StaleConfig(f"stream {name!r} changes faster than it can be used")
     return [error if one is None else one for one in results]
+
+
+def put_where(
+    registry: StreamRegistry, info: StreamInfo, records: Sequence[Record]
+) -> Plan[list[Put | RmqError | None]]:
+    """As put, where the shards of *info* are to take the records and no others: for who decided by
+    them what is in a record. None for a record whose shard was closed; nothing was stored of it.
+    """
+    results: list[Put | RmqError | None] = [None] * len(records)
+    yield from _put(registry, info, records, range(len(records)), results)
+    return results
+
+
+def _put(
+    registry: StreamRegistry,
+    info: StreamInfo,
+    records: Sequence[Record],
+    todo: Iterable[int],
+    results: list[Put | RmqError | None],
+) -> Plan[list[int]]:
+    """Put those of *records* that are *todo* by one description. Those that have to look for their
+    shard again."""
+    lines = yield from _lines(registry, info, records, todo, results)
+    return (yield from _put_lines(registry, info, lines, results))
 
 
 def _lines(

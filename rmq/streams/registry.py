@@ -71,6 +71,8 @@ class StreamRegistry:
         self.handles: WeakValueDictionary[str, Any] = WeakValueDictionary()
         """Stream objects in somebody's hands. Of each stream there is one, so that what tasks put
         with it at the same time goes out together, and in order."""
+        self.dead_letters: Callable[[str], Any] | None = None
+        """From a queue's name to what puts dead letters there. Streams know no queues."""
         self._known: dict[str, KnownStream] = {}
 
     def keys(self, name: str) -> StreamKeys:

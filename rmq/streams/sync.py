@@ -12,7 +12,7 @@ from rmq.core.batch import BatchResult
 from rmq.core.coalesce import SyncCoalescer
 from rmq.core.executor import SyncExecutor
 from rmq.core.limits import listed, ms, seconds
-from rmq.core.paging import PageOf
+from rmq.core.paging import Page, PageOf
 from rmq.errors import RmqError
 from rmq.streams import (
     changing,
@@ -27,6 +27,12 @@ from rmq.streams import (
 from rmq.streams.attributes import StreamInfo, stream_name
 from rmq.streams.consumers import RegisteredConsumer
 from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
+from rmq.streams.groups import administration as groups
+from rmq.streams.groups.administration import GroupInfo
+from rmq.streams.producing.aggregation import deaggregated
+from rmq.streams.producing.base import OnResult
+from rmq.streams.producing.settings import producer_settings
+from rmq.streams.producing.threads import Producer
 from rmq.streams.reading import IteratorType
 from rmq.streams.record import Batch, Put, Record, Records, StreamRecord
 from rmq.streams.registry import StreamRegistry
@@ -99,6 +105,18 @@ class Stream:
     def _put(self, records: Sequence[Record]) -> list[Put | RmqError]:
         return self._executor.run(putting.put(self._registry, self.name, records))
 
+    def producer(self, *, on_result: OnResult | None = None, **settings: Any) -> Producer:
+        """A producer: gathers records, packs those of a shard together, sends what failed again.
+
+        *settings* are those of ProducerSettings. *on_result* is called with each user record and
+        what became of it (Produced, or the error), where its future is set; it must not wait for
+        the producer. Raises InvalidParameter.
+        Source: Kinesis Producer Library (Amazon Kinesis Data Streams Developer Guide).
+        """
+        return Producer(
+            self.name, self._registry, self._executor, producer_settings(settings), on_result
+        )
+
     # --- reading ---
 
     def iterator(
@@ -158,7 +176,12 @@ class Stream:
         )
 
     def records(
-        self, *, start: Start = "LATEST", shard_id: str | None = None
+        self,
+        *,
+        start: Start = "LATEST",
+        shard_id: str | None = None,
+        follow: bool = True,
+        deaggregate: bool = True,
     ) -> Iterator[StreamRecord]:
         """Every record as it is put, live, of all shards or of one.
 
@@ -168,22 +191,67 @@ class Stream:
         *start* is where it begins: LATEST (what is put from the first step on), TRIM_HORIZON (the
         oldest record that is kept), or a moment. Records of one partition key come in order, over
         every resharding: a shard's children are read when it was read to its end. It ends with the
-        client, and at the end of the one closed shard that was asked for.
+        client, at the end of the one closed shard that was asked for, and without *follow* when all
+        that there is was read. What a producer packed into one record comes as the records that
+        were put, unless *deaggregate* is False.
 
         Raises InvalidParameter, StreamDoesNotExist (also when it is deleted meanwhile),
         ShardDoesNotExist.
         """
+        for batch in self.batches(start=start, shard_id=shard_id, follow=follow):
+            yield from deaggregated(batch, self.known) if deaggregate else batch.records
+
+    def batches(
+        self, *, start: Start = "LATEST", shard_id: str | None = None, follow: bool = True
+    ) -> Iterator[Batch]:
+        """What `records` gives, as it comes: some records of one shard, and how far behind they
+        are. Each batch counts as read when the next one is asked for."""
         following = Following(self._registry, self.name, start, shard_id)
         self._executor.run(following.begin())
         with self.reader() as reader:
             while following.positions and not reader.is_closed:
-                for batch in reader.read(following.positions):
-                    yield from batch.records
+                timeout = LOOK_S if follow else 0
+                found = reader.read(following.positions, timeout=timeout)
+                if not found and not follow:
+                    return
+                for batch in found:
+                    yield batch
                     self._executor.run(following.took(batch))
 
     def reader(self) -> Reader:
         """Something to read many shards with, and to wait for records; see its `read`."""
         return Reader(self.name, self._registry, self._executor)
+
+    # --- consumer groups ---
+
+    def groups(self, prefix: str = "", *, limit: int = 1000, token: str | None = None) -> Page:
+        """Names of its consumer groups that begin with *prefix*, in order; up to *limit* (1 to
+        1,000), going on behind *token*, the next_token of the page before."""
+        return self._executor.run(groups.names(self._registry, self.name, prefix, limit, token))
+
+    def group_info(self, group: str) -> GroupInfo:
+        """A consumer group as it is now: workers, leases and checkpoints, and how far it is behind.
+
+        Raises InvalidParameter, StreamDoesNotExist, GroupDoesNotExist.
+        """
+        return self._executor.run(groups.info(self._registry, self.name, group))
+
+    def reset_group(self, group: str, start: str | datetime) -> None:
+        """Send a consumer group to another place: TRIM_HORIZON (to do everything again that is
+        kept), LATEST (to leave out what is not done), or a moment. Workers that are at work notice
+        with their next heartbeat, and none of them notes any more what it did before.
+
+        Raises InvalidParameter, StreamDoesNotExist, GroupDoesNotExist.
+        """
+        self._executor.run(groups.reset(self._registry, self.name, group, start))
+
+    def delete_group(self, group: str, *, force: bool = False) -> bool:
+        """Remove a consumer group with its checkpoints. False when there was none.
+
+        Raises GroupInUse while its workers are at work, unless *force*; these end then with
+        GroupDoesNotExist.
+        """
+        return self._executor.run(groups.delete(self._registry, self.name, group, force=force))
 
     # --- the stream itself ---
 

@@ -1,4 +1,5 @@
-"""Proxy: a wire between a client and a server that can lose an answer, once, at the right moment.
+"""Proxy: a wire between a client and a server that can lose an answer, once, at the right moment,
+and go away for a while.
 
 It stands in the event loop of the test; clients of either colour connect to it.
 """
@@ -22,6 +23,7 @@ class Proxy:
         self.port = 0
         self.lost = 0
         """How many answers were lost."""
+        self._is_away = False
 
     @property
     def url(self) -> str:
@@ -33,6 +35,9 @@ class Proxy:
         self._marker = marker
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_away:
+            writer.close()
+            return
         upstream, up = await asyncio.open_connection("127.0.0.1", self._server_port)
         self._writers |= {writer, up}
         losing = False
@@ -63,6 +68,14 @@ class Proxy:
         for one in (writer, up):
             one.close()
             self._writers.discard(one)
+
+    def go_away(self) -> None:
+        """Hang up, and take no connection until come_back."""
+        self._is_away = True
+        self.hang_up()
+
+    def come_back(self) -> None:
+        self._is_away = False
 
     def hang_up(self) -> None:
         for one in tuple(self._writers):

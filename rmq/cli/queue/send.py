@@ -10,12 +10,12 @@ import typer
 
 from rmq import Outgoing, Queue
 from rmq.cli import values
+from rmq.cli.feed import Feed, Format, from_stdin, reader
 from rmq.cli.options import Attribute
 from rmq.cli.queue import shapes
 from rmq.cli.queue.lines import from_json
 from rmq.cli.queue.manage import Name
 from rmq.cli.session import Session, session_of
-from rmq.cli.stream import Format, Stream, from_stdin, reader
 
 
 def send(
@@ -74,7 +74,7 @@ def send(
     queue = session.client.queue(name)
     if from_stdin(session.output, body):
         make = reader(Outgoing, from_json if format is Format.JSONL else None, shared)
-        Stream(session.output, make, queue.send_many, "sent").run()
+        Feed(session.output, make, queue.send_many, "sent").run()
     else:
         _send_one(session, queue, str(body), shared)
 

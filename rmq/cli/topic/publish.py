@@ -9,9 +9,9 @@ import typer
 
 from rmq import Notification, Topic
 from rmq.cli import values
+from rmq.cli.feed import Feed, Format, from_stdin, reader
 from rmq.cli.options import Attribute
 from rmq.cli.session import Session, session_of
-from rmq.cli.stream import Format, Stream, from_stdin, reader
 from rmq.cli.topic import shapes
 from rmq.cli.topic.lines import from_json
 from rmq.cli.topic.manage import Name
@@ -76,7 +76,7 @@ def publish(
     topic = session.client.topic(name)
     if from_stdin(session.output, message):
         make = reader(Notification, from_json if format is Format.JSONL else None, shared)
-        Stream(session.output, make, topic.publish_many, "published").run()
+        Feed(session.output, make, topic.publish_many, "published").run()
     else:
         _publish_one(session, topic, str(message), shared)
 

@@ -1,4 +1,5 @@
-"""Stream: all of stdin on its way into a queue or a topic, one message a line, at full speed."""
+"""Feed: all of stdin on its way into a queue, a topic or a stream, one message a line, at full
+speed."""
 
 from __future__ import annotations
 
@@ -14,12 +15,13 @@ from typing import Any, Generic, TypeVar, cast
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from rmq import Notification, Outgoing, RmqError
+from rmq import Notification, Outgoing, Record, RmqError
 from rmq.cli import failures
 from rmq.cli.lines import Failures, pieces
 from rmq.cli.output import Output
 
-M = TypeVar("M", Outgoing, Notification)
+M = TypeVar("M", Outgoing, Notification, Record)
+N = TypeVar("N", Outgoing, Notification)
 
 
 class Format(StrEnum):
@@ -39,8 +41,8 @@ def from_stdin(out: Output, text: str | None) -> bool:
 
 
 def reader(
-    kind: Callable[..., M], from_json: Callable[[bytes], M] | None, shared: dict[str, Any]
-) -> Callable[[int, bytes], M]:
+    kind: Callable[..., N], from_json: Callable[[bytes], N] | None, shared: dict[str, Any]
+) -> Callable[[int, bytes], N]:
     """From the number of a line and the line to a message, with what is *shared* by all.
 
     A line is a body, or with *from_json* an object, whose own fields go before. The shared
@@ -49,7 +51,7 @@ def reader(
     given = {name: value for name, value in shared.items() if value not in (None, False)}
     prefix = given.pop("deduplication_id", None)
 
-    def make(number: int, line: bytes) -> M:
+    def make(number: int, line: bytes) -> N:
         if from_json is not None:
             made = from_json(line)
             for name, value in given.items():
@@ -64,7 +66,7 @@ def reader(
     return make
 
 
-class Stream(Generic[M]):
+class Feed(Generic[M]):
     """All of stdin. *put* hands messages on; *done* is what was done with one then: sent."""
 
     def __init__(
@@ -117,7 +119,7 @@ class Stream(Generic[M]):
         for place, answer in enumerate(self._put(made)):
             if isinstance(answer, RmqError):
                 self._fail(numbers[place], answer)
-            elif answer.is_duplicate:
+            elif getattr(answer, "is_duplicate", False):  # a stream has no such thing
                 self._duplicates += 1
         self._lines += len(lines)
         self._bytes += sum(map(len, lines)) + len(lines)
