@@ -91,7 +91,6 @@ def delete(registry: StreamRegistry, name: str, *, enforce: bool) -> Plan[bool]:
     registry.drop(name)
     # Also when it was gone already: a delete that was cut short ends here.
     yield accounting.uncount(registry, name)
-    yield commands.index_remove(registry.namespace, name)
     return found
 
 
