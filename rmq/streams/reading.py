@@ -263,7 +263,8 @@ def batch_of(registry: StreamRegistry, name: str, taking: Taking, found: Found) 
         return Batch(shard_id(number), taking.records, None, 0, children(info, number))
     behind = 0
     if following <= found.last:
-        behind = max(found.now // 1000 - (following - 1) // 1000, 0)
+        # Never 0, which says that no more is there.
+        behind = max(found.now // 1000 - (following - 1) // 1000, 1)
     return Batch(shard_id(number), taking.records, following, behind)
 
 

@@ -18,7 +18,7 @@ from rmq.core.events import Events
 from rmq.core.keys import ShardKeys, StreamKeys
 from rmq.core.lane import Lane
 from rmq.core.limits import Limits
-from rmq.core.place import Place
+from rmq.core.place import Place, Places
 from rmq.core.script import LOOKS, Call, Plan, Several
 from rmq.errors import (
     RmqError,
@@ -61,11 +61,10 @@ class KnownStream:
 class StreamRegistry:
     """One client's streams: their keys, descriptions and lanes."""
 
-    def __init__(
-        self, namespace: str, place: Place, limits: Limits, clock: Clock, events: Events
-    ) -> None:
-        self.namespace = namespace
-        self.place = place
+    def __init__(self, places: Places, limits: Limits, clock: Clock, events: Events) -> None:
+        self.places = places
+        self.namespace = places.namespace
+        self.place: Place = places.own
         self.limits = limits
         self.clock = clock
         self.events = events

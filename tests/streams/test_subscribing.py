@@ -174,11 +174,10 @@ async def test_a_subscription_ends_with_its_consumer(stream, billing, clock):
         await listener.after(clock)
 
 
-async def test_a_subscription_ends_with_its_stream(stream, billing):
+async def test_a_subscription_ends_with_its_stream(stream, billing, clock):
     await stream.put("a", "key")
     listener = Listener(stream, "billing")
     assert await listener.texts() == ["a"]
-    waiting = asyncio.ensure_future(listener.next())
     await stream.delete_stream(enforce_consumer_deletion=True)
     with pytest.raises(StreamDoesNotExist):
-        await waiting
+        await listener.after(clock)
