@@ -211,8 +211,8 @@ class Following:
         if self._only is not None:
             return
         info = yield from known(self._registry, self._name)
-        # All that were made since follow from those we began with. Not by their parents: of a reader
-        # that slept for long, some of those have come and expired meanwhile.
+        # All that were made since follow from those we began with. We do not go by their parents:
+        # where a reader slept for long, some of those have come and expired meanwhile.
         for number in info.shards:
             if number >= self._first_new and number not in self._begun:
                 self._begun.add(number)
