@@ -162,7 +162,6 @@ __all__ = [
     "RedrivePolicy",
     "RedriveTask",
     "RegisteredConsumer",
-    "RegisteredConsumer",
     "RmqError",
     "SandboxNumber",
     "Sent",
