@@ -21,10 +21,8 @@ with rmq.connect(*sys.argv[1:]) as client:
     positions.put_many(rmq.Record("km 3", f"truck-{truck}") for truck in range(4))
 
     print("everything, parents before children:")
-    seen = 0
-    for record in positions.records(start="TRIM_HORIZON"):
+    for seen, record in enumerate(positions.records(start="TRIM_HORIZON"), 1):
         print(" ", record.shard_id, record.partition_key, record.data.decode())
-        seen += 1
         if seen == 16:
             break
 
