@@ -169,9 +169,12 @@ class Following:
         self._start = start
         self._only = shard
         self.positions: dict[str, int] = {}
-        """By shard's id, of those that are read now: the first position that was not read."""
+        """By shard's id, of those that are read now: the first position that was not read. Whoever
+        reads moves it."""
         self._waiting: dict[int, int] = {}
         """Shards whose parents have to be read first, and where they will begin."""
+        self._first_new = 0
+        """Shards from this number on did not exist when this began."""
         self._begun: set[int] = set()
         """All that are or were read or wait."""
         self._ended: set[int] = set()
@@ -180,6 +183,7 @@ class Following:
         """Find out where each shard is."""
         registry, name, start = self._registry, self._name, self._start
         info = yield from described(registry, name)
+        self._first_new = info.next_shard
         if self._only is not None:
             numbers: Iterable[int] = [number_of(self._only)]
             if next(iter(numbers)) not in info.shards:
@@ -199,21 +203,20 @@ class Following:
             self._waiting = {number: one.last + 1 for number, one in found.items() if one}
         self._go_on(info)
 
-    def took(self, batch: Batch) -> Plan[None]:
-        """A batch was read: go on behind it, and from the end of a shard to those that follow."""
-        if batch.next_position is not None:
-            self.positions[batch.shard_id] = batch.next_position
-            return
-        number = number_of(batch.shard_id)
-        del self.positions[batch.shard_id]
+    def ended(self, shard: str) -> Plan[None]:
+        """A shard was read to its end: go on with those that took over."""
+        number = number_of(shard)
+        del self.positions[shard]
         self._ended.add(number)
         if self._only is not None:
             return
         info = yield from known(self._registry, self._name)
-        for one in info.shards.values():
-            if one.number not in self._begun and not self._begun.isdisjoint(one.parents):
-                self._begun.add(one.number)
-                self._waiting[one.number] = 0
+        # All that were made since follow from those we began with. We do not go by their parents:
+        # where a reader slept for long, some of those have come and expired meanwhile.
+        for number in info.shards:
+            if number >= self._first_new and number not in self._begun:
+                self._begun.add(number)
+                self._waiting[number] = 0
         self._go_on(info)
 
     def _go_on(self, info: StreamInfo) -> None:
