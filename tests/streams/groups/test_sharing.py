@@ -244,6 +244,20 @@ async def test_at_the_latest_only_the_open_shards_are_begun_with(stream, consume
     assert [one.shard_id[-1] for one in info.leases] == ["1", "2", "3", "4"]
 
 
+async def test_shards_that_were_closed_before_the_moment_are_left_out(
+    stream, consume, handler, clock
+):
+    await put(stream, "a-1")
+    await stream.split("shardId-000000000000")
+    clock.move(60)
+    await consume(start=clock.now())
+    await put(stream, *(f"k{n}-2" for n in range(10)))
+    await handler.reach(10)
+    assert len(handler.records) == 10
+    info = await stream.group_info("billing")
+    assert [one.shard_id[-1] for one in info.leases] == ["1", "2"]
+
+
 async def test_leases_of_shards_that_expired_are_forgotten(stream, consume, handler, clock):
     worker = await consume()
     await put(stream, "a-1")
