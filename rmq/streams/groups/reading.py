@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from rmq.core.events import Leased
 from rmq.errors import (
@@ -323,10 +324,13 @@ class Reading:
             return
         at = None if self._state == "finished" else self._mark
         try:
-            outcome = await self.worker.note(Note(self.number, self.token, at, release=True))
-        except RmqError as error:
+            # Not for longer than the lease: then it is another's.
+            async with asyncio.timeout(self.worker.options.lease_s):
+                outcome = await self.worker.note(Note(self.number, self.token, at, release=True))
+        except (RmqError, TimeoutError) as error:
             # The lease runs out, and what was not noted is done again.
-            log.warning("%s %s: %s", self.lease.group, self.lease.shard_id, error)
+            why = str(error) or "no answer"
+            log.warning("%s %s: %s", self.lease.group, self.lease.shard_id, why)
             outcome = Outcome.LOST
         if outcome is Outcome.LOST:
             self._state = "lost"
@@ -358,8 +362,9 @@ class Reading:
             )
 
 
-async def ended(tasks: set[asyncio.Task[None]]) -> None:
+async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks, and wait until they have ended."""
+    tasks = tuple(tasks)
     while pending := {one for one in tasks if not one.done()}:
         # Once may not do: asyncio.wait_for can swallow a cancel (CPython issue 86296).
         for task in pending:

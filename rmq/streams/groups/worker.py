@@ -137,11 +137,7 @@ class Worker:
         feed = asyncio.create_task(self.feed.run(), name="rmq-feed")
         feed.add_done_callback(self._feed_ended)
         try:
-            if self._prepare is not None:
-                await self._prepare()
-            await self._join()
-            while not self._stopping.is_set():
-                await self._rest(await self._turn())
+            await self._work()
             await self._leave()
         except BaseException:
             await self._drop()
@@ -154,6 +150,25 @@ class Worker:
         if self._error is not None:
             raise self._error
 
+    async def _work(self) -> None:
+        """Until it is stopping. What is under way then has a moment to end: Redis may be away."""
+        working = asyncio.create_task(self._turns(), name="rmq-turns")
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working}, timeout=LEAVE_S)
+        finally:
+            await ended({working, stopping})
+        if not working.cancelled():
+            working.result()
+
+    async def _turns(self) -> None:
+        if self._prepare is not None:
+            await self._prepare()
+        await self._join()
+        while not self._stopping.is_set():
+            await self._rest(await self._turn())
+
     async def stop(self) -> None:
         """End: what is in hand may finish within `grace`, checkpoints are noted, and the shards are
         others' at once. Returns when it has ended. What `run` raises, it raises there."""
@@ -163,6 +178,7 @@ class Worker:
 
     async def __aenter__(self) -> Worker:
         self._task = asyncio.create_task(self.run(), name="rmq-consumer")
+        await asyncio.sleep(0)  # or who leaves at once would stop what has not begun
         return self
 
     async def __aexit__(
@@ -403,9 +419,10 @@ class Worker:
             self._nudged.clear()
             again_s = TROUBLE_S
             try:
-                beat = await self._beat(0)
-            except RmqError as error:
-                log.warning("%s: %s", self.full_name, error)
+                async with asyncio.timeout(LEAVE_S):
+                    beat = await self._beat(0)
+            except (RmqError, TimeoutError) as error:
+                log.warning("%s: %s", self.full_name, str(error) or "no answer")
             else:
                 self._apply(beat)
                 again_s = beat.again_ms / 1000

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from rmq.core.events import Leased, ShardAlone
+from rmq.streams.groups import worker as worker_module
 from tests.colours import in_thread, until
 from tests.streams.groups.consuming import Handler, put
 
@@ -160,6 +161,27 @@ async def test_events_tell_who_reads_what(client, stream, consume):
         (worker.id, "shardId-000000000000", "stopped"),
     ]
     assert worker.id.startswith("w-1:")
+
+
+async def test_who_stops_does_not_wait_for_a_redis_that_is_away(
+    stream, consume, handler, monkeypatch
+):
+    monkeypatch.setattr(worker_module, "LEAVE_S", 0.02)
+    worker = await consume()
+    await put(stream, "a-1")
+    await handler.reach(1)
+
+    async def never(*_):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(worker._executor, "call", never)
+    await asyncio.wait_for(worker.stop(), 5)
+
+
+async def test_who_leaves_at_once_leaves(stream, handler):
+    async with stream.consumer("billing", handler) as worker:
+        pass
+    assert worker.shards == []
 
 
 async def test_two_workers_of_one_name_are_two(client, wide, consume):
