@@ -33,6 +33,9 @@ from rmq.queues.sync import Message, Queue
 from rmq.settings import Settings
 from rmq.streams.aio import AsyncStream
 from rmq.streams.attributes import StreamAttributes, StreamInfo
+from rmq.streams.groups.administration import GroupInfo
+from rmq.streams.groups.lease import Lease
+from rmq.streams.groups.options import ConsumerOptions
 from rmq.streams.producing.collecting import Produced
 from rmq.streams.producing.metrics import ProducerMetrics
 from rmq.streams.producing.settings import ProducerSettings
@@ -143,7 +146,10 @@ __all__ = [
     "AsyncTopic",
     "BatchResult",
     "Client",
+    "ConsumerOptions",
+    "GroupInfo",
     "Heard",
+    "Lease",
     "Limits",
     "Message",
     "MessageAttribute",

@@ -155,7 +155,7 @@ def test_a_script_that_says_it_does_not_write_does_not(name, text, body):
     written = [
         found["command"] for found in CALL.finditer(body) if WRITES.fullmatch(found["command"])
     ]
-    written += re.findall(r"\b(wake_one|settle|expire)\(", body)
+    written += re.findall(r"\b(wake_one|settle|expire|keep_for)\(", body)
     if "no-writes" in flags:
         assert written == []
     else:

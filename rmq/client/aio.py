@@ -71,9 +71,7 @@ class AsyncClient:
         self._topics = TopicRegistry(
             self._site, places, self.settings.endpoint_url, signs_queues=signs_queues
         )
-        self._streams = StreamRegistry(
-            places.namespace, places.own, self.limits, self.clock, self.events
-        )
+        self._streams = StreamRegistry(places, self.limits, self.clock, self.events)
         self._streams.dead_letters = partial(DeadLetterQueue, self)
         self.mobile = AsyncMobile(self._topics, self._executor)
         """Platform applications and endpoints: messages to apps on phones."""
@@ -286,13 +284,21 @@ class AsyncClient:
         Source: UpdateAccountSettings (Amazon Kinesis Data Streams API Reference)."""
         return await self._executor.call(accounting.commitment(self._streams, enabled))
 
-    async def sweep_streams(self) -> None:
-        """Sweep all streams that nobody has swept for a minute."""
-        after = None
-        while True:
-            after = await self._executor.run(sweeping.sweep_all(self._streams, after))
-            if after is None:
-                return
+    async def sweep_streams(self, *, nested: bool = False) -> None:
+        """Sweep all streams that nobody has swept for a minute, with *nested* also those of the
+        accounts and regions beside this one: expired records give their memory back, streams on
+        demand get the shards that they need. Whoever puts or reads does this by the way."""
+        registries = [self._streams]
+        if nested:
+            for place in await self._executor.call(accounting.places(self._streams)):
+                places = self._places.beside(place)
+                registries.append(StreamRegistry(places, self.limits, self.clock, self.events))
+        for registry in registries:
+            after = None
+            while True:
+                after = await self._executor.run(sweeping.sweep_all(registry, after))
+                if after is None:
+                    break
 
     # --- the namespace ---
 

@@ -125,6 +125,8 @@ class StreamAccountKeys:
 
     account: str
     counts: str
+    places: str
+    """A set of the accounts and regions that have streams; only beside the root's."""
 
     def __init__(self, namespace: str) -> None:
         for part in self.__annotations__:

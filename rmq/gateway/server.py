@@ -35,6 +35,7 @@ from rmq.gateway.controls import Controls
 from rmq.gateway.dispatching import Dispatching
 from rmq.gateway.errors import too_large
 from rmq.gateway.http import Request, Response
+from rmq.gateway.sweeping import Sweeping
 from rmq.push.settings import PushSettings, push_settings
 from rmq.settings import Settings
 
@@ -101,6 +102,7 @@ class Door:
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
         self._endpoint: Endpoint | None = None
+        self._sweeping: Sweeping | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         serving = self._serving
@@ -135,6 +137,8 @@ class Door:
 
         # Beside granian's own, which the loop runs when the signal's byte reaches it: Python runs
         # this one, and both are run.
+        self._sweeping = Sweeping(client)
+        self._sweeping.start(loop)
         endpoint = self._endpoint
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stopping)
@@ -144,6 +148,8 @@ class Door:
         gc.freeze()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._sweeping is not None:
+            loop.run_until_complete(self._sweeping.stop())
         if self._endpoint is not None:
             loop.run_until_complete(self._endpoint.close())
 

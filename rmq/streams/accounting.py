@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from rmq.core import script
 from rmq.core.keys import StreamAccountKeys
 from rmq.core.limits import ms
+from rmq.core.place import Place
 from rmq.core.script import Call, Plan, text_of
 from rmq.errors import InvalidChange, InvalidParameter, LimitExceeded, Words
 from rmq.streams.attributes import StreamInfo
@@ -60,6 +61,24 @@ class Commitment:
     @property
     def earliest_allowed_end(self) -> datetime | None:
         return None if self.started_at is None else self.started_at + LEAST_COMMITMENT
+
+
+def note_place(registry: StreamRegistry) -> Plan[None]:
+    """Let who sweeps everywhere know that there are streams here."""
+    if registry.namespace != registry.places.root:
+        keys, place = StreamAccountKeys(registry.places.root), registry.place
+        member = f"{place.account} {place.region}"
+        yield script.command("SADD", "streams", lambda reply: None, keys.places, member)
+
+
+def places(registry: StreamRegistry) -> Call[set[Place]]:
+    """The accounts and regions that have streams, beside the root's."""
+
+    def parse(reply: Any) -> set[Place]:
+        return {Place(*text_of(one).split(" ")) for one in reply}
+
+    keys = StreamAccountKeys(registry.places.root)
+    return script.command("SMEMBERS", "streams", parse, keys.places)
 
 
 def count(registry: StreamRegistry, info: StreamInfo) -> Call[None]:

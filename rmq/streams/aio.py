@@ -39,6 +39,7 @@ from rmq.streams.record import Batch, Put, Record, Records, StreamRecord
 from rmq.streams.registry import StreamRegistry
 from rmq.streams.shard import Shard
 from rmq.streams.shard_filter import ShardFilter
+from rmq.streams.subscribing import BEAT_S, Subscription, SubscriptionEvent
 from rmq.streams.sweeping import Sweep
 
 
@@ -471,6 +472,41 @@ class AsyncStream:
         Source: DeregisterStreamConsumer (Amazon Kinesis Data Streams API Reference).
         """
         await self._executor.run(consumers.deregister(self._registry, self.name, consumer))
+
+    async def subscribe(
+        self,
+        consumer: str,
+        shard_id: str,
+        type: IteratorType = "LATEST",
+        *,
+        sequence_number: str | None = None,
+        timestamp: datetime | None = None,
+    ) -> AsyncIterator[SubscriptionEvent]:
+        """What comes of a shard, as a registered consumer (its name or ARN), for 5 minutes.
+
+            async for event in stream.subscribe("billing", shard_id, "TRIM_HORIZON"):
+                for record in event.records:
+                    print(record.data)
+
+        It begins as an iterator does: see `iterator`. When nothing comes there is an event without
+        records every 5 seconds. To go on after 5 minutes, subscribe AFTER_SEQUENCE_NUMBER of the
+        last event's continuation_sequence_number. The last event of a closed shard has none, but
+        the shards that took over.
+
+        Of a consumer and a shard there is one reader. A newer one takes over from one that is older
+        than 5 seconds, which ends with StreamInUse; before that the newer one gets StreamInUse.
+        Raises InvalidParameter, ConsumerDoesNotExist, ShardDoesNotExist, StreamDoesNotExist too.
+        Source: SubscribeToShard (Amazon Kinesis Data Streams API Reference).
+        """
+        subscription = Subscription(
+            self._registry, self.name, consumer, shard_id, type, sequence_number, timestamp
+        )
+        await self._executor.run(subscription.begin())
+        async with self.reader() as reader:
+            while (left := subscription.seconds_left) and not reader.is_closed:
+                batches = await reader.read(subscription.positions, timeout=min(left, BEAT_S))
+                if not reader.is_closed:
+                    yield await self._executor.run(subscription.event(batches))
 
     async def set_consumer_policy(self, consumer: str, policy: str | None) -> RegisteredConsumer:
         """Set who may do what with a registered consumer: JSON as text; None takes it away.

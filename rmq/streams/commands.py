@@ -355,8 +355,8 @@ def open_shard(keys: ShardKeys, info: StreamInfo, base: int) -> Call[None]:
     )
 
 
-def drop_shard(keys: ShardKeys, info: StreamInfo, *, last: bool) -> Call[None]:
-    """Close a shard that is to be removed, and (*last*) remove it."""
+def drop_shard(keys: ShardKeys, info: StreamInfo) -> Call[None]:
+    """Remove a shard with all it holds."""
     return script.load("streams/drop").call(
         info.name,
         lambda reply: None,
@@ -364,7 +364,6 @@ def drop_shard(keys: ShardKeys, info: StreamInfo, *, last: bool) -> Call[None]:
         log=keys.log,
         rest_keys=[key for key in keys.all() if key not in (keys.state, keys.log)],
         incarnation=info.incarnation_text,
-        last=int(last),
     )
 
 
@@ -376,6 +375,13 @@ def close(keys: ShardKeys, info: StreamInfo) -> Call[tuple[int, int]]:
         state=keys.state,
         log=keys.log,
         incarnation=info.incarnation_text,
+    )
+
+
+def beat(keys: ShardKeys, info: StreamInfo) -> Call[int]:
+    """Move a shard's last position on to now. The result is its last position."""
+    return script.load("streams/beat").call(
+        info.name, int, state=keys.state, incarnation=info.incarnation_text
     )
 
 

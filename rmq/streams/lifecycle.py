@@ -47,6 +47,7 @@ def create(
     config |= {field: value for field, value in stored(chosen).items() if value}
     rows = [Row(hash_bytes(start), hash_bytes(end)) for start, end in even_ranges(count)]
     make = commands.create(keys, name, f"{os.urandom(8).hex()}:1", config, labels, rows)
+    yield from accounting.note_place(registry)
     try:
         yield make
     except StreamExists:

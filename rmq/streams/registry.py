@@ -18,7 +18,7 @@ from rmq.core.events import Events
 from rmq.core.keys import ShardKeys, StreamKeys
 from rmq.core.lane import Lane
 from rmq.core.limits import Limits
-from rmq.core.place import Place
+from rmq.core.place import Place, Places
 from rmq.core.script import LOOKS, Call, Plan, Several
 from rmq.errors import (
     RmqError,
@@ -61,11 +61,10 @@ class KnownStream:
 class StreamRegistry:
     """One client's streams: their keys, descriptions and lanes."""
 
-    def __init__(
-        self, namespace: str, place: Place, limits: Limits, clock: Clock, events: Events
-    ) -> None:
-        self.namespace = namespace
-        self.place = place
+    def __init__(self, places: Places, limits: Limits, clock: Clock, events: Events) -> None:
+        self.places = places
+        self.namespace = places.namespace
+        self.place: Place = places.own
         self.limits = limits
         self.clock = clock
         self.events = events
@@ -266,8 +265,7 @@ def remove(registry: StreamRegistry, info: StreamInfo) -> Plan[None]:
 def drop(registry: StreamRegistry, info: StreamInfo, numbers: Iterable[int]) -> Plan[None]:
     """Remove shards with all they hold; who waits for records of theirs wakes first."""
     keys = [_shard(registry, info, number) for number in numbers]
-    for last in (False, True):
-        yield from on_shards([commands.drop_shard(one, info, last=last) for one in keys])
+    yield from on_shards([commands.drop_shard(one, info) for one in keys])
 
 
 def carry_out(registry: StreamRegistry, info: StreamInfo, reshard: Reshard) -> Plan[None]:

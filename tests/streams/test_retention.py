@@ -6,6 +6,7 @@ import pytest
 
 from rmq.core.keys import ShardKeys, StreamKeys
 from rmq.errors import ExpiredIterator, InvalidChange, InvalidParameter, ShardDoesNotExist
+from rmq.gateway.sweeping import Sweeping
 from rmq.streams.record import Record
 from rmq.streams.sequence import shard_id
 from tests.colours import in_thread, until
@@ -195,6 +196,27 @@ async def test_somebody_sweeps_streams_that_nobody_touches(client, connect, cloc
         assert await in_thread(raw.xlen, ShardKeys(namespace, name, 0).log) == 0
 
 
+async def test_the_endpoint_sweeps_the_streams_of_every_account(backend, connect, clock):
+    if backend.colour != "async":
+        pytest.skip("the endpoint is asyncio's")
+    client = connect()
+    for one in (client, client.in_account("111122223333", "eu-west-1")):
+        stream = await one.create_stream("positions")
+        await stream.put_many([Record(b"x" * 1000, "key") for _ in range(1000)])
+    keys = [
+        ShardKeys(namespace, "positions", 0).log for namespace in (client.namespace, one.namespace)
+    ]
+    clock.move(25 * HOUR)
+    sweeping = Sweeping(client, every=0.001)
+    sweeping.start()
+
+    async def are_swept():
+        return [await client._executor._once(["XLEN", key]) for key in keys] == [0, 0]
+
+    await until(are_swept)
+    await sweeping.stop()
+
+
 async def test_a_stream_is_swept_by_one_at_a_time(client, stream, connect, clock):
     from rmq.streams import commands
     from tests.colours import bare
@@ -243,7 +265,8 @@ async def test_a_closed_shard_expires_with_its_last_record(stream, clock, raw, n
     swept = await stream.sweep()
     assert swept.shards == 1
     keys = ShardKeys(namespace, "positions", 0)
-    assert await in_thread(raw.exists, *keys.all()) == 0
+    assert await in_thread(raw.exists, keys.state, keys.lanes) == 0
+    assert await in_thread(raw.ttl, keys.log) > 0  # nothing but an end, for who waits
     rows = await in_thread(raw.hkeys, StreamKeys(namespace, "positions").shards)
     assert sorted(rows) == [b"1", b"2"]
     for read in (stream.get(iterator), stream.iterator(shard_id(0)), stream.read(shard_id(0))):

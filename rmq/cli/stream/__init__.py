@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from rmq.cli.options import with_options
-from rmq.cli.stream import consumers, files, groups, manage, put, shards, tail
+from rmq.cli.stream import consume, consumers, files, groups, manage, put, shards, tail
 from rmq.cli.stream.attributes import OPTIONS
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ app.command("put", rich_help_panel=RECORDS)(put.put)
 app.command("tail", rich_help_panel=RECORDS)(tail.tail)
 app.command("tail-files", rich_help_panel=RECORDS)(files.tail_files)
 
+app.command("consume", rich_help_panel=READERS)(consume.consume)
 app.command("consumers", rich_help_panel=READERS)(consumers.consumers)
 app.command("groups", rich_help_panel=READERS)(groups.groups)
 app.command("reset", rich_help_panel=READERS)(groups.reset)

@@ -33,6 +33,8 @@ Cursors = Mapping[str, int]
 Entries = dict[str, list[tuple[bytes, bytes, bytes]]]
 """By key: id, field and value of each entry. Ours have one field."""
 
+CANCEL_S = 0.05
+"""How long close() waits before it tells what is under way again to end."""
 PAUSE_S = 0.05
 """After trouble; the caller then asks by other means, which are patient."""
 MEMORY_SLICE_S = 0.05
@@ -50,6 +52,7 @@ class AsyncTail:
         self._under_way: dict[Hashable, tuple[Cursors, asyncio.Task[Any]]] = {}
         self.is_closed = False
         """Nothing is read any more: it was closed, or its client was."""
+        executor.tails.add(self)
 
     async def read(self, cursors: Cursors, most: int, timeout_ms: int) -> Entries:
         """Up to *most* entries for each key, as soon as there is one. Empty when the time is up,
@@ -80,12 +83,13 @@ class AsyncTail:
     async def close(self) -> None:
         """Break off what is under way."""
         self.is_closed = True
-        tasks = [task for _, task in self._under_way.values()]
+        tasks = {task for _, task in self._under_way.values()}
         self._under_way.clear()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        while tasks:
+            # Once may not do: asyncio.wait_for can swallow a cancel (CPython issue 86296).
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=CANCEL_S)
 
     def _begin(self, cursors: Cursors, most: int) -> None:
         wanted = grouped(cursors, self._link.cluster)
@@ -115,10 +119,9 @@ class AsyncTail:
         return reply
 
     async def _wait_through_client(self, args: tuple[Any, ...], key: str) -> Any:
-        client = self._link.waiter
         if not self._link.cluster:
-            return await client.execute_command(*args)
-        await client.initialize()
+            return await self._link.client.execute_command(*args)
+        client = await self._executor.waiter()
         # Named, or redis-py would ask the server where the keys of such a command are.
         node = client.get_node_from_key(key)
         return await client.execute_command(*args, target_nodes=node)
@@ -137,7 +140,7 @@ class SyncTail:
         """By this process's monotonic clock: when something was last asked or answered."""
         self.is_closed = False
         """Nothing is read any more: it was closed, or its client was."""
-        executor._tails.add(self)
+        executor.tails.add(self)
 
     def read(self, cursors: Cursors, most: int, timeout_ms: int) -> Entries:
         """Up to *most* entries for each key, as soon as there is one. Empty when the time is up,
@@ -163,7 +166,6 @@ class SyncTail:
     def close(self) -> None:
         """Break off what is under way."""
         self.is_closed = True
-        self._executor._tails.discard(self)
         self._break_off()
 
     def abort(self) -> None:

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from hiredis import pack_command
 from redis import exceptions as trouble
@@ -54,6 +55,8 @@ class AsyncExecutor(Executor):
         """Leases that nobody waits for any more, on their way back."""
         self.gathering = Gathering(self.call)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_waiter_ready = False
+        self.tails: WeakSet[AsyncTail] = WeakSet()
 
     async def call(self, call: Call[T]) -> T:
         """Carry out one round trip."""
@@ -173,6 +176,8 @@ class AsyncExecutor(Executor):
 
     async def close(self) -> None:
         """Give back what we opened; a client that was handed in stays open."""
+        for tail in self.tails:
+            tail.is_closed = True
         if self.returning:
             await asyncio.wait(self.returning, timeout=RETURN_S)
         while self._tasks:
@@ -303,6 +308,17 @@ class AsyncExecutor(Executor):
         self.returning.add(task)
         task.add_done_callback(self.returning.discard)
         return None
+
+    async def waiter(self) -> Any:
+        """The cluster's client for blocking commands, connected. To connect is not broken off in
+        the middle: redis-py would leave the sockets open."""
+        if not self._is_waiter_ready:
+            task = asyncio.create_task(self._link.waiter.initialize(), name="rmq-connect")
+            self.returning.add(task)
+            task.add_done_callback(self.returning.discard)
+            await asyncio.shield(task)
+            self._is_waiter_ready = True
+        return self._link.waiter
 
     async def _take(self) -> Any:
         """A connection for one command. Ours are kept at hand; the pool of a client that was

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from hiredis import pack_command
 from redis import exceptions as trouble
@@ -45,7 +46,7 @@ class SyncExecutor(Executor):
         super().__init__(link, **options)
         self._waits: set[_Wait] = set()
         self._asides: set[threading.Thread] = set()
-        self._tails: set[SyncTail] = set()
+        self.tails: WeakSet[SyncTail] = WeakSet()
         self._is_closing = False
 
     def call(self, call: Call[T]) -> T:
@@ -165,7 +166,7 @@ class SyncExecutor(Executor):
     def close(self) -> None:
         """Give back what we opened; a client that was handed in stays open."""
         self._is_closing = True
-        for tail in self._tails.copy():
+        for tail in self.tails.copy():
             tail.abort()
         for thread in self._asides.copy():
             thread.join(ASIDE_S)

@@ -17,7 +17,7 @@ START_TYPES = ("LATEST", "TRIM_HORIZON")
 CHECKPOINTS = ("batch", "record", "manual")
 ON_FAILURE = ("stop", "skip")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_WORKER = re.compile(r"[A-Za-z0-9_.:@-]{2,128}")
+_WORKER = re.compile(r"[A-Za-z0-9_.:@-]{1,64}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -50,7 +50,8 @@ class ConsumerOptions:
     """None: the handler gets one record. 1 to 10,000: it gets a list of up to so many."""
     concurrency: int = 1
     """Calls of the handler under way at a time for one shard, 1 to 1,000. Records with the same
-    partition key are never handled at the same time, and always in order."""
+    partition key are never handled at the same time, and always in order. While 50,000 are done
+    behind one that is not, no more are read."""
     checkpoint: str = "batch"
     """When it is noted how far a shard was read: `batch`, when all of a read is done and in between
     with each heartbeat; `record`, as soon as a record is done; `manual`, when the handler says so
@@ -76,11 +77,11 @@ class ConsumerOptions:
     as long as a lease. A coroutine is cancelled then. A plain function can not be: it is waited
     for."""
     read_limit: int = 1000
-    """Records that one read asks for, 1 to 10,000. While twice as many wait to be handled no more
-    are read."""
+    """Records of a shard that one read asks for, 1 to 10,000. While twice as many wait to be
+    handled, or as many as the handler can be given at a time and once more, no more are read."""
     worker: str | None = None
-    """This worker's name, 2 to 128 of A-Z a-z 0-9 _ . : @ -, unlike that of any other. None makes
-    one of host, process and chance."""
+    """This worker's name, 1 to 64 of A-Z a-z 0-9 _ . : @ -. Its id is that and something random, so
+    that a second of the same name does no harm. None makes one of host and process."""
 
     def __post_init__(self) -> None:
         is_moment = isinstance(self.start, datetime)
@@ -108,10 +109,15 @@ class ConsumerOptions:
         if self.worker is not None and (
             not isinstance(self.worker, str) or not _WORKER.fullmatch(self.worker)
         ):
-            raise InvalidParameter("worker", self.worker, "2 to 128 of A-Z a-z 0-9 _ . : @ -")
+            raise InvalidParameter("worker", self.worker, "1 to 64 of A-Z a-z 0-9 _ . : @ -")
 
     def _set(self, field: str, low: timedelta | None, high: timedelta) -> None:
         object.__setattr__(self, field, duration(getattr(self, field), field, low, high))
+
+    @property
+    def most_waiting(self) -> int:
+        """Records of a shard that wait to be handled, at which no more are read."""
+        return max(2 * self.read_limit, (self.concurrency + 1) * (self.batch_size or 1))
 
     @property
     def lease_s(self) -> float:

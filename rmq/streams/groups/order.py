@@ -53,6 +53,11 @@ class Order(Generic[R]):
         self._busy: set[str] = set()
 
     @property
+    def ahead(self) -> int:
+        """How many records are not behind the checkpoint, done or not."""
+        return len(self._all)
+
+    @property
     def is_done(self) -> bool:
         """Whether nothing is left of what was read."""
         return not self._all
@@ -107,6 +112,7 @@ class Order(Generic[R]):
         keys = set()
         for item in items:
             item.is_done = True
+            del item.record  # one that is not done may hold it up here for long
             keys.add(item.key)
         for key in keys:
             self._busy.discard(key)

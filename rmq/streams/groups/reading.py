@@ -37,6 +37,9 @@ log = logging.getLogger("rmq.streams")
 
 MOST_BYTES = 16 << 20
 """While so much waits to be handled no more is read of a shard."""
+MOST_AHEAD = 50_000
+"""Nor while so many records are not behind the checkpoint, done or not: that many are done again
+after a crash."""
 BREATH = 100
 """Records that one hand handles without letting others run."""
 
@@ -224,14 +227,21 @@ class Reading:
                 self._ends.append(Checkpoint(self.position))
             if order.is_done and not self._is_manual:
                 self._moved()
-        most = 2 * self.worker.options.read_limit
-        self._is_full = order.waiting >= most or order.bytes >= MOST_BYTES
+        self._is_full = (
+            order.waiting >= self.worker.options.most_waiting
+            or order.bytes >= MOST_BYTES
+            or order.ahead >= MOST_AHEAD
+        )
         self._changed.set()
 
     def _has_room(self) -> bool:
         """Whether so much was done that it is worth reading on."""
         order = self._order
-        return order.waiting <= self.worker.options.read_limit and order.bytes <= MOST_BYTES // 2
+        return (
+            order.waiting <= self.worker.options.most_waiting // 2
+            and order.bytes <= MOST_BYTES // 2
+            and order.ahead < MOST_AHEAD
+        )
 
     def _add(self, record: StreamRecord, skip: int) -> None:
         """Note what a record brought: itself, or user records, of which *skip* are done."""

@@ -37,8 +37,9 @@ from rmq.streams.groups.feed import Feed
 from rmq.streams.groups.handling import Handling
 from rmq.streams.groups.options import ConsumerOptions, DeadLetters, group_name
 from rmq.streams.groups.reading import Reading, ended
+from rmq.streams.producing.aggregation import MAGIC, deaggregate
 from rmq.streams.record import StreamRecord
-from rmq.streams.registry import StreamRegistry
+from rmq.streams.registry import StreamRegistry, described
 from rmq.streams.sequence import shard_id
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Worker:
         self.full_name = f"{stream}/{group}"
         self.options = options
         self.events = registry.events
-        self.id = options.worker or f"{_host()}:{os.getpid()}:{os.urandom(4).hex()}"
+        self.id = f"{options.worker or f'{_host()}:{os.getpid()}'}:{os.urandom(4).hex()}"
         """By which it stands among the group's workers."""
         self.handled = 0
         """Records that were handled, or set aside, since it was made."""
@@ -196,8 +197,13 @@ class Worker:
     # --- what readings ask for ---
 
     def user_records(self, number: int, record: StreamRecord) -> Sequence[StreamRecord]:
-        """What a record brought: itself."""
-        return (record,)
+        """What a record brought: itself, or what a producer packed into it."""
+        if not record.data.startswith(MAGIC):
+            return (record,)
+        shard = self._known.shards.get(number)
+        if shard is None:
+            return deaggregate(record)
+        return deaggregate(record, (shard.starting_hash_key, shard.ending_hash_key))
 
     async def note(self, note: Note) -> Outcome:
         """Note how far a shard was read. Many that are noted at the same time are one call."""
@@ -268,6 +274,9 @@ class Worker:
                 # The group was reset, or somebody died before this was done.
                 await self._sync()
                 beat = await self._beat(self._most)
+            if any(one.number not in self._known.shards for one in beat.held):
+                # Others have seen a reshard before us.
+                self._info = await self._executor.run(described(self._registry, self.stream))
         except StaleConfig:
             return 0.0
         except ServerError as error:
@@ -287,7 +296,9 @@ class Worker:
             await self._open(joining.start_of(self._registry, "TRIM_HORIZON", self._info))
         elif self._info.version != before.version:
             await self._sync()
-        elif self._now_s() >= self._forget_at and joining.expired(self._registry, self._info):
+        elif before.shards.keys() - self._info.shards.keys() or (
+            self._now_s() >= self._forget_at and joining.expired(self._registry, self._info)
+        ):
             self._forget_at = self._now_s() + FORGET_S
             await self._executor.run(
                 joining.forget(self._registry, self._keys, self.full_name, self._info)
@@ -325,6 +336,8 @@ class Worker:
                 reading.nudge()
         for number, lease in held.items():
             if not self._stopping.is_set():
+                if number not in self._known.shards:
+                    log.error("%s: %s has expired unread", self.full_name, shard_id(number))
                 self._readings[number] = Reading(self, lease)
                 self._readings[number].start()
                 self.feed.nudge()

@@ -28,10 +28,10 @@ async def test_a_group_tells_its_workers_and_leases(stream, consume, handler, cl
     assert (info.stream, info.name, info.created_at) == ("positions", "billing", created)
     assert (info.start, info.start_timestamp) == ("TRIM_HORIZON", None)
     (one,) = info.workers
-    assert (one.id, one.max_shards, one.shards) == ("w-1", 7, ("shardId-000000000000",))
+    assert (one.id, one.max_shards, one.shards) == (worker.id, 7, ("shardId-000000000000",))
     assert one.heartbeat_ends == clock.now() + timedelta(seconds=10)
     (lease,) = info.leases
-    assert lease.owner == "w-1"
+    assert lease.owner == worker.id
     assert lease.sequence_number == handler.records[0].sequence_number
     assert lease.sub_sequence_number is None
     assert lease.token > 0

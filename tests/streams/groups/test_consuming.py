@@ -17,6 +17,9 @@ from rmq.errors import (
     RmqError,
     StreamDoesNotExist,
 )
+from rmq.streams.groups import reading
+from rmq.streams.producing.aggregation import UserRecord, aggregated
+from rmq.streams.shard import hash_key
 from tests.colours import until
 from tests.streams.groups.consuming import Handler, checkpointed, put
 
@@ -165,6 +168,41 @@ async def test_one_key_that_hangs_holds_up_no_other(stream, consume):
     await until(lambda: len(done) == 4)
 
 
+async def test_no_more_is_read_than_can_be_handled(stream, consume):
+    """A slow handler does not fill the memory, and what waits is handled all the same."""
+    gate, done = asyncio.Event(), []
+
+    async def handle(record):
+        await gate.wait()
+        done.append(record.data.decode())
+
+    await put(stream, *(f"a-{n:03}" for n in range(100)))
+    worker = await consume(handle, read_limit=5)
+    await until(lambda: worker._readings and worker._readings[0]._is_full)
+    assert worker._readings[0]._order.ahead <= 15
+    gate.set()
+    await until(lambda: len(done) == 100)
+    assert done == sorted(done)
+
+
+async def test_nor_while_too_much_is_done_behind_one_that_is_not(stream, consume, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_AHEAD", 20)
+    gate, done = asyncio.Event(), []
+
+    async def handle(record):
+        if record.partition_key == "slow":
+            await gate.wait()
+        done.append(record.data.decode())
+
+    await put(stream, "slow-1", *(f"k{n}-1" for n in range(60)))
+    worker = await consume(handle, read_limit=5, concurrency=2)
+    await until(lambda: worker._readings and worker._readings[0]._is_full)
+    await until(lambda: 0 < len(done) == worker._readings[0]._order.ahead - 1)
+    assert len(done) < 40
+    gate.set()
+    await until(lambda: len(done) == 61)
+
+
 async def test_the_lease_comes_with_the_record_if_the_handler_wants_it(stream, consume):
     leases = []
 
@@ -288,6 +326,64 @@ async def test_who_makes_none_by_hand_is_told_so(stream, consume):
     await until(lambda: refused == ["checkpoint"])
 
 
+# --- aggregated records ---
+
+
+def packed(*texts):
+    return aggregated([UserRecord(one.partition("-")[0], one.encode()) for one in texts])
+
+
+async def test_what_a_producer_packed_comes_one_by_one(stream, consume, handler):
+    await stream.put(packed("a-1", "b-1", "a-2"), "any")
+    await stream.put("c-1", "c")
+    await consume()
+    await handler.reach(4)
+    assert handler.texts == ["a-1", "b-1", "a-2", "c-1"]
+    assert [one.sub_sequence_number for one in handler.records] == [0, 1, 2, 0]
+    assert [one.partition_key for one in handler.records] == ["a", "b", "a", "c"]
+    assert len({one.sequence_number for one in handler.records}) == 2
+
+
+async def test_a_checkpoint_may_lie_between_two_of_them(stream, consume, handler):
+    gate, seen = asyncio.Event(), []
+
+    async def handle(record):
+        seen.append(record)
+        if len(seen) == 3:
+            await gate.wait()
+
+    await stream.put(packed("a-1", "a-2", "a-3", "a-4"), "any")
+    worker = await consume(handle, checkpoint="record", grace=0)
+    await until(lambda: len(seen) == 3)
+    await worker.stop()
+    (lease,) = (await stream.group_info("billing")).leases
+    assert (lease.sequence_number, lease.sub_sequence_number) == (seen[1].sequence_number, 1)
+    assert lease.lag.records == 1
+    await consume()
+    await handler.reach(2)
+    assert handler.texts == ["a-3", "a-4"]
+    await until(lambda: _is(checkpointed(stream), [seen[0].sequence_number]))
+    assert (await stream.group_info("billing")).leases[0].sub_sequence_number is None
+
+
+async def test_what_belongs_to_another_shard_is_left_out(stream, consume, handler):
+    """It was packed before a reshard; its producer puts it again."""
+    low, high = await stream.split("shardId-000000000000")
+    texts = [f"k{n}-1" for n in range(20)]
+    kept = [
+        one
+        for one in texts
+        if int.from_bytes(hash_key(one[:-2].encode()), "big") < high.starting_hash_key
+    ]
+    assert 0 < len(kept) < 20
+    await stream.put(packed(*texts), "any", explicit_hash_key=0)
+    await stream.put("last-1", "last", explicit_hash_key=0)
+    await consume()
+    await handler.reach(len(kept) + 1)
+    assert handler.texts == [*kept, "last-1"]
+    assert low.number == handler.records[0].shard
+
+
 # --- stopping ---
 
 
@@ -370,6 +466,7 @@ async def test_a_stream_that_is_deleted_ends_it_too(client, stream, consume):
     worker = await consume()
     await until(lambda: worker.shards)
     await client.delete_stream(stream.name)
+    await until(lambda: worker._task.done())
     with pytest.raises(StreamDoesNotExist):
         await worker.__aexit__(None, None, None)
 
@@ -431,7 +528,8 @@ async def test_a_dead_letter_queue_that_is_not_there_is_told_before_anything_is_
         ({"grace": -1}, "grace"),
         ({"read_limit": 0}, "read_limit"),
         ({"worker": "with space"}, "worker"),
-        ({"worker": "-"}, "worker"),
+        ({"worker": ""}, "worker"),
+        ({"worker": "x" * 65}, "worker"),
         ({"colour": "red"}, "option"),
         ({"dead_letter_queue": "no name!"}, "queue name"),
     ],

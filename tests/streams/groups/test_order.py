@@ -102,11 +102,11 @@ def test_any_number_of_hands_keep_order_and_lose_nothing(seed):
                 under_way.append(items)
         elif under_way:
             items = under_way.pop(chance.randrange(len(under_way)))
-            order.done(items)
             for item in items:
                 assert item.record > last.get(item.key, 0)
                 last[item.key] = item.record
             handled += records(items)
+            order.done(items)
         behind = set(range(1, order.checkpoint.position)) - set(handled)
         assert not behind, "the checkpoint passed what is not done"
     assert sorted(handled) == list(range(1, 301))

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from rmq.core.events import Leased, ShardAlone
-from tests.colours import until
+from tests.colours import in_thread, until
 from tests.streams.groups.consuming import Handler, put
 
 
@@ -156,9 +156,26 @@ async def test_events_tell_who_reads_what(client, stream, consume):
     await until(lambda: worker.shards)
     await worker.__aexit__(None, None, None)
     assert [(one.worker, one.shard_id, one.state) for one in told] == [
-        ("w-1", "shardId-000000000000", "begun"),
-        ("w-1", "shardId-000000000000", "stopped"),
+        (worker.id, "shardId-000000000000", "begun"),
+        (worker.id, "shardId-000000000000", "stopped"),
     ]
+    assert worker.id.startswith("w-1:")
+
+
+async def test_two_workers_of_one_name_are_two(client, wide, consume):
+    a, b = await consume(of=wide, worker="w"), await consume(of=wide, worker="w")
+    await until(evenly(a, b))
+
+
+async def test_a_lost_connection_is_made_again(client, stream, consume, handler, raw, backend):
+    if backend.place != "valkey":
+        pytest.skip("nothing can be cut in memory; on a cluster the same")
+    worker = await consume()
+    await until(lambda: worker.shards)
+    await in_thread(raw.client_kill_filter, _type="normal", skipme=True)
+    await put(stream, "a-1")
+    await handler.reach(1)
+    assert handler.texts == ["a-1"]
 
 
 # --- resharding ---
