@@ -23,6 +23,7 @@ from benchmarks import (
     receiving,
     report,
     sending,
+    streams,
     topics,
     waiting,
 )
@@ -39,6 +40,7 @@ FIGURES: tuple[Figure, ...] = (
     *backlog.FIGURES,
     *topics.FIGURES,
     *filtering.FIGURES,
+    *streams.FIGURES,
     *pushing.FIGURES,
     *gateway.FIGURES,
 )

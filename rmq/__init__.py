@@ -36,6 +36,7 @@ from rmq.streams.attributes import StreamAttributes, StreamInfo
 from rmq.streams.groups.administration import GroupInfo
 from rmq.streams.groups.lease import Lease
 from rmq.streams.groups.options import ConsumerOptions
+from rmq.streams.producing.aggregation import deaggregate
 from rmq.streams.producing.collecting import Produced
 from rmq.streams.producing.metrics import ProducerMetrics
 from rmq.streams.producing.settings import ProducerSettings
@@ -198,4 +199,5 @@ __all__ = [
     "boto3_session",
     "connect",
     "connect_async",
+    "deaggregate",
 ]

@@ -92,7 +92,6 @@ def delete(registry: StreamRegistry, name: str, *, enforce: bool) -> Plan[bool]:
     registry.drop(name)
     # Also when it was gone already: a delete that was cut short ends here.
     yield accounting.uncount(registry, name)
-    yield commands.index_remove(registry.namespace, name)
     yield from delete_all_groups(registry, name)
     return found
 

@@ -86,10 +86,13 @@ def wave(open_shards: Sequence[Open], count: int, most: int) -> list[Change]:
     return changes
 
 
-def steps(open_shards: Sequence[Open], count: int, most: int) -> Iterator[list[Change]]:
-    """All waves to *count* uniform shards, one after the other; new shards get the next numbers."""
+def steps(
+    open_shards: Sequence[Open], count: int, most: int, number: int | None = None
+) -> Iterator[list[Change]]:
+    """All waves to *count* uniform shards, one after the other; new shards get the next numbers,
+    from *number* on."""
     shards = {one.number: one for one in open_shards}
-    number = max(shards) + 1
+    number = max(shards) + 1 if number is None else number
     while changes := wave(list(shards.values()), count, most):
         yield changes
         for change in changes:

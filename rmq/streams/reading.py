@@ -37,7 +37,7 @@ ITERATOR_TYPES = (
     "AFTER_SEQUENCE_NUMBER",
     "AT_TIMESTAMP",
 )
-CALL_BYTES = 1 << 20
+CALL_BYTES = 1 << 19
 """Of blocks in one script call; the last of them may go beyond. About 1 ms of server time."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -263,7 +263,8 @@ def batch_of(registry: StreamRegistry, name: str, taking: Taking, found: Found) 
         return Batch(shard_id(number), taking.records, None, 0, children(info, number))
     behind = 0
     if following <= found.last:
-        behind = max(found.now // 1000 - (following - 1) // 1000, 0)
+        # Never 0, which says that no more is there.
+        behind = max(found.now // 1000 - (following - 1) // 1000, 1)
     return Batch(shard_id(number), taking.records, following, behind)
 
 

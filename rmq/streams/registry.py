@@ -257,8 +257,15 @@ def remove(registry: StreamRegistry, info: StreamInfo) -> Plan[None]:
     if info.reshard is not None:
         numbers += [number for number, *_ in unpack_reshard(info.reshard).children]
     yield from drop(registry, info, numbers)
-    with suppress(StreamDoesNotExist):
+    # Before the stream is gone: whoever dies here leaves something by which the rest is found.
+    yield commands.index_remove(registry.namespace, info.name)
+    try:
         yield commands.delete(registry.keys(info.name), info, enforce=True, last=True)
+    except StreamDoesNotExist:
+        # Others were quicker, and may have made it anew since: then it stays in the list.
+        with suppress(StreamDoesNotExist):
+            yield from look(registry, info.name)
+            yield commands.index_add(registry.namespace, info.name)
     registry.drop(info.name)
 
 

@@ -13,9 +13,11 @@ import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from rmq.cli.main import app
@@ -80,6 +82,15 @@ class Rmq:
         process = self.start(*args, env={**os.environ, **environment})
         out, err = process.communicate(stdin, timeout=60)
         return Ran(process.returncode, out, err)
+
+
+@pytest.fixture(autouse=True)
+def commands_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typer makes all commands anew for each that it runs, which takes longer than most do."""
+    monkeypatch.setattr("typer.testing._get_command", _made)
+
+
+_made = cache(get_command)
 
 
 @pytest.fixture(autouse=True)

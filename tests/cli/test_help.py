@@ -11,6 +11,7 @@ from rmq import __version__
 from rmq.cli import failures
 from rmq.cli.main import app
 from rmq.cli.queue.attributes import OPTIONS
+from rmq.cli.stream.attributes import OPTIONS as STREAM
 from rmq.cli.topic.attributes import ALL, SUBSCRIPTION, TOPIC
 
 COMMANDS = {
@@ -21,6 +22,10 @@ COMMANDS = {
     "topic": [
         *("create", "list", "show", "set", "rm", "subscribe", "confirm", "subscriptions"),
         *("unsubscribe", "replay", "publish", "listen", "explain"),
+    ],
+    "stream": [
+        *("create", "list", "show", "set", "sweep", "rm", "split", "merge", "scale", "put"),
+        *("tail", "tail-files", "consumers", "groups", "reset"),
     ],
 }
 
@@ -71,6 +76,8 @@ def test_every_command_has_a_page_without_an_error(noun, command):
         ("topic create", "--no-content-based-deduplication"),
         ("topic set", "--no-content-based-deduplication"),
         ("topic subscribe", "--dead-letter-queue"),
+        ("stream create", "--warm-throughput"),
+        ("stream tail-files", "--no-aggregate"),
     ],
 )
 def test_no_name_of_an_option_is_cut_on_a_terminal_of_80_columns(words, longest):
@@ -85,12 +92,14 @@ def test_no_name_of_an_option_is_cut_on_a_terminal_of_80_columns(words, longest)
 def test_every_field_of_the_attributes_has_an_option():
     from dataclasses import fields
 
-    from rmq import QueueAttributes, SubscriptionAttributes, TopicAttributes
+    from rmq import QueueAttributes, StreamAttributes, SubscriptionAttributes, TopicAttributes
 
     policies = {"redrive_policy", "redrive_allow_policy"}
     assert {field.name for field in fields(QueueAttributes)} - policies <= set(OPTIONS)
     assert {field.name for field in fields(TopicAttributes)} <= set(TOPIC)
     assert {field.name for field in fields(SubscriptionAttributes)} <= set(SUBSCRIPTION)
+    named = {"retention_hours": "retention"}
+    assert {named.get(field.name, field.name) for field in fields(StreamAttributes)} == set(STREAM)
     assert set(ALL) == set(TOPIC) | set(SUBSCRIPTION)
 
 

@@ -23,10 +23,9 @@ from hypothesis.stateful import (
 
 import rmq
 from rmq import Notification
-from rmq.core.script import Call, Plan
-from rmq.errors import RmqError
 from rmq.testing import HeldClock, private_namespace
 from rmq.topics import publishing
+from tests.properties.hand import Hand
 from tests.servers import single_server
 
 SWEEP_S = 60
@@ -37,44 +36,6 @@ NAMES = ("a", "b", "c")
 queues = st.sampled_from(NAMES)
 filters = st.sampled_from([None, "red", "blue"])
 colours = st.lists(st.sampled_from(["red", "blue", "green"]), min_size=1, max_size=4)
-
-
-class Hand:
-    """A plan that goes on as far as it is told to."""
-
-    def __init__(self, client: Any, plan: Plan[Any]) -> None:
-        self._executor = client._executor
-        self._plan = plan
-        self._answer: Any = None
-        self._error: RmqError | None = None
-        self.is_over = False
-
-    def step(self) -> str:
-        """Make one step; its name, or '' at the end."""
-        try:
-            if self._error is not None:
-                step = self._plan.throw(self._error)
-            else:
-                step = self._plan.send(self._answer)
-        except StopIteration:
-            self.is_over = True
-            return ""
-        self._answer = self._error = None
-        try:
-            self._answer = self._executor._step(step)
-        except RmqError as error:
-            self._error = error
-        kind = step.script if isinstance(step, Call) else type(step).__name__
-        return kind if isinstance(kind, str) else kind.name
-
-    def through(self, name: str) -> None:
-        """Go on until this has been carried out, and was not refused."""
-        while self.step() != name or self._error is not None:
-            assert not self.is_over
-
-    def finish(self) -> None:
-        while not self.is_over:
-            self.step()
 
 
 @dataclass(eq=False)

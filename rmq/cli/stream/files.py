@@ -180,6 +180,7 @@ async def _work(
                 if once:
                     await agent.drain(stop.wanted, deadline=stop_after.total_seconds())
                 else:
+                    agent.follower.look()  # what comes from now on is new
                     session.output.note(f"following {', '.join(patterns)} into {name}; Ctrl-C ends")
                     running = agent.run(stop.wanted, deadline=stop_after.total_seconds())
                     await _shown(session.output, agent, asyncio.ensure_future(running), interval)
