@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -41,6 +42,7 @@ from rmq.streams.producing.aggregation import MAGIC, deaggregate
 from rmq.streams.record import StreamRecord
 from rmq.streams.registry import StreamRegistry, described
 from rmq.streams.sequence import shard_id
+from rmq.streams.sweeping import sweep_all
 
 if TYPE_CHECKING:
     from rmq.streams.aio import AsyncReader
@@ -49,6 +51,8 @@ log = logging.getLogger("rmq.streams")
 
 TROUBLE_S = 0.5
 """How soon to go on after trouble with Redis."""
+SWEEP_S = 60.0
+"""How often a worker looks for streams that are to be swept, more or less."""
 FORGET_S = 60.0
 """How often leases of shards that have expired are removed."""
 LEAVE_S = 2.0
@@ -136,6 +140,7 @@ class Worker:
         fence = asyncio.create_task(self._watch_leases(), name="rmq-fence")
         feed = asyncio.create_task(self.feed.run(), name="rmq-feed")
         feed.add_done_callback(self._feed_ended)
+        house = asyncio.create_task(self._keep_house(), name="rmq-house")
         try:
             await self._work()
             await self._leave()
@@ -143,7 +148,7 @@ class Worker:
             await self._drop()
             raise
         finally:
-            await ended({fence, feed})
+            await ended({fence, feed, house})
             self.handling.close()
             self._stopping.clear()
             self._ended.set()
@@ -407,6 +412,17 @@ class Worker:
                 reading.lose()
             self._renewed.clear()
             await self._renewed.wait()
+
+    async def _keep_house(self) -> None:
+        """Sweep streams that nobody sweeps, those that nobody reads or writes too."""
+        after: str | None = None
+        while True:
+            # Not all workers at once.
+            await self.sleep(SWEEP_S * (0.5 + random.random()))
+            try:
+                after = await self._executor.run(sweep_all(self._registry, after))
+            except RmqError as error:
+                log.warning("%s: %s", self.full_name, error)
 
     # --- the end ---
 
