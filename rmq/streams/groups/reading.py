@@ -41,6 +41,8 @@ MOST_BYTES = 16 << 20
 MOST_AHEAD = 50_000
 """Nor while so many records are not behind the checkpoint, done or not: that many are done again
 after a crash."""
+TROUBLE_S = 0.5
+"""How soon to go on after trouble."""
 BREATH = 100
 """Records that one hand handles without letting others run."""
 
@@ -147,8 +149,9 @@ class Reading:
                 if not self._hands:
                     return
             elif self._is_read and self._order.is_done:
-                self._state = "finished"
-                return
+                if await self._is_over():
+                    self._state = self._state or "finished"
+                continue
             else:
                 while self._order.has_ready and len(self._hands) < self.worker.options.concurrency:
                     hand = asyncio.create_task(self._handle(self._order.take(limit), limit))
@@ -156,6 +159,24 @@ class Reading:
                     self._hands.add(hand)
             self._changed.clear()
             await self._changed.wait()
+
+    async def _is_over(self) -> bool:
+        """Whether the shard is at its end by the stream's own word as well. To take an open one for
+        finished would mean never to read it again."""
+        while not self._state:
+            try:
+                if await self.worker.is_over(self.number):
+                    return True
+                self._is_read = False
+                why = "it answers as if it were at its end, and is open"
+            except ServerError as error:
+                why = str(error)
+            log.warning("%s %s: %s", self.lease.group, self.lease.shard_id, why)
+            await asyncio.sleep(TROUBLE_S)
+            if not self._is_read:
+                self.worker.feed.nudge()
+                break
+        return False
 
     def _look_at(self, hand: asyncio.Task[None]) -> None:
         if hand.cancelled():

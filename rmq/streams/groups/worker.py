@@ -226,6 +226,11 @@ class Worker:
             return deaggregate(record)
         return deaggregate(record, (shard.starting_hash_key, shard.ending_hash_key))
 
+    async def is_over(self, number: int) -> bool:
+        """Whether a shard takes no more records, as the stream is now."""
+        info = await self._executor.run(described(self._registry, self.stream))
+        return number not in info.shards or not info.shards[number].is_open
+
     async def note(self, note: Note) -> Outcome:
         """Note how far a shard was read. Many that are noted at the same time are one call."""
         return await self._notes.submit(note)

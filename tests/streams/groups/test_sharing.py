@@ -7,7 +7,9 @@ import asyncio
 import pytest
 
 from rmq.core.events import Leased, ShardAlone
+from rmq.streams.groups import reading as reading_module
 from rmq.streams.groups import worker as worker_module
+from rmq.streams.record import Batch
 from tests.colours import in_thread, until
 from tests.streams.groups.consuming import Handler, put
 
@@ -304,6 +306,21 @@ async def test_a_shard_that_expired_unread_holds_up_nothing(stream, consume, han
     await put(stream, *(f"k{n}-2" for n in range(10)))
     await consume()
     await handler.reach(11)
+
+
+async def test_a_shard_that_seems_to_be_at_its_end_and_is_open_is_not_given_up(
+    stream, consume, handler, monkeypatch
+):
+    """It would never be read again."""
+    monkeypatch.setattr(reading_module, "TROUBLE_S", 0.01)
+    worker = await consume()
+    await put(stream, "a-1")
+    await handler.reach(1)
+    reading = worker._readings[0]
+    reading.take(Batch(reading.lease.shard_id, [], None, 0))
+    await put(stream, "a-2")
+    await handler.reach(2)
+    assert not (await stream.group_info("billing")).leases[0].is_finished
 
 
 async def test_two_workers_share_what_a_reshard_brings(stream, consume, handler):
