@@ -32,7 +32,7 @@ bench: .venv/.stamp  ## measure, beside the raw-Redis floor
 soak: .venv/.stamp  ## the tests that take minutes
 	$(BIN)/pytest -m soak tests
 
-picture: .venv/.stamp  ## draw the README's picture anew
+picture: .venv/.stamp  ## draw the pictures of the docs anew
 	$(BIN)/python docs/picture.py
 
 clean:  ## forget everything that was made

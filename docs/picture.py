@@ -1,4 +1,4 @@
-"""Draw docs/terminal.svg: a real run of the command line, on a server of its own.
+"""Draw the docs' pictures: real runs of the command line, each on a server of its own.
 
 Run by `make picture`. What a command prints is what is drawn; only the prompt is added. Figures
 that depend on the machine, such as the rate, change from run to run.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from io import StringIO
 from pathlib import Path
 
@@ -35,7 +36,7 @@ PREPARED = (
     ),
 )
 
-SHOWN = (
+TERMINAL = (
     ("rmq queue send orders 'one coffee'", ""),
     ("cat orders.txt | rmq queue send orders", "".join(f"order {n}\n" for n in range(50_000))),
     ("rmq queue receive orders --delete", ""),
@@ -44,10 +45,19 @@ SHOWN = (
     ("rmq demo --seed 1", ""),
 )
 """What is typed, and what comes in through its stdin."""
+TRUCKS = (("rmq demo trucks --work 20", ""),)
+
+PICTURES = {"terminal.svg": (PREPARED, TERMINAL), "trucks.svg": ((), TRUCKS)}
+"""By file: what is done before, and what is shown."""
 
 
 def main() -> None:
-    """Run all of SHOWN and write the picture."""
+    """Draw all of them."""
+    for name, (prepared, shown) in PICTURES.items():
+        (ROOT / "docs" / name).write_text(_drawn(name.removesuffix(".svg"), prepared, shown))
+
+
+def _drawn(id: str, prepared: Iterable[tuple[str, ...]], shown: Iterable[tuple[str, str]]) -> str:
     console = Console(record=True, width=WIDTH, file=StringIO(), force_terminal=True)
     with single_server() as server:
         environment = {
@@ -58,9 +68,9 @@ def main() -> None:
             "FORCE_COLOR": "1",
             "TERM": "xterm-256color",
         }
-        for words in PREPARED:
+        for words in prepared:
             subprocess.run(["rmq", *words], env=environment, check=True, capture_output=True)
-        for typed, stdin in SHOWN:
+        for typed, stdin in shown:
             command = typed.removeprefix("cat orders.txt | ")
             ran = subprocess.run(
                 command,
@@ -76,8 +86,7 @@ def main() -> None:
             printed = ran.stdout.replace(server.url, "redis://localhost").strip("\n")
             console.print(Text.from_ansi(printed))
             console.print()
-    picture = console.export_svg(title="rmq", unique_id="rmq")
-    (ROOT / "docs" / "terminal.svg").write_text(picture)
+    return console.export_svg(title="rmq", unique_id="rmq" if id == "terminal" else f"rmq-{id}")
 
 
 if __name__ == "__main__":

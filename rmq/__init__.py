@@ -37,6 +37,7 @@ from rmq.streams.consumers import RegisteredConsumer
 from rmq.streams.groups.administration import GroupInfo
 from rmq.streams.groups.lease import Lease
 from rmq.streams.groups.options import ConsumerOptions
+from rmq.streams.producing.aggregation import deaggregate
 from rmq.streams.producing.collecting import Produced
 from rmq.streams.producing.metrics import ProducerMetrics
 from rmq.streams.producing.settings import ProducerSettings
@@ -204,4 +205,5 @@ __all__ = [
     "boto3_session",
     "connect",
     "connect_async",
+    "deaggregate",
 ]

@@ -1,4 +1,7 @@
-"""The command `demo`: play rmq.cli.fleet, show how it goes, and say which promises were kept."""
+"""The command `demo`: play rmq.cli.fleet, show how it goes, and say which promises were kept.
+
+`demo trucks`, a stream beside a queue, is in rmq.cli.trucks.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,17 @@ from rmq.cli.fleet.play import Result, Standing, play
 from rmq.cli.fleet.scenario import DEAD, FILTERS, Scenario
 from rmq.cli.output import Output, table
 from rmq.cli.session import session_of
+from rmq.cli.trucks.command import trucks as beside
 
 MEMORY_POSITIONS, SERVER_POSITIONS = 12, 60
 """Positions of each truck, so that 100 trucks take some 10 to 20 s. In one process all the work,
 Redis's too, shares one core."""
 
 
+app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
+
+
+@app.callback()
 def demo(
     ctx: typer.Context,
     trucks: Annotated[int, typer.Option(metavar="N", min=1, help="Each is a message group.")] = 100,
@@ -59,6 +67,8 @@ def demo(
 
     It leaves nothing behind. The exit status is 1 if a promise was broken.
     """
+    if ctx.invoked_subcommand is not None:
+        return
     session = session_of(ctx)
     session.namespace = f"demo-{uuid.uuid4().hex[:12]}"
     client = session.connect()
@@ -85,6 +95,9 @@ def demo(
         _show(out, result)
     if not result.kept:
         raise typer.Exit(failures.REFUSED)
+
+
+app.command("trucks")(beside)
 
 
 def _opening(scenario: Scenario, url: str, on_memory: bool) -> str:

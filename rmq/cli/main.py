@@ -14,9 +14,10 @@ import typer
 from typer.core import TyperGroup
 
 import rmq
-from rmq.cli import demo, failures
 from rmq.cli import dispatch as dispatching
+from rmq.cli import failures
 from rmq.cli import serve as serving
+from rmq.cli.demo import app as demo_app
 from rmq.cli.events import app as events_app
 from rmq.cli.mobile import app as mobile_app
 from rmq.cli.output import Output
@@ -155,7 +156,7 @@ app.add_typer(stream_app, name="stream")
 app.add_typer(mobile_app, name="mobile")
 app.add_typer(sms_app, name="sms")
 app.add_typer(events_app, name="events")
-app.command("demo")(demo.demo)
+app.add_typer(demo_app, name="demo")
 app.command("serve")(serving.serve)
 app.command("dispatch")(dispatching.dispatch)
 

@@ -67,7 +67,7 @@ class Progress:
 class Reading:
     """How far one content has been read. A file that is truncated gets another one."""
 
-    __slots__ = ("framer", "offset", "progress", "tail")
+    __slots__ = ("framer", "marked", "offset", "progress", "tail")
 
     def __init__(self, framer: Framer, offset: int = 0, tail: bytes = b"") -> None:
         self.framer = framer
@@ -75,6 +75,8 @@ class Reading:
         self.tail = tail
         """The up to MARKED bytes before the offset."""
         self.progress = Progress(offset)
+        self.marked = offset, mark_of(tail)
+        """A place that was in the stream, and its mark."""
 
     def taken(self, data: bytes) -> Iterator[Taken]:
         """Take what was read next."""
@@ -163,12 +165,20 @@ class FollowedFile:
         """Bytes that it has now. Raises OSError."""
         return os.fstat(self._opened()).st_size
 
-    def mark(self) -> str:
-        """The mark of what is acknowledged. Raises OSError."""
-        offset = self.reading.progress.acknowledged
-        if offset == self.reading.offset:
-            return mark_of(self.reading.tail)
-        return mark_of(self.bytes_before(offset))
+    def mark(self) -> tuple[int, str]:
+        """How far it is in the stream, and the mark of that. Raises OSError.
+
+        Where the bytes are gone, because it was truncated a moment ago, that of the last call.
+        """
+        reading = self.reading
+        offset = reading.progress.acknowledged
+        if offset == reading.offset:
+            reading.marked = offset, mark_of(reading.tail)
+        elif offset != reading.marked[0]:
+            before = self.bytes_before(offset)
+            if len(before) == min(offset, MARKED):
+                reading.marked = offset, mark_of(before)
+        return reading.marked
 
     def close(self) -> None:
         """Give back the descriptor; reading opens the file anew, by its name."""

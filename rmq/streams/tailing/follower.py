@@ -74,14 +74,19 @@ class Follower:
                 continue  # gone meanwhile, or a link to nothing
             if stat.S_ISREG(status.st_mode):
                 found.setdefault((status.st_dev, status.st_ino), (status.st_mtime_ns, path))
-        # The oldest first: what rotation put aside has the lines before those of its successor.
-        for identity, (_, path) in sorted(found.items(), key=lambda one: one[1]):
+        # The oldest first: what rotation put aside has the lines before those of its successor. But
+        # before that those that were known: others may be copies of them.
+        for identity, (_, path) in sorted(
+            found.items(), key=lambda one: (one[0] not in self._entries, one[1])
+        ):
             if identity not in self.files:
                 self._meet(path, identity, now)
             elif path != self.files[identity].path:
                 self._rotate(self.files[identity], now, path)
         for identity in self.files.keys() & self._present - found.keys():
             self._rotate(self.files[identity], now)
+        for identity in self.files.keys() & self._entries.keys():
+            del self._entries[identity]
         self._present = set(found)
         self._is_first_look = self._at_end = False
 
@@ -119,9 +124,8 @@ class Follower:
         return list(found.values())
 
     def _entry(self, file: FollowedFile, now: float) -> Entry | None:
-        offset = file.reading.progress.acknowledged
         try:
-            return Entry(file.path, *file.identity, offset, file.mark(), now)
+            return Entry(file.path, *file.identity, *file.mark(), now)
         except OSError:
             return None
 
@@ -151,12 +155,13 @@ class Follower:
 
     def _resumed(self, file: FollowedFile) -> bool:
         """Whether it was known before, or is a copy of one that is. Raises OSError."""
-        own = self._entries.pop(file.identity, None)
+        own = self._entries.get(file.identity)
         if own is not None:
-            if _has(file, own.offset, own.mark):
-                file.resume(own.offset)
-                return True
-            return False  # the inode of a file that is gone, or this file written anew
+            if not _has(file, own.offset, own.mark):
+                return False  # the inode of a file that is gone, or this file written anew
+            del self._entries[file.identity]
+            file.resume(own.offset)
+            return True
         if self._is_first_look:
             # While nobody looked a file may have been copied or moved to another disk. Later that
             # is seen when it happens, and a file that only begins like another one is new.

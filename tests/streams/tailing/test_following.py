@@ -208,6 +208,18 @@ def test_copytruncate_that_is_seen_in_the_middle_brings_every_line_once(folder):
     assert sorted(folder.take()) == ["half of a line", "new"]
 
 
+def test_copytruncate_in_the_middle_of_a_round_brings_every_line_once(folder):
+    folder.write("a.log", *LONG[:20])
+    folder.take()
+    (folder.path / "a.log.1").write_bytes((folder.path / "a.log").read_bytes())
+    folder.take()
+    folder.write("a.log.1", *LONG[20:25])
+    for _ in folder.follower.read(folder.now):
+        os.truncate(folder.path / "a.log", 0)
+
+    assert folder.take() == stripped(LONG[20:25])
+
+
 def test_a_truncation_is_seen_before_its_copy(folder):
     folder.write("a.log", *LONG[:20])
     folder.take()
@@ -279,9 +291,23 @@ def test_copytruncate_while_nobody_looks_is_seen_after_a_restart(folder):
     folder.write("a.log", *LONG[20:22])
     folder.copytruncate("a.log", "a.log.1")
     folder.write("a.log", "new\n")
+    for name in ("a.log", "a.log.1"):
+        os.utime(folder.path / name, (1, 1))  # which of them is older does not matter
     folder.begin(entries)
 
     assert sorted(folder.take()) == [*stripped(LONG[20:22]), "new"]
+
+
+def test_a_copy_that_was_made_while_nobody_looked_brings_nothing(folder):
+    folder.write("a.log", *LONG[:20])
+    folder.take()
+    entries = folder.follower.entries()
+    folder.write("a.log", *LONG[20:22])
+    (folder.path / "a.log.bak").write_bytes((folder.path / "a.log").read_bytes())
+    os.utime(folder.path / "a.log.bak", (1, 1))
+    folder.begin(entries)
+
+    assert folder.take() == stripped(LONG[20:22])
 
 
 def test_a_file_in_the_place_of_one_that_is_gone_is_a_new_one(folder):
