@@ -33,6 +33,7 @@ from rmq.queues.sync import Message, Queue
 from rmq.settings import Settings
 from rmq.streams.aio import AsyncStream
 from rmq.streams.attributes import StreamAttributes, StreamInfo
+from rmq.streams.consumers import RegisteredConsumer
 from rmq.streams.groups.administration import GroupInfo
 from rmq.streams.groups.lease import Lease
 from rmq.streams.groups.options import ConsumerOptions
@@ -45,6 +46,8 @@ from rmq.streams.producing.threads import Producer
 from rmq.streams.producing.user_record import UserRecord
 from rmq.streams.record import Put, Record, Records, StreamRecord
 from rmq.streams.shard import Shard
+from rmq.streams.shard_filter import ShardFilter
+from rmq.streams.subscribing import SubscriptionEvent
 from rmq.streams.sync import Stream
 from rmq.topics.aio import AsyncTopic
 from rmq.topics.attributes import TopicAttributes, TopicInfo
@@ -176,11 +179,13 @@ __all__ = [
     "RedriveAllowPolicy",
     "RedrivePolicy",
     "RedriveTask",
+    "RegisteredConsumer",
     "RmqError",
     "SandboxNumber",
     "Sent",
     "Settings",
     "Shard",
+    "ShardFilter",
     "Sms",
     "SmsAttributes",
     "Stream",
@@ -189,6 +194,7 @@ __all__ = [
     "StreamRecord",
     "Subscription",
     "SubscriptionAttributes",
+    "SubscriptionEvent",
     "SubscriptionStats",
     "Topic",
     "TopicAttributes",

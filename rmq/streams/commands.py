@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rmq.core import script
 from rmq.core.keys import ShardKeys, StreamKeys, stream_index
@@ -206,13 +206,6 @@ def sweep_claim(keys: StreamKeys, name: str, every_ms: int, anyway: bool) -> Cal
     )
 
 
-def sweep_due_us(keys: StreamKeys, name: str) -> Call[int]:
-    """From when on a stream may be swept again (us since 1970)."""
-    return script.command(
-        "HGET", name, lambda reply: int(reply) if reply else 0, keys.state, "sweep_us"
-    )
-
-
 def forget(keys: StreamKeys, info: StreamInfo, numbers: Sequence[int]) -> Call[None]:
     """Take expired shards out of the map."""
     call: Call[None] = script.load("streams/forget").call(
@@ -404,18 +397,18 @@ class Swept:
     blocks: int
     """Blocks of expired records that were removed."""
     more: bool
+    is_over: bool
+    """Closed, and its last record has expired."""
     load: Load
-    """What came to it when that was last measured."""
-    measured_us: int
-    """When that was, since 1970; 0 for never."""
+    """What came to it lately."""
 
 
 def sweep(keys: ShardKeys, info: StreamInfo, every_ms: int) -> Call[Swept]:
     """Forget what is over in a shard, and measure what comes to it."""
 
     def parse(reply: Sequence[Any]) -> Swept:
-        blocks, more, bytes_s, records_s, at = map(int, reply)
-        return Swept(blocks, more == 1, Load(bytes_s, records_s), at)
+        blocks, more, over, bytes_s, records_s = map(int, reply)
+        return Swept(blocks, more == 1, over == 1, Load(bytes_s, records_s))
 
     return script.load("streams/sweep").call(
         info.name,
@@ -451,23 +444,21 @@ class Rates:
     """Bytes that it takes at once when it rested."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Records that go to a shard together."""
 
     packed: bytes
-    count: int
+    records: int
     sizes: str = ""
     """Of each record its size and its packed size, where there is a rate limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """What a shard did with a put."""
 
     first: int
     """Position of the first record; the others follow it one by one."""
-    count: int
+    records: int
     """So many records, from the first on, were taken."""
     sweep: bool
     """Whether a sweep is due."""
@@ -485,7 +476,7 @@ def put(
     """Append blocks of records to a shard."""
     rest: list[Any] = []
     for one in blocks:
-        rest += (one.count, one.packed, one.sizes)
+        rest += (one.records, one.packed, one.sizes)
     return script.load("streams/put").call(
         info.name,
         lambda reply: Taken(int(reply[0]), int(reply[1]), int(reply[2]) == 1),

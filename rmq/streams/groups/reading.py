@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from rmq.core.events import Leased
 from rmq.errors import (
@@ -40,6 +41,8 @@ MOST_BYTES = 16 << 20
 MOST_AHEAD = 50_000
 """Nor while so many records are not behind the checkpoint, done or not: that many are done again
 after a crash."""
+TROUBLE_S = 0.5
+"""How soon to go on after trouble."""
 BREATH = 100
 """Records that one hand handles without letting others run."""
 
@@ -146,8 +149,9 @@ class Reading:
                 if not self._hands:
                     return
             elif self._is_read and self._order.is_done:
-                self._state = "finished"
-                return
+                if await self._is_over():
+                    self._state = self._state or "finished"
+                continue
             else:
                 while self._order.has_ready and len(self._hands) < self.worker.options.concurrency:
                     hand = asyncio.create_task(self._handle(self._order.take(limit), limit))
@@ -155,6 +159,24 @@ class Reading:
                     self._hands.add(hand)
             self._changed.clear()
             await self._changed.wait()
+
+    async def _is_over(self) -> bool:
+        """Whether the shard is at its end by the stream's own word as well. To take an open one for
+        finished would mean never to read it again."""
+        while not self._state:
+            try:
+                if await self.worker.is_over(self.number):
+                    return True
+                self._is_read = False
+                why = "it answers as if it were at its end, and is open"
+            except ServerError as error:
+                why = str(error)
+            log.warning("%s %s: %s", self.lease.group, self.lease.shard_id, why)
+            await asyncio.sleep(TROUBLE_S)
+            if not self._is_read:
+                self.worker.feed.nudge()
+                break
+        return False
 
     def _look_at(self, hand: asyncio.Task[None]) -> None:
         if hand.cancelled():
@@ -323,10 +345,13 @@ class Reading:
             return
         at = None if self._state == "finished" else self._mark
         try:
-            outcome = await self.worker.note(Note(self.number, self.token, at, release=True))
-        except RmqError as error:
+            # Not for longer than the lease: then it is another's.
+            async with asyncio.timeout(self.worker.options.lease_s):
+                outcome = await self.worker.note(Note(self.number, self.token, at, release=True))
+        except (RmqError, TimeoutError) as error:
             # The lease runs out, and what was not noted is done again.
-            log.warning("%s %s: %s", self.lease.group, self.lease.shard_id, error)
+            why = str(error) or "no answer"
+            log.warning("%s %s: %s", self.lease.group, self.lease.shard_id, why)
             outcome = Outcome.LOST
         if outcome is Outcome.LOST:
             self._state = "lost"
@@ -358,8 +383,9 @@ class Reading:
             )
 
 
-async def ended(tasks: set[asyncio.Task[None]]) -> None:
+async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks, and wait until they have ended."""
+    tasks = tuple(tasks)
     while pending := {one for one in tasks if not one.done()}:
         # Once may not do: asyncio.wait_for can swallow a cancel (CPython issue 86296).
         for task in pending:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -41,6 +42,7 @@ from rmq.streams.producing.aggregation import MAGIC, deaggregate
 from rmq.streams.record import StreamRecord
 from rmq.streams.registry import StreamRegistry, described
 from rmq.streams.sequence import shard_id
+from rmq.streams.sweeping import sweep_all
 
 if TYPE_CHECKING:
     from rmq.streams.aio import AsyncReader
@@ -49,6 +51,8 @@ log = logging.getLogger("rmq.streams")
 
 TROUBLE_S = 0.5
 """How soon to go on after trouble with Redis."""
+SWEEP_S = 60.0
+"""How often a worker looks for streams that are to be swept, more or less."""
 FORGET_S = 60.0
 """How often leases of shards that have expired are removed."""
 LEAVE_S = 2.0
@@ -136,23 +140,39 @@ class Worker:
         fence = asyncio.create_task(self._watch_leases(), name="rmq-fence")
         feed = asyncio.create_task(self.feed.run(), name="rmq-feed")
         feed.add_done_callback(self._feed_ended)
+        house = asyncio.create_task(self._keep_house(), name="rmq-house")
         try:
-            if self._prepare is not None:
-                await self._prepare()
-            await self._join()
-            while not self._stopping.is_set():
-                await self._rest(await self._turn())
+            await self._work()
             await self._leave()
         except BaseException:
             await self._drop()
             raise
         finally:
-            await ended({fence, feed})
+            await ended({fence, feed, house})
             self.handling.close()
             self._stopping.clear()
             self._ended.set()
         if self._error is not None:
             raise self._error
+
+    async def _work(self) -> None:
+        """Until it is stopping. What is under way then has a moment to end: Redis may be away."""
+        working = asyncio.create_task(self._turns(), name="rmq-turns")
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working}, timeout=LEAVE_S)
+        finally:
+            await ended({working, stopping})
+        if not working.cancelled():
+            working.result()
+
+    async def _turns(self) -> None:
+        if self._prepare is not None:
+            await self._prepare()
+        await self._join()
+        while not self._stopping.is_set():
+            await self._rest(await self._turn())
 
     async def stop(self) -> None:
         """End: what is in hand may finish within `grace`, checkpoints are noted, and the shards are
@@ -163,6 +183,7 @@ class Worker:
 
     async def __aenter__(self) -> Worker:
         self._task = asyncio.create_task(self.run(), name="rmq-consumer")
+        await asyncio.sleep(0)  # or who leaves at once would stop what has not begun
         return self
 
     async def __aexit__(
@@ -204,6 +225,11 @@ class Worker:
         if shard is None:
             return deaggregate(record)
         return deaggregate(record, (shard.starting_hash_key, shard.ending_hash_key))
+
+    async def is_over(self, number: int) -> bool:
+        """Whether a shard takes no more records, as the stream is now."""
+        info = await self._executor.run(described(self._registry, self.stream))
+        return number not in info.shards or not info.shards[number].is_open
 
     async def note(self, note: Note) -> Outcome:
         """Note how far a shard was read. Many that are noted at the same time are one call."""
@@ -392,6 +418,17 @@ class Worker:
             self._renewed.clear()
             await self._renewed.wait()
 
+    async def _keep_house(self) -> None:
+        """Sweep streams that nobody sweeps, those that nobody reads or writes too."""
+        after: str | None = None
+        while True:
+            # Not all workers at once.
+            await self.sleep(SWEEP_S * (0.5 + random.random()))
+            try:
+                after = await self._executor.run(sweep_all(self._registry, after))
+            except RmqError as error:
+                log.warning("%s: %s", self.full_name, error)
+
     # --- the end ---
 
     async def _leave(self) -> None:
@@ -403,9 +440,10 @@ class Worker:
             self._nudged.clear()
             again_s = TROUBLE_S
             try:
-                beat = await self._beat(0)
-            except RmqError as error:
-                log.warning("%s: %s", self.full_name, error)
+                async with asyncio.timeout(LEAVE_S):
+                    beat = await self._beat(0)
+            except (RmqError, TimeoutError) as error:
+                log.warning("%s: %s", self.full_name, str(error) or "no answer")
             else:
                 self._apply(beat)
                 again_s = beat.again_ms / 1000

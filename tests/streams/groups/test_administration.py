@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+import rmq
 from rmq.errors import GroupInUse
 from tests.colours import until
+from tests.conftest import Backend
 from tests.streams.groups.consuming import Handler, put
 
 
@@ -138,6 +140,24 @@ async def test_a_group_at_work_is_not_deleted(stream, consume):
     await worker.__aexit__(None, None, None)
     assert await stream.delete_group("billing") is True
     assert (await stream.groups()).names == ()
+
+
+async def test_threads_look_after_groups_too(servers, namespace, clock):
+    """Workers are asyncio; who looks at them need not be."""
+    given = {"namespace": namespace, "clock": clock}
+    async with rmq.connect_async(servers.url("valkey"), **given) as client:
+        stream = await client.create_stream("positions")
+        await made(stream)
+        await put(stream, "a-1")
+        backend = Backend("sync", "valkey", servers.url("valkey"))
+        async with backend.connect(**given) as other:
+            same = other.stream("positions")
+            assert (await same.groups()).names == ("billing",)
+            assert (await same.group_info("billing")).lag.records == 1
+            await same.reset_group("billing", "LATEST")
+            assert (await same.group_info("billing")).lag.records == 0
+            assert await same.delete_group("billing")
+            assert not hasattr(other.inner.stream("positions"), "consumer")
 
 
 async def _idle(stream):

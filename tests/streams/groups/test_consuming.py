@@ -223,7 +223,7 @@ async def test_the_lease_comes_with_the_record_if_the_handler_wants_it(stream, c
 
 async def test_a_checkpoint_is_noted_when_a_read_is_done(stream, consume, handler):
     await put(stream, "a-1", "a-2")
-    await consume(lease=10)
+    await consume(lease=60)
     await handler.reach(2)
     wanted = handler.records[-1].sequence_number
     await until(lambda: _is(checkpointed(stream), [wanted]))
@@ -238,7 +238,7 @@ async def test_and_after_each_record_where_that_is_wanted(stream, consume):
             await gate.wait()
 
     await put(stream, "a-1", "a-2")
-    await consume(handle, checkpoint="record", lease=10)
+    await consume(handle, checkpoint="record", lease=60)
     await until(lambda: len(seen) == 2)
     await until(lambda: _is(checkpointed(stream), [seen[0].sequence_number]))
     gate.set()
@@ -382,6 +382,25 @@ async def test_what_belongs_to_another_shard_is_left_out(stream, consume, handle
     await handler.reach(len(kept) + 1)
     assert handler.texts == [*kept, "last-1"]
     assert low.number == handler.records[0].shard
+
+
+async def test_by_hand_what_is_left_out_notes_nothing_that_was_not_said(stream, consume):
+    """All that was packed belongs to another shard; what was handled before it stays open."""
+    await stream.split("shardId-000000000000")
+    seen = []
+
+    async def handle(record, lease):
+        seen.append(record)
+
+    worker = await consume(handle, checkpoint="manual")
+    await stream.put("a-1", "a", explicit_hash_key=0)
+    await until(lambda: seen)
+    strays = [f"k{n}-1" for n in range(20) if hash_key(f"k{n}".encode()) >= b"\x80"]
+    put = await stream.put(packed(*strays), "any", explicit_hash_key=0)
+    await until(lambda: worker._readings[1].position > put.position)
+    await worker.stop()
+    lease = (await stream.group_info("billing")).leases[1]
+    assert (lease.shard_id, lease.sequence_number) == (seen[0].shard_id, None)
 
 
 # --- stopping ---

@@ -161,6 +161,18 @@ async def test_what_is_on_its_way_to_one_may_go_to_another(leases):
     assert [len(one) for one in await leases.beats_of("a", "b", "c")] == [3, 3, 3]
 
 
+async def test_and_rather_than_what_its_receiver_has_already(leases):
+    """b has two and is about to get two; c takes these, and b is not asked for its own."""
+    await leases.open()
+    await leases.sync(dict.fromkeys(range(8), ()))
+    await leases.beats_of("a", "b", "a")
+    for number in leases.wanted("a")[:2]:
+        await leases.note("a", number, BEGINNING, release=True)
+    await leases.beats_of("b", "c", "b")
+    assert len(leases.beats["b"].held) == 2
+    assert leases.wanted("b") == []
+
+
 async def test_shares_come_out_even_whatever_the_numbers_are(leases):
     await leases.open()
     await leases.sync(dict.fromkeys(range(10), ()))
@@ -289,6 +301,14 @@ async def test_nor_does_who_has_it_again_by_an_older_token(four, clock):
     await four.beat("a")
     assert await four.note("a", 0, Checkpoint(99), token=old) is Outcome.LOST
     assert await four.note("a", 0, Checkpoint(9)) is Outcome.NOTED
+
+
+async def test_nor_does_who_let_it_go(four):
+    await four.beat("a")
+    await four.note("a", 0, Checkpoint(5), release=True)
+    assert await four.note("a", 0, Checkpoint(9)) is Outcome.LOST
+    assert await four.note("a", 0, None) is Outcome.LOST
+    assert (await four.describe()).rows[0].checkpoint == Checkpoint(5)
 
 
 async def test_a_checkpoint_does_not_go_backwards(four):

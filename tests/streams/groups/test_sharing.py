@@ -7,6 +7,9 @@ import asyncio
 import pytest
 
 from rmq.core.events import Leased, ShardAlone
+from rmq.streams.groups import reading as reading_module
+from rmq.streams.groups import worker as worker_module
+from rmq.streams.record import Batch
 from tests.colours import in_thread, until
 from tests.streams.groups.consuming import Handler, put
 
@@ -162,6 +165,27 @@ async def test_events_tell_who_reads_what(client, stream, consume):
     assert worker.id.startswith("w-1:")
 
 
+async def test_who_stops_does_not_wait_for_a_redis_that_is_away(
+    stream, consume, handler, monkeypatch
+):
+    monkeypatch.setattr(worker_module, "LEAVE_S", 0.02)
+    worker = await consume()
+    await put(stream, "a-1")
+    await handler.reach(1)
+
+    async def never(*_):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(worker._executor, "call", never)
+    await asyncio.wait_for(worker.stop(), 5)
+
+
+async def test_who_leaves_at_once_leaves(stream, handler):
+    async with stream.consumer("billing", handler) as worker:
+        pass
+    assert worker.shards == []
+
+
 async def test_two_workers_of_one_name_are_two(client, wide, consume):
     a, b = await consume(of=wide, worker="w"), await consume(of=wide, worker="w")
     await until(evenly(a, b))
@@ -244,6 +268,20 @@ async def test_at_the_latest_only_the_open_shards_are_begun_with(stream, consume
     assert [one.shard_id[-1] for one in info.leases] == ["1", "2", "3", "4"]
 
 
+async def test_shards_that_were_closed_before_the_moment_are_left_out(
+    stream, consume, handler, clock
+):
+    await put(stream, "a-1")
+    await stream.split("shardId-000000000000")
+    clock.move(60)
+    await consume(start=clock.now())
+    await put(stream, *(f"k{n}-2" for n in range(10)))
+    await handler.reach(10)
+    assert len(handler.records) == 10
+    info = await stream.group_info("billing")
+    assert [one.shard_id[-1] for one in info.leases] == ["1", "2"]
+
+
 async def test_leases_of_shards_that_expired_are_forgotten(stream, consume, handler, clock):
     worker = await consume()
     await put(stream, "a-1")
@@ -268,6 +306,21 @@ async def test_a_shard_that_expired_unread_holds_up_nothing(stream, consume, han
     await put(stream, *(f"k{n}-2" for n in range(10)))
     await consume()
     await handler.reach(11)
+
+
+async def test_a_shard_that_seems_to_be_at_its_end_and_is_open_is_not_given_up(
+    stream, consume, handler, monkeypatch
+):
+    """It would never be read again."""
+    monkeypatch.setattr(reading_module, "TROUBLE_S", 0.01)
+    worker = await consume()
+    await put(stream, "a-1")
+    await handler.reach(1)
+    reading = worker._readings[0]
+    reading.take(Batch(reading.lease.shard_id, [], None, 0))
+    await put(stream, "a-2")
+    await handler.reach(2)
+    assert not (await stream.group_info("billing")).leases[0].is_finished
 
 
 async def test_two_workers_share_what_a_reshard_brings(stream, consume, handler):
