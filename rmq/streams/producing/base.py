@@ -20,8 +20,6 @@ from rmq.streams.registry import StreamRegistry
 OnResult = Callable[[UserRecord, Produced | RmqError], Any]
 """Is told what became of each record: where it is, or the error that ended it."""
 
-DEFAULT = StreamAttributes()
-
 log = logging.getLogger("rmq.producer")
 
 
@@ -46,6 +44,7 @@ class Producing:
         self._collector: Collector | None = None
         """Made with the first put, which looks for the stream's shards."""
         self._is_closed = False
+        self._max_record_size = StreamAttributes().max_record_size
 
     def __repr__(self) -> str:
         return f"<producer of stream {self.name!r}>"
@@ -55,9 +54,11 @@ class Producing:
     ) -> UserRecord:
         """A record that the stream takes. Raises InvalidParameter."""
         info = self._registry.known(self.name)
-        attributes = DEFAULT if info is None else info.attributes
-        limits, most = self._registry.limits, attributes.max_record_size
-        return checked_record(data, partition_key, explicit_hash_key, limits, most)
+        if info is not None:  # else it is just being looked at again
+            self._max_record_size = info.attributes.max_record_size
+        return checked_record(
+            data, partition_key, explicit_hash_key, self._registry.limits, self._max_record_size
+        )
 
     def _flight(self, flight: Flight) -> Plan[list[Put | RmqError | None]]:
         assert self._collector is not None

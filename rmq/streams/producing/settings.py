@@ -24,7 +24,8 @@ class ProducerSettings:
     """Whether records of one shard are packed into one. Readers must take them apart: groups and
     Amazon's KCL do."""
     max_aggregate_bytes: int = 51_200
-    """Of such a record; 64 to 1,048,576. What is larger alone goes alone."""
+    """Of such a record; 64 to 1,047,552, which leaves room for a key in the smallest stream's
+    largest record. What is larger alone goes alone."""
     max_aggregate_records: int | None = None
     """In such a record. None: as many as there is room for."""
     max_collected_bytes: int = 5_242_880
@@ -66,7 +67,7 @@ def producer_settings(given: Mapping[str, Any]) -> ProducerSettings:
 
 _DURATIONS = {"max_buffered_time": timedelta(hours=1), "record_ttl": None}
 _RANGES: dict[str, tuple[int, int | None]] = {
-    "max_aggregate_bytes": (64, 1_048_576),
+    "max_aggregate_bytes": (64, 1_047_552),
     "max_aggregate_records": (1, None),
     "max_collected_bytes": (1, MOST_COLLECTED),
     "max_collected_records": (1, 500),
