@@ -116,6 +116,8 @@ class Service:
     adopt: Callable[[str, Given, list[Problem]], None] | None = None
     """Take from the request's path what the parameters leave out."""
     overlay: Callable[[dict[str, Any]], None] | None = None
+    speaks_forms: bool = True
+    """Whether it has, or once had, the query protocol."""
     pushes: bool = False
     """What it is asked for may leave something to a dispatcher."""
     error_detail: str = ""
