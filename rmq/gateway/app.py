@@ -107,8 +107,8 @@ class Endpoint:
         return any(operation == "*" or operation in one.table for one in having)
 
     async def reset(self) -> int:
-        """Remove all queues and topics of all accounts, from Redis and from here. How many keys
-        there were."""
+        """Remove all queues, topics and streams of all accounts, from Redis and from here. How many
+        keys there were."""
         waiting, self.stopping = self.stopping, asyncio.Event()
         waiting.set()
         self.accounts.forget()

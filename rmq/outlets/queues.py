@@ -247,6 +247,7 @@ class StreamQueues:
         Cancelled, it takes nothing with it. Raises StreamQueueDoesNotExist, StreamDoesNotExist.
         """
         queue = await self.find(id)
+        await self._keep_as_long(queue)
         inner, feed, lease = self._queue(id), self._feed(queue), _lease(queue, visibility_timeout_s)
         found = await self._live(queue, inner, await _received(inner, limit, lease, 0))
         if not found and not wait_s:
@@ -267,6 +268,7 @@ class StreamQueues:
     ) -> list[QueueRecord]:
         """Receive dead letters, as `receive` does records."""
         queue = await self.find(id)
+        await self._keep_as_long(queue)
         inner, lease = self._queue(_dead(id)), _lease(queue, visibility_timeout_s)
         if queue.max_receives is not None:
             await self._executor.run(leaving.bury(self._inner, id))
@@ -293,6 +295,21 @@ class StreamQueues:
         each."""
         await self.find(id)
         return await self._executor.run(leaving.send_out(self._inner, _dead(id), id, handles))
+
+    async def _keep_as_long(self, queue: StreamQueue) -> None:
+        """Let the inner queues keep records as long as the stream does now. By what is known of
+        them, which costs nothing."""
+        stream = self._stream(queue.stream)
+        info = stream.known or await stream.info()
+        kept = info.attributes.retention + KEPT_MORE
+        try:
+            for name in (queue.id, _dead(queue.id)):
+                inner = self._queue(name)
+                there = inner.known or await inner.info()
+                if there.attributes.message_retention_period != kept:
+                    await inner.set_attributes(message_retention_period=kept)
+        except QueueDoesNotExist:
+            raise _gone(queue.id) from None
 
     async def _live(
         self, queue: StreamQueue, inner: AsyncQueue, messages: Sequence[AsyncMessage]

@@ -64,6 +64,7 @@ async def test_an_endpoint_without_redis_is_alive_but_not_ready(namespace):
         assert (await _json(endpoint, "/_localstack/health"))["services"] == {
             "sqs": "error",
             "sns": "error",
+            "kinesis": "error",
         }
         await client.close()
 

@@ -122,6 +122,21 @@ async def test_records_that_the_stream_has_lost_do_not_come(queues, queue, strea
     assert await queues.acknowledge(queue, [kept.receipt_handle]) == [False]
 
 
+async def test_a_stream_that_keeps_records_longer_keeps_those_of_its_queues(
+    queues, queue, stream, clock
+):
+    await put(stream, 1)
+    (one,) = await receive(queues, queue)
+    await stream.increase_retention(72)
+    clock.move(30)
+    await receive(queues, queue)
+    clock.move(timedelta(hours=71))
+
+    (again,) = await receive(queues, queue)
+
+    assert (again.record_id, again.receive_count) == (one.record_id, 3)
+
+
 async def test_a_new_timeout_counts_from_now(queues, queue, stream, clock):
     await put(stream, 1)
     (one,) = await receive(queues, queue)
