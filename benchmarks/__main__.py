@@ -24,6 +24,7 @@ from benchmarks import (
     receiving,
     report,
     sending,
+    streams,
     topics,
     waiting,
 )
@@ -40,6 +41,7 @@ FIGURES: tuple[Figure, ...] = (
     *backlog.FIGURES,
     *topics.FIGURES,
     *filtering.FIGURES,
+    *streams.FIGURES,
     *pushing.FIGURES,
     *gateway.FIGURES,
     *kinesis.FIGURES,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -16,7 +15,7 @@ from benchmarks.bench import BODIES, Bench
 from benchmarks.fair import fair_messages
 from benchmarks.figure import Figure, Row, Side, Target, compare
 from benchmarks.receiving import GROUPS, fifo_messages, life
-from rmq.core import script
+from benchmarks.slowlog import BOUND_US, Slowlog, Step
 from rmq.core.keys import QueueKeys
 from rmq.testing import HeldClock
 
@@ -33,8 +32,6 @@ EXPIRING = 1_000
 """Messages whose retention ends before a sweep."""
 BEYOND = " at once"
 """Shown and not judged: who asks for 1,000 at once has chosen to hold up the others."""
-BOUND_US = 2000
-"""The longest that a script may hold up everyone else."""
 
 
 def memory(bench: Bench) -> Iterator[Row]:
@@ -109,7 +106,7 @@ def longest_script(bench: Bench) -> Iterator[Row]:
         # A FIFO queue takes longer to fill; a fifth of it shows the same growth.
         size = count // 5 if kind == "fifo" else count
         worst: dict[str, tuple[float, str]] = {}
-        with bench.client() as client, _Slowlog(bench) as slowlog:
+        with bench.client() as client, Slowlog(bench) as slowlog:
             work = _Work(bench, client.namespace, kind=kind, size=size, passes=passes)
             try:
                 for name, steps in work.operations():
@@ -129,9 +126,6 @@ def longest_script(bench: Bench) -> Iterator[Row]:
                 ours=f"{took:,.0f} µs",
                 note=", ".join(notes),
             )
-
-
-Step = Callable[[], object]
 
 
 class _Work:
@@ -298,62 +292,6 @@ class _Kept:
             with suppress(Exception):
                 self.bench.admin.rename(f"{key}:kept", key)
         self.bench.settle()
-
-
-LOGGED_US = 50
-"""Shorter calls are not logged. A script's own commands are calls to the log as well, and logging
-each of them would make the script several times as long."""
-
-
-class _Slowlog:
-    """The server's slow log, keeping every script call that takes a while, while this is open."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.admin = bench.admin
-        self.names = {script.load(name).sha: name.partition("/")[2] for name in script.names()}
-
-    def __enter__(self) -> _Slowlog:
-        self.before = {
-            name: self.admin.config_get(name)[name]
-            for name in ("slowlog-log-slower-than", "slowlog-max-len")
-        }
-        self.admin.config_set("slowlog-log-slower-than", LOGGED_US)
-        self.admin.config_set("slowlog-max-len", 100_000)
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        for name, value in self.before.items():
-            self.admin.config_set(name, value)
-
-    def longest(self, steps: Callable[[], Iterable[Step]], passes: int) -> tuple[float, str]:
-        """The slowest step of an operation by its best pass: microseconds, and its script."""
-        best: dict[tuple[int, str, int], float] = {}
-        for _ in range(passes):
-            for number, step in enumerate(steps()):
-                self.admin.slowlog_reset()
-                before = self._cpu_us()
-                step()
-                used = self._cpu_us() - before
-                seen: Counter[str] = Counter()
-                for name, took in self._scripts():
-                    seen[name] += 1
-                    at = (number, name, seen[name])
-                    best[at] = min(best.get(at, took), took, used)
-        took = ((took, name) for (_, name, _), took in best.items())
-        return max(took, default=(LOGGED_US, "none longer"))
-
-    def _cpu_us(self) -> float:
-        """Processor time of the thread that runs scripts."""
-        info = self.admin.info("cpu")
-        parts = (info[f"used_cpu_{kind}_main_thread"] for kind in ("user", "sys"))
-        return sum(map(float, parts)) * 1e6
-
-    def _scripts(self) -> Iterator[tuple[str, float]]:
-        """Every script call since the reset, the first one first."""
-        for entry in reversed(self.admin.slowlog_get(-1)):
-            words = entry["command"].split(b" ", 2)
-            if words[0] == b"EVALSHA":
-                yield self.names.get(words[1].decode(), "?"), float(entry["duration"])
 
 
 def _name(bench: Bench, kind: str) -> str:

@@ -65,6 +65,10 @@ class Bench:
                     queue.delete_queue()
                 self.settle()
 
+    def other_client(self) -> rmq.Client:
+        """Another client of the same namespace. The caller closes it."""
+        return rmq.connect(self.url, namespace=self.namespace)
+
     def async_client(self) -> rmq.AsyncClient:
         """The same namespace, for asyncio. The caller closes it."""
         return rmq.connect_async(self.url, namespace=self.namespace)

@@ -37,7 +37,7 @@ ITERATOR_TYPES = (
     "AFTER_SEQUENCE_NUMBER",
     "AT_TIMESTAMP",
 )
-CALL_BYTES = 1 << 20
+CALL_BYTES = 1 << 19
 """Of blocks in one script call; the last of them may go beyond. About 1 ms of server time."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

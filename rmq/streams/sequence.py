@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _BASE = 49 * 10**54
 _DIGITS = re.compile(r"49[0-9]{54}", re.ASCII)
@@ -41,10 +42,13 @@ def shard_id(number: int) -> str:
 
 def read_shard_id(text: str) -> int | None:
     """The number of a shard; None for what is no name of one."""
-    found = _SHARD_ID.fullmatch(text) if isinstance(text, str) else None
-    if not found or int(found[1]) > LAST_SHARD:
-        return None
-    return int(found[1])
+    return _number(text) if isinstance(text, str) else None
+
+
+@lru_cache(10_000)
+def _number(text: str) -> int | None:
+    found = _SHARD_ID.fullmatch(text)
+    return int(found[1]) if found and int(found[1]) <= LAST_SHARD else None
 
 
 def moment(position: int) -> datetime:

@@ -13,7 +13,7 @@ import contextlib
 import selectors
 import socket
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hiredis import pack_command
@@ -184,29 +184,30 @@ class SyncTail:
 
     def _look(self, cursors: Cursors, most: int, seconds: float) -> Entries:
         self._begin(cursors, most)
-        ready = self._ready(min(seconds, self._link.slice_s))
-        if ready:
-            self._since = time.monotonic()
-        elif time.monotonic() > self._since + self._link.slice_s + GRACE_S:
-            raise trouble.TimeoutError("the server does not even say that there is nothing")
         found: Entries = {}
-        for group in ready:
-            _, connection, pool = self._under_way[group]
-            reply = connection.read_response()
-            del self._under_way[group]
+        for group, reply in self._replies(min(seconds, self._link.slice_s)):
+            _, connection, pool = self._under_way.pop(group)
             self._executor._end(pool, connection, broken=False)
             found |= entries_of(reply)
+            self._since = time.monotonic()
+        if time.monotonic() > self._since + self._link.slice_s + GRACE_S:
+            raise trouble.TimeoutError("the server does not even say that there is nothing")
         return found
 
-    def _ready(self, seconds: float) -> list[Hashable]:
-        """The groups that have an answer, as soon as one has."""
+    def _replies(self, seconds: float) -> Iterator[tuple[Hashable, Any]]:
+        """What was answered, by group, as soon as something is."""
         if len(self._under_way) == 1:
+            # With one look less at the socket, which is where another thread gets its turn.
             ((group, (_, connection, _)),) = self._under_way.items()
-            return [group] if connection.can_read(seconds) else []
+            with contextlib.suppress(trouble.TimeoutError):
+                yield group, connection.read_response(timeout=seconds, disconnect_on_error=False)
+            return
         with selectors.DefaultSelector() as selector:
             for group, (_, connection, _) in self._under_way.items():
                 selector.register(connection._sock, selectors.EVENT_READ, group)
-            return [key.data for key, _ in selector.select(seconds)]
+            ready = [key.data for key, _ in selector.select(seconds)]
+        for group in ready:
+            yield group, self._under_way[group][1].read_response()
 
     def _begin(self, cursors: Cursors, most: int) -> None:
         wanted = grouped(cursors, self._link.cluster)
