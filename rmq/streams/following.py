@@ -170,6 +170,8 @@ class Following:
         """By shard's id, of those that are read now: the first position that was not read."""
         self._waiting: dict[int, int] = {}
         """Shards whose parents have to be read first, and where they will begin."""
+        self._first_new = 0
+        """Shards from this number on did not exist when this began."""
         self._begun: set[int] = set()
         """All that are or were read or wait."""
         self._ended: set[int] = set()
@@ -178,6 +180,7 @@ class Following:
         """Find out where each shard is."""
         registry, name, start = self._registry, self._name, self._start
         info = yield from described(registry, name)
+        self._first_new = info.next_shard
         if self._only is not None:
             numbers: Iterable[int] = [number_of(self._only)]
             if next(iter(numbers)) not in info.shards:
@@ -208,10 +211,12 @@ class Following:
         if self._only is not None:
             return
         info = yield from known(self._registry, self._name)
-        for one in info.shards.values():
-            if one.number not in self._begun and not self._begun.isdisjoint(one.parents):
-                self._begun.add(one.number)
-                self._waiting[one.number] = 0
+        # All that were made since follow from those we began with. Not by their parents: of a reader
+        # that slept for long, some of those have come and expired meanwhile.
+        for number in info.shards:
+            if number >= self._first_new and number not in self._begun:
+                self._begun.add(number)
+                self._waiting[number] = 0
         self._go_on(info)
 
     def _go_on(self, info: StreamInfo) -> None:

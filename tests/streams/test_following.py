@@ -10,8 +10,9 @@ import pytest
 
 from rmq import Record
 from rmq.errors import InvalidParameter, ShardDoesNotExist, StreamDoesNotExist
+from rmq.streams.following import Following
 from rmq.streams.sequence import shard_id
-from tests.colours import bare, until
+from tests.colours import ByHand, bare, until
 from tests.streams.reading import SHARD
 
 LAST = (1 << 128) - 1
@@ -267,3 +268,23 @@ async def test_a_read_that_is_cancelled_loses_nothing(stream):
     async with stream.reader() as reader:
         (batch,) = await reader.read({SHARD: 0})
         assert [one.data for one in batch] == [b"0"]
+
+
+async def test_who_slept_while_shards_came_and_went_finds_those_there_are_now(
+    client, stream, clock
+):
+    """The children's children: their own parents have expired and are in no map any more."""
+    following = Following(bare(client)._streams, "positions", "LATEST", None)
+    await ByHand(client, following.begin()).finish()
+    await stream.split(shard_id(0))
+    await stream.split(shard_id(1))
+    clock.move(timedelta(hours=25))
+    await stream.sweep()
+    await stream.put_many([Record(str(n), f"key-{n}") for n in range(50)])
+    found = []
+    async with stream.reader() as reader:
+        while len(found) < 50:
+            for batch in await reader.read(following.positions):
+                found += batch.records
+                await ByHand(client, following.took(batch)).finish()
+    assert sorted(texts(found), key=int) == [str(n) for n in range(50)]
