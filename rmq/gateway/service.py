@@ -150,7 +150,10 @@ class Service:
 
     @cached_property
     def table(self) -> dict[str, Operation]:
+        """Operations by name. An older botocore does not know the latest ones, nor do its users."""
+        there = frozenset(self.model.operation_names)
         return {
             name: Operation(name, self.model.operation_model(name), handler)
             for name, handler in self.operations.items()
+            if name in there
         }
