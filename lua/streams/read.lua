@@ -19,7 +19,8 @@
 
 local log = KEYS[2]
 local most, most_bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
-local MOST_STEP = 64
+-- At most so many blocks are read to find that they are too much: 2 MiB.
+local MOST_STEP = 32
 local s = call('HMGET', KEYS[1], 'incarnation', 'last', 'closed', 'retention_ms', 'horizon')
 local refusal = refuse_shard(s[1], ARGV[1])
 if refusal then return refusal end
@@ -48,9 +49,10 @@ while true do
     if records >= most or bytes >= most_bytes then return reply end
   end
   if #entries < step then return reply end
-  -- Ask for about as much as is still wanted, by what was found so far.
+  -- Ask for about as much as is still wanted, by what was found so far; what comes may be larger.
   blocks = blocks + #entries
-  step = math.min((most - records) / math.max(records, 1), (most_bytes - bytes) / math.max(bytes, 1))
-  step = math.max(1, math.min(MOST_STEP, math.floor(step * blocks)))
+  local wanted = math.min((most - records) / math.max(records, 1),
+    (most_bytes - bytes) / math.max(bytes, 1)) * blocks
+  step = math.max(1, math.min(MOST_STEP, 4 * step, math.floor(wanted)))
   start = '(' .. entries[#entries][1]
 end

@@ -180,7 +180,10 @@ class AsyncStream:
                 for batch in await reader.read(following.positions):
                     for record in batch.records:
                         yield record
-                    await self._executor.run(following.took(batch))
+                    if batch.next_position is not None:
+                        following.positions[batch.shard_id] = batch.next_position
+                    else:
+                        await self._executor.run(following.ended(batch.shard_id))
 
     def reader(self) -> AsyncReader:
         """Something to read many shards with, and to wait for records; see its `read`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rmq.core import script
 from rmq.core.keys import ShardKeys, StreamKeys, stream_index
@@ -451,23 +451,21 @@ class Rates:
     """Bytes that it takes at once when it rested."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Records that go to a shard together."""
 
     packed: bytes
-    count: int
+    records: int
     sizes: str = ""
     """Of each record its size and its packed size, where there is a rate limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """What a shard did with a put."""
 
     first: int
     """Position of the first record; the others follow it one by one."""
-    count: int
+    records: int
     """So many records, from the first on, were taken."""
     sweep: bool
     """Whether a sweep is due."""
@@ -485,7 +483,7 @@ def put(
     """Append blocks of records to a shard."""
     rest: list[Any] = []
     for one in blocks:
-        rest += (one.count, one.packed, one.sizes)
+        rest += (one.records, one.packed, one.sizes)
     return script.load("streams/put").call(
         info.name,
         lambda reply: Taken(int(reply[0]), int(reply[1]), int(reply[2]) == 1),

@@ -167,7 +167,8 @@ class Following:
         self._start = start
         self._only = shard
         self.positions: dict[str, int] = {}
-        """By shard's id, of those that are read now: the first position that was not read."""
+        """By shard's id, of those that are read now: the first position that was not read. Whoever
+        reads moves it."""
         self._waiting: dict[int, int] = {}
         """Shards whose parents have to be read first, and where they will begin."""
         self._first_new = 0
@@ -200,19 +201,16 @@ class Following:
             self._waiting = {number: one.last + 1 for number, one in found.items() if one}
         self._go_on(info)
 
-    def took(self, batch: Batch) -> Plan[None]:
-        """A batch was read: go on behind it, and from the end of a shard to those that follow."""
-        if batch.next_position is not None:
-            self.positions[batch.shard_id] = batch.next_position
-            return
-        number = number_of(batch.shard_id)
-        del self.positions[batch.shard_id]
+    def ended(self, shard: str) -> Plan[None]:
+        """A shard was read to its end: go on with those that took over."""
+        number = number_of(shard)
+        del self.positions[shard]
         self._ended.add(number)
         if self._only is not None:
             return
         info = yield from known(self._registry, self._name)
-        # All that were made since follow from those we began with. Not by their parents: of a reader
-        # that slept for long, some of those have come and expired meanwhile.
+        # All that were made since follow from those we began with. We do not go by their parents:
+        # where a reader slept for long, some of those have come and expired meanwhile.
         for number in info.shards:
             if number >= self._first_new and number not in self._begun:
                 self._begun.add(number)

@@ -225,9 +225,12 @@ def _put_lines(
     sweep = False
     while lines:
         parts = [_cut(registry, info, line, rates) for line in lines]
-        answers: list[Taken | RmqError]
+        answers: Sequence[Taken | RmqError]
         if len(parts) == 1:
-            answers = [(yield from _patiently(parts[0].call))]
+            try:
+                answers = ((yield parts[0].call),)
+            except RmqError as error:
+                answers = (error,)
         else:
             answers = yield Several([part.call for part in parts])
         lines = []
@@ -294,8 +297,7 @@ def _cut(registry: StreamRegistry, info: StreamInfo, line: _Line, rates: Rates |
         blocks.append(Block(pack_block(line.flat[2 * at : 2 * end]), end - at, sizes))
         total += size
         at = end
-    lane = registry.take_lane(info.name, line.shard)
-    keys = registry.shard_keys(info.name, line.shard)
+    keys, lane = registry.take_lane(info.name, line.shard)
     call = commands.put(keys, info, lane.id, lane.seen, line.above, rates, blocks)
     return _Part(line, lane, call, end)
 
@@ -312,20 +314,18 @@ def _note(
     position, shard = taken.first, line.shard
     encryption = "KMS" if info.attributes.is_encrypted else None
     places = line.places[line.at : part.end]
-    for place in places[: taken.count]:
+    for place in places[: taken.records]:
         results[place] = Put(shard, position, encryption)
         position += 1
-    if taken.count < len(places):
+    if taken.records < len(places):
         error = RateExceeded(
             f"rate exceeded for shard {shard_id(shard)} in stream {info.name!r}; try again later",
             stream=info.name,
             shard=shard_id(shard),
         )
-        for place in places[taken.count :]:
+        for place in places[taken.records :]:
             results[place] = error
-    if taken.count:
+    if taken.records:
         lane.seen = taken.first
-        stream = registry.stream(info.name)
-        stream.newest = max(stream.newest, position - 1)
-    registry.give_lane(info.name, shard, lane)
+    registry.give_lane(info.name, shard, lane, position - 1)
     line.at = part.end

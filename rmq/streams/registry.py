@@ -136,35 +136,38 @@ class StreamRegistry:
         stream.swept_ms = now_ms
         return True
 
-    def take_lane(self, name: str, shard: int) -> Lane:
-        """A lane that nobody uses now. Lost lanes are simply not given back."""
+    def take_lane(self, name: str, shard: int) -> tuple[ShardKeys, Lane]:
+        """The keys of a shard, and a lane of it that nobody uses now. Lost lanes are simply not
+        given back."""
+        stream = self.stream(name)
+        keys = stream.shard_keys.get(shard) or self.shard_keys(name, shard)
         try:
-            return self.stream(name).lanes[shard].pop()
+            return keys, stream.lanes[shard].pop()
         except (KeyError, IndexError):
-            return Lane()
+            return keys, Lane()
 
-    def give_lane(self, name: str, shard: int, lane: Lane) -> None:
-        if name in self._known:
-            self._known[name].lanes.setdefault(shard, []).append(lane)
+    def give_lane(self, name: str, shard: int, lane: Lane, newest: int) -> None:
+        """Give back a lane, with the position of the last record that was put on it."""
+        stream = self._known.get(name)
+        if stream is not None:
+            stream.newest = max(stream.newest, newest)
+            stream.lanes.setdefault(shard, []).append(lane)
 
 
 def known(registry: StreamRegistry, name: str) -> Plan[StreamInfo]:
     """The stream's description, asked for if we have none; what somebody left half done of making
     or removing it is finished first. Raises StreamDoesNotExist."""
     info = registry.known(name)
+    if info is not None:
+        return info
     for _ in range(LOOKS):
-        if info is None:
-            info = yield from look(registry, name)
+        info = yield from look(registry, name)
         if info.status == "DELETING":
             yield from remove(registry, info)
-            info = None
         elif info.status == "CREATING":
             yield from open_all(registry, info)
-            registry.forget(name)
-            info = None
         elif info.reshard is not None:
             yield from carry_out(registry, info, unpack_reshard(info.reshard))
-            info = None
         else:
             return registry.learn(info)
     raise StaleConfig(f"stream {name!r} changes faster than it can be used")

@@ -179,7 +179,10 @@ class Stream:
             while following.positions and not reader.is_closed:
                 for batch in reader.read(following.positions):
                     yield from batch.records
-                    self._executor.run(following.took(batch))
+                    if batch.next_position is not None:
+                        following.positions[batch.shard_id] = batch.next_position
+                    else:
+                        self._executor.run(following.ended(batch.shard_id))
 
     def reader(self) -> Reader:
         """Something to read many shards with, and to wait for records; see its `read`."""

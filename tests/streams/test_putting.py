@@ -227,6 +227,16 @@ async def test_a_record_gets_a_greater_number_than_the_one_for_ordering(stream, 
     assert second.sequence_number > first.sequence_number
 
 
+async def test_a_number_for_ordering_may_be_another_shard_s(wide, clock):
+    """Which may be ahead of the clock."""
+    first = await wide.put("0", "a", explicit_hash_key=0)
+    clock.freeze(clock.now() - timedelta(hours=1))
+    second = await wide.put(
+        "1", "a", explicit_hash_key=LAST, sequence_number_for_ordering=first.sequence_number
+    )
+    assert second.sequence_number > first.sequence_number
+
+
 async def test_a_number_for_ordering_of_another_client_is_as_good(connect, wide):
     put = await wide.put("0", "a")
     other = connect().stream(wide.name)
