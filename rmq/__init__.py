@@ -33,8 +33,11 @@ from rmq.queues.sync import Message, Queue
 from rmq.settings import Settings
 from rmq.streams.aio import AsyncStream
 from rmq.streams.attributes import StreamAttributes, StreamInfo
+from rmq.streams.consumers import RegisteredConsumer
 from rmq.streams.record import Put, Record, Records, StreamRecord
 from rmq.streams.shard import Shard
+from rmq.streams.shard_filter import ShardFilter
+from rmq.streams.subscribing import SubscriptionEvent
 from rmq.streams.sync import Stream
 from rmq.topics.aio import AsyncTopic
 from rmq.topics.attributes import TopicAttributes, TopicInfo
@@ -158,11 +161,13 @@ __all__ = [
     "RedriveAllowPolicy",
     "RedrivePolicy",
     "RedriveTask",
+    "RegisteredConsumer",
     "RmqError",
     "SandboxNumber",
     "Sent",
     "Settings",
     "Shard",
+    "ShardFilter",
     "Sms",
     "SmsAttributes",
     "Stream",
@@ -171,6 +176,7 @@ __all__ = [
     "StreamRecord",
     "Subscription",
     "SubscriptionAttributes",
+    "SubscriptionEvent",
     "SubscriptionStats",
     "Topic",
     "TopicAttributes",

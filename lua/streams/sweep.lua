@@ -10,8 +10,9 @@
 -- ARGV[4] every_ms      when to look again, and for how long the load is measured
 -- ARGV[5] now_ms        '' in production; the clock of a test
 --
--- Reply   how many blocks were removed, 1 when there may be more; bytes and records a second when
---         that was last measured, and when (us; 0 for never)
+-- Reply   how many blocks were removed, 1 when there may be more; 1 when it is closed and its last
+--         record has expired; bytes and records a second of the last quarter of an hour, as far as
+--         that was measured
 -- Errors  RMQ_SHARD_DOES_NOT_EXIST RMQ_STALE_CONFIG
 -- Cost    O(1): 100 blocks and 100 lanes at most, or 2 MiB of large records
 --@include lib/base
@@ -20,9 +21,10 @@
 
 local state, log, lanes = KEYS[1], KEYS[2], KEYS[3]
 local LANE_US = 3600 * 1000000
+local FRESH_US = 900 * 1000000
 local MOST, MOST_BYTES = 100, 2097152
 local s = call('HMGET', state, 'incarnation', 'version', 'retention_ms', 'horizon', 'last', 'records',
-  'bytes', 'large', 'base', 'load')
+  'bytes', 'large', 'base', 'load', 'closed')
 local refusal = refuse_shard(s[1], ARGV[1])
 if refusal then return refusal end
 local now = now_us(ARGV[5])
@@ -79,4 +81,6 @@ if now - since >= every_us then
   call('HSET', state, 'load', table.concat({ at, s[6], s[7], records_s, bytes_s }, ' '))
 end
 call('HSET', state, 'sweep', int(more and 0 or now + every_us))
-return { removed, more and 1 or 0, tonumber(bytes_s or 0), tonumber(records_s or 0), at or '0' }
+if not at or tonumber(at) < now - FRESH_US then records_s, bytes_s = 0, 0 end
+local over = s[11] and tonumber(s[5]) < tonumber(oldest)
+return { removed, more and 1 or 0, over and 1 or 0, tonumber(bytes_s), tonumber(records_s) }

@@ -61,6 +61,8 @@ def set_attributes(
             yield from _tell(registry, info)
         if "mode" in changes:
             yield accounting.count(registry, info)
+            if attributes.mode == "ON_DEMAND":
+                yield from sweeping.keep_shards(registry, info)
         if changes.get("warm_throughput_mib"):
             while (yield from sweeping.sweep(registry, name)).changes:
                 pass

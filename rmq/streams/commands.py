@@ -206,13 +206,6 @@ def sweep_claim(keys: StreamKeys, name: str, every_ms: int, anyway: bool) -> Cal
     )
 
 
-def sweep_due_us(keys: StreamKeys, name: str) -> Call[int]:
-    """From when on a stream may be swept again (us since 1970)."""
-    return script.command(
-        "HGET", name, lambda reply: int(reply) if reply else 0, keys.state, "sweep_us"
-    )
-
-
 def forget(keys: StreamKeys, info: StreamInfo, numbers: Sequence[int]) -> Call[None]:
     """Take expired shards out of the map."""
     call: Call[None] = script.load("streams/forget").call(
@@ -404,18 +397,18 @@ class Swept:
     blocks: int
     """Blocks of expired records that were removed."""
     more: bool
+    is_over: bool
+    """Closed, and its last record has expired."""
     load: Load
-    """What came to it when that was last measured."""
-    measured_us: int
-    """When that was, since 1970; 0 for never."""
+    """What came to it lately."""
 
 
 def sweep(keys: ShardKeys, info: StreamInfo, every_ms: int) -> Call[Swept]:
     """Forget what is over in a shard, and measure what comes to it."""
 
     def parse(reply: Sequence[Any]) -> Swept:
-        blocks, more, bytes_s, records_s, at = map(int, reply)
-        return Swept(blocks, more == 1, Load(bytes_s, records_s), at)
+        blocks, more, over, bytes_s, records_s = map(int, reply)
+        return Swept(blocks, more == 1, over == 1, Load(bytes_s, records_s))
 
     return script.load("streams/sweep").call(
         info.name,

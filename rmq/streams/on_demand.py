@@ -72,6 +72,11 @@ def needed(peak: Load, warm_mib: int = 0) -> int:
     return max(FIRST_SHARDS, warm_mib, math.ceil(2 * peak.shards))
 
 
+def peak_of(shards: int) -> Load:
+    """The greatest peak for which so many shards are needed."""
+    return Load(bytes_s=shards * SHARD_BYTES / 2)
+
+
 def decide(
     loads: Sequence[tuple[Open, Load]],
     peak: Load,

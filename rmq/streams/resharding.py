@@ -17,6 +17,7 @@ from rmq.core.script import LOOKS, Plan
 from rmq.errors import (
     InvalidChange,
     InvalidParameter,
+    LimitExceeded,
     NotProvisioned,
     StaleConfig,
     StreamDoesNotExist,
@@ -55,6 +56,10 @@ def split_shard(
                 f"the shard's StartingHashKey {one.first} and less than the shard's EndingHashKey "
                 f"{one.last}.",
             )
+        most = registry.limits.max_shards
+        if most is not None and info.open_shard_count >= most:
+            reason = f"it has {most} open shards, its limit"
+            raise LimitExceeded(f"stream {name!r}: {reason}", stream=name, reason=reason)
         return [split(one, place)]
 
     yield from finished(registry, name)

@@ -10,6 +10,7 @@ of them (`rmq serve`, workers of consumer groups). The claim lets one at a time.
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rmq.core.script import Aside, Plan, Several
@@ -18,14 +19,12 @@ from rmq.streams import accounting, commands, scaling
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.commands import Swept
 from rmq.streams.lifecycle import list_streams
-from rmq.streams.on_demand import Load
+from rmq.streams.on_demand import Load, peak_of
 from rmq.streams.registry import StreamRegistry, drop, on_shards
 from rmq.streams.resharding import finished
 
 EVERY_MS = 60_000
 """How often a stream is swept, and over what its load is measured."""
-FRESH_MS = 15 * 60_000
-"""For how long a measured load says something."""
 PAGE = 100
 """Streams that one step of going round looks at."""
 
@@ -54,23 +53,39 @@ def sweep(registry: StreamRegistry, name: str, *, anyway: bool = True) -> Plan[S
     fence: int = yield commands.sweep_claim(registry.keys(name), name, EVERY_MS, anyway)
     if not fence:
         return Sweep()
+    return (yield from _sweep(registry, name, fence))
+
+
+def _sweep(registry: StreamRegistry, name: str, fence: int) -> Plan[Sweep]:
+    """Sweep a stream under a claim."""
     info = yield from finished(registry, name)
     try:
-        blocks, loads = yield from _sweep_shards(registry, info)
-        gone = yield from _forget(registry, info)
+        blocks, over, loads = yield from _sweep_shards(registry, info)
+        yield from _forget(registry, info, over)
     except (ShardDoesNotExist, StaleConfig):
         return Sweep()  # removed meanwhile, or made anew
     yield accounting.count(registry, info)
     changes = 0
     if info.attributes.mode == "ON_DEMAND":
         changes = yield from scaling.scale(registry, info, loads, fence)
-    return Sweep(blocks, gone, changes)
+    return Sweep(blocks, len(over), changes)
 
 
-def _sweep_shards(registry: StreamRegistry, info: StreamInfo) -> Plan[tuple[int, dict[int, Load]]]:
-    """How many blocks were removed, and what came to each shard lately."""
-    blocks, loads = 0, {}
-    fresh_us = (registry.clock.now_ms() - FRESH_MS) * 1000
+def keep_shards(registry: StreamRegistry, info: StreamInfo) -> Plan[None]:
+    """Let a stream that has just become one on demand keep its shards for 30 days, as if it needed
+    them today: nobody knows what it needed before."""
+    keys = registry.keys(info.name)
+    fence: int = yield commands.sweep_claim(keys, info.name, EVERY_MS, anyway=True)
+    with suppress(StaleConfig):  # somebody claims it already, and decides by what was measured
+        yield commands.peak(keys, info.name, fence, peak_of(info.open_shard_count))
+
+
+def _sweep_shards(
+    registry: StreamRegistry, info: StreamInfo
+) -> Plan[tuple[int, list[int], dict[int, Load]]]:
+    """How many blocks were removed, which shards are over, and what came to each lately."""
+    blocks, over = 0, []
+    loads: dict[int, Load] = {}
     todo = list(info.shards)
     while todo:
         answers: list[Swept] = yield from on_shards(
@@ -82,27 +97,21 @@ def _sweep_shards(registry: StreamRegistry, info: StreamInfo) -> Plan[tuple[int,
         again = []
         for number, swept in zip(todo, answers, strict=True):
             blocks += swept.blocks
-            if swept.measured_us >= fresh_us:
-                loads[number] = swept.load
+            loads[number] = swept.load
             if swept.more:
                 again.append(number)
+            elif swept.is_over:
+                over.append(number)
         todo = again
-    return blocks, loads
+    return blocks, over, loads
 
 
-def _forget(registry: StreamRegistry, info: StreamInfo) -> Plan[int]:
-    """Remove closed shards of which every record has expired. How many."""
-    horizon = info.horizon(registry.clock.now_ms())
-    gone = [
-        one.number
-        for one in info.shards.values()
-        if one.closed_at is not None and one.closed_at < horizon
-    ]
-    if gone:
-        yield from drop(registry, info, gone)
-        yield commands.forget(registry.keys(info.name), info, gone)
+def _forget(registry: StreamRegistry, info: StreamInfo, over: list[int]) -> Plan[None]:
+    """Remove closed shards of which every record has expired."""
+    if over:
+        yield from drop(registry, info, over)
+        yield commands.forget(registry.keys(info.name), info, over)
         registry.forget(info.name)
-    return len(gone)
 
 
 def sweep_all(registry: StreamRegistry, after: str | None) -> Plan[str | None]:
@@ -112,16 +121,17 @@ def sweep_all(registry: StreamRegistry, after: str | None) -> Plan[str | None]:
     names = list(page)
     # Others begin at the same moment with the same page.
     random.shuffle(names)
-    if names:
-        dues = yield Several([commands.sweep_due_us(registry.keys(name), name) for name in names])
-        now_us = registry.clock.now_ms() * 1000
-        for name, due in zip(names, dues, strict=True):
-            if isinstance(due, RmqError) or now_us < due:
-                continue
-            try:
-                yield from sweep(registry, name, anyway=False)
-            except ServerError:
-                raise
-            except RmqError:
-                continue  # deleted meanwhile
+    claims = [
+        commands.sweep_claim(registry.keys(name), name, EVERY_MS, anyway=False) for name in names
+    ]
+    answers = (yield Several(claims)) if claims else []
+    for name, fence in zip(names, answers, strict=True):
+        if isinstance(fence, RmqError) or not fence:
+            continue
+        try:
+            yield from _sweep(registry, name, fence)
+        except ServerError:
+            raise
+        except RmqError:
+            continue  # deleted meanwhile
     return page.next_token

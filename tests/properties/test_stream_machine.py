@@ -268,7 +268,9 @@ class StreamMachine(RuleBasedStateMachine):
             empty = 0 if batches else empty + 1
             for batch in batches:
                 found += [(one.partition_key, one.data.decode()) for one in batch.records]
-                run(follower.following.took(batch))
+                follower.following.positions[batch.shard_id] = batch.next_position
+                if batch.next_position is None:
+                    run(follower.following.ended(batch.shard_id))
         wanted = [
             one for one in self.records if self.is_kept(one) and one.text not in follower.seen
         ]

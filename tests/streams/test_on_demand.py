@@ -98,6 +98,17 @@ async def test_a_stream_stays_ready_for_a_load_that_it_had_for_30_days(
     assert len(await numbers(clicks)) == 4
 
 
+async def test_a_stream_that_becomes_one_on_demand_keeps_its_shards_for_30_days(client, clock):
+    stream = await client.create_stream("orders", 10)
+    await stream.set_attributes(mode="ON_DEMAND")
+    for _ in range(2):
+        assert (await stream.sweep()).changes == 0
+        clock.move(29 * DAY)
+    while (await stream.sweep()).changes:
+        await check(stream)
+    assert len(await numbers(stream)) == 5
+
+
 async def test_who_puts_lets_the_stream_scale(clicks, clock):
     await load(clicks, keys_in(0, 1 << 126, 40), 40)
     clock.move(60)

@@ -205,6 +205,14 @@ async def test_a_shard_count_is_updated_ten_times_a_day(stream, clock):
     await stream.update_shard_count(2)
 
 
+async def test_a_stream_has_so_many_shards_at_most(connect):
+    stream = await connect(limits=Limits(max_shards=2)).create_stream("small", 2)
+    with pytest.raises(LimitExceeded, match="2 open shards"):
+        await stream.split(shard_id(0))
+    with pytest.raises(InvalidParameter, match="shard_count"):
+        await stream.update_shard_count(3)
+
+
 async def test_without_limits_a_shard_count_may_become_anything(connect):
     stream = await connect(limits=Limits.none()).create_stream("wild")
     for count in (7, 1) * 6:
