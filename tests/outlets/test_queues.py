@@ -291,6 +291,21 @@ async def test_a_feeder_that_dies_is_followed_and_repeats_at_most_what_it_had_no
     assert sorted(again) == sorted(sent)  # a second time: nobody had noted the first
 
 
+async def test_who_lost_the_claim_can_not_say_how_far_it_is(queues, queue, stream, connect, clock):
+    other = stream_queues(connect())
+    slow, quick = queues._feed(await queues.find(queue)), other._feed(await other.find(queue))
+    call = queues._executor.call
+    assert (await call(slow._claim()))[1] is not None
+    assert (await call(quick._claim()))[1] is None  # it is taken
+    clock.move(feed.LEASE_MS / 1000)
+    assert (await call(quick._claim()))[1] is not None
+
+    assert not await slow._commit({0: "77"})
+
+    assert await quick._commit({0: "5"}, lease_ms=0)
+    assert await call(slow._claim()) == (0, {0: "5"})
+
+
 async def test_what_is_fed_ahead_is_bounded(queues, queue, stream, client):
     """The backlog stays in the stream."""
     await put(stream, 4_000)
