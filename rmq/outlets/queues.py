@@ -137,13 +137,12 @@ class StreamQueues:
         )
         if not await self.catalog.add(queue):
             raise StreamQueueExists(f"queue {name!r} exists already", queue=name)
-        await self._make(queue, stream)
+        await self._make(queue, stream, info)
         await self.catalog.change(queue.id, _with(status="ACTIVE"))
         return queue
 
-    async def _make(self, queue: StreamQueue, stream: AsyncStream) -> None:
-        """What a queue needs beside its document. Whoever finds it missing could do it again."""
-        info = await stream.info()
+    async def _make(self, queue: StreamQueue, stream: AsyncStream, info: StreamInfo) -> None:
+        """Make what a queue has beside its document."""
         kept = info.attributes.retention + KEPT_MORE
         for name in (_dead(queue.id), queue.id):
             await self._executor.run(

@@ -52,6 +52,39 @@ async def test_every_record_of_every_shard_comes_once(queues, queue, stream):
     assert sorted(await drained(queues, queue)) == sorted(sent)
 
 
+@pytest.mark.parametrize("start", ["TRIM_HORIZON", "LATEST"])
+async def test_records_come_from_shards_that_were_split_and_merged(queues, client, start):
+    stream = await client.create_stream("resharded", 2)
+    queue = (await queues.create(start, stream, start=start)).id
+    sent = await put(stream, 50)
+    assert len(await receive(queues, queue, limit=5)) == 5
+    await stream.split("shardId-000000000000")
+    sent += await put(stream, 50, first=100)
+    await stream.merge("shardId-000000000001", "shardId-000000000003")
+    sent += await put(stream, 50, first=200)
+
+    assert len(await drained(queues, queue)) == len(sent) - 5
+
+
+async def test_a_feed_goes_on_after_trouble(queues, queue, stream, monkeypatch):
+    """Who waits does not wait in vain."""
+    claim, failed = feed.Feed._claim, []
+
+    def fails_once(self: feed.Feed) -> Any:
+        if not failed:
+            failed.append(1)
+            raise ConnectionLost("for a moment")
+        return claim(self)
+
+    monkeypatch.setattr(feed.Feed, "_claim", fails_once)
+    monkeypatch.setattr(feed, "BUSY_S", 0.01)
+    waiting = asyncio.create_task(queues.receive(queue, wait_s=20))
+    await until(lambda: failed)
+    await put(stream, 1)
+    async with asyncio.timeout(5):
+        assert len(await waiting) == 1
+
+
 async def test_a_record_says_where_it_comes_from(queues, queue, stream, clock):
     put = await stream.put(b"\x00\xff", "käy")
     arrived = clock.now()
