@@ -57,7 +57,7 @@ def endpoint_limits(*, cooldowns: bool = True) -> Limits:
     """AWS's limits, unless they are switched off without SQS's cool-downs and Kinesis's rates."""
     if cooldowns:
         return Limits.aws(min_purge_interval=COOLDOWN, name_reuse_delay=COOLDOWN)
-    return Limits.aws(shard_write_bytes=None, shard_write_records=None)
+    return Limits.aws(shard_write_bytes=None, shard_write_records=None, subscription_bytes=None)
 
 
 class Endpoint:
