@@ -507,7 +507,7 @@ class ExpiredIterator(CallerError, code="RMQ_EXPIRED_ITERATOR"):
     def _refused(cls, subject: str, detail: str) -> RmqError:
         return cls(
             f"stream {subject!r}: the shard iterator has expired; get a new one",
-            now_ms=int(detail),
+            now_ms=int(detail) if detail.isdigit() else 0,
         )
 
 

@@ -17,6 +17,8 @@ log = logging.getLogger("rmq.gateway")
 
 EVERY_S = 30.0
 """How often it goes round, give or take a half: many would else do it at the same moment."""
+CANCEL_S = 0.2
+"""How long stop() waits before it tells what is under way again to end."""
 
 
 class Sweeping:
@@ -26,6 +28,7 @@ class Sweeping:
         self._client = client
         self._every = every
         self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Begin, in the running loop or as soon as *loop* runs."""
@@ -35,12 +38,14 @@ class Sweeping:
 
     async def stop(self) -> None:
         """End. What it is about somebody else does in a minute."""
-        if self._task is not None:
+        self._is_stopping = True
+        while self._task is not None and not self._task.done():
+            # Once may not do: what connects just now can swallow it (CPython issue 86296).
             self._task.cancel()
-            await asyncio.wait((self._task,))
+            await asyncio.wait((self._task,), timeout=CANCEL_S)
 
     async def _run(self) -> None:
-        while True:
+        while not self._is_stopping:
             await asyncio.sleep(self._every * random.uniform(0.5, 1.5))
             try:
                 await self._client.sweep_streams(nested=True)

@@ -89,9 +89,10 @@ def decide(
     merged once, so a stream at most doubles in one decision."""
     count = len(loads)
     wanted = needed(peak, warm_mib)
+    room = most
     if most_shards is not None:
-        wanted = min(wanted, most_shards)
-    room = most if most_shards is None else min(most, max(0, most_shards - count))
+        # It does not grow beyond that, unless it is told to; one that has more keeps what it needs.
+        room = min(most, max(0, max(most_shards, warm_mib) - count))
     by_heat = sorted(loads, key=lambda one: (-one[1].shards, one[0].first - one[0].last))
     hot = [shard for shard, load in by_heat if load.is_hot]
     missing = max(len(hot), wanted - count)

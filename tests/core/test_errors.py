@@ -10,6 +10,7 @@ import pytest
 from rmq import errors
 from rmq.errors import (
     CallerError,
+    InvalidChange,
     InvalidFilterPolicy,
     InvalidParameter,
     MissingParameter,
@@ -19,7 +20,7 @@ from rmq.errors import (
     ServerError,
 )
 
-OURS = (InvalidParameter, MissingParameter, InvalidFilterPolicy)
+OURS = (InvalidParameter, MissingParameter, InvalidFilterPolicy, InvalidChange)
 """What no script says."""
 
 
@@ -31,6 +32,7 @@ EXAMPLES = [
     InvalidParameter("delay", 901, "0 s to 900 s"),
     MissingParameter("message_group_id", "a FIFO queue orders messages by it"),
     InvalidFilterPolicy("Empty arrays are not allowed", "store", [], "an array with elements"),
+    InvalidChange("at", 0, "more than 1", "NewStartingHashKey 0 is not greater."),
     QueueDoesNotExist("queue 'a' does not exist", queue="a"),
     QueueExists("queue 'a' exists", queue="a", attribute="delay"),
     *(kind("what happened") for kind in everyone() if not issubclass(kind, InvalidParameter)),

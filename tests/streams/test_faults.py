@@ -97,6 +97,19 @@ async def test_puts_to_many_shards_whose_answers_were_lost_are_done_once(far, wi
     assert sorted(numbers) == sorted([*range(40)] * 3)
 
 
+async def test_puts_to_many_shards_wait_for_a_server_that_comes_back(connect, server):
+    stream = await connect().create_stream("orders", 4)
+    await stream.put("first", "a")
+    server.kill()
+    putting = asyncio.create_task(stream.put_many([Record(str(n), f"key-{n}") for n in range(40)]))
+    await asyncio.sleep(0)
+    server.restart()
+    assert not (await putting).failed
+    found = await by_shard(stream)
+    numbers = [one for records in found.values() for one in records if one != "first"]
+    assert sorted(numbers, key=int) == [str(n) for n in range(40)]
+
+
 async def test_a_put_whose_answer_was_lost_before_its_shard_was_closed_is_done_once(
     connect, far, wire, raw
 ):

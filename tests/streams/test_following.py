@@ -18,40 +18,51 @@ from tests.streams.reading import SHARD
 LAST = (1 << 128) - 1
 
 
-@asynccontextmanager
-async def followed(stream, **options):
-    """What somebody who follows a stream has read, in a list that grows."""
-    found = []
+@pytest.fixture
+def followed(connect):
+    """Makes what somebody who follows a stream has read: a list that grows."""
 
-    async def follow():
-        async with aclosing(stream.records(**options)) as records:
-            async for one in records:
+    @asynccontextmanager
+    async def followed(stream, **options):
+        found = []
+        client = connect()
+
+        async def follow():
+            async for one in client.stream(stream.name).records(**options):
                 found.append(one)
 
-    task = asyncio.create_task(follow())
-    try:
-        yield found
-    finally:
-        task.cancel()
-        await asyncio.wait((task,))
+        task = asyncio.create_task(follow())
+        try:
+            yield found
+        finally:
+            # A thread is not cancelled; it ends with its client.
+            await client.close()
+            await task
+
+    return followed
+
+
+@pytest.fixture
+def there(followed):
+    """The same, once it reads what is put: a first record says so."""
+
+    @asynccontextmanager
+    async def there(stream, **options):
+        async with followed(stream, **options) as found:
+            while not found:
+                last = await stream.put("are you there?", "a")
+                await asyncio.sleep(0)
+            await until(lambda: found[-1].sequence_number == last.sequence_number)
+            yield found
+
+    return there
 
 
 def texts(found):
     return [one.data.decode() for one in found]
 
 
-@asynccontextmanager
-async def there(stream, **options):
-    """The same, once it reads what is put: a first record says so."""
-    async with followed(stream, **options) as found:
-        while not found:
-            last = await stream.put("are you there?", "a")
-            await asyncio.sleep(0)
-        await until(lambda: found[-1].sequence_number == last.sequence_number)
-        yield found
-
-
-async def test_all_that_is_kept_comes_and_then_what_is_put(wide):
+async def test_all_that_is_kept_comes_and_then_what_is_put(wide, followed):
     await wide.put_many([Record(str(n), f"key-{n}") for n in range(100)])
     async with followed(wide, start="TRIM_HORIZON") as found:
         await until(lambda: len(found) == 100)
@@ -61,7 +72,7 @@ async def test_all_that_is_kept_comes_and_then_what_is_put(wide):
     assert sorted(texts(found), key=int) == [str(n) for n in range(110)]
 
 
-async def test_latest_is_what_is_put_from_the_first_step_on(wide):
+async def test_latest_is_what_is_put_from_the_first_step_on(wide, there):
     await wide.put_many([Record("before", f"key-{n}") for n in range(100)])
     async with there(wide) as found:
         await wide.put("after", "a")
@@ -69,7 +80,7 @@ async def test_latest_is_what_is_put_from_the_first_step_on(wide):
     assert "before" not in texts(found)
 
 
-async def test_a_moment_is_what_came_then_or_later(wide, clock):
+async def test_a_moment_is_what_came_then_or_later(wide, clock, followed):
     await wide.put_many([Record("before", f"key-{n}") for n in range(100)])
     clock.move(10)
     await wide.put_many([Record("after", f"key-{n}") for n in range(100)])
@@ -79,14 +90,14 @@ async def test_a_moment_is_what_came_then_or_later(wide, clock):
     assert set(texts(found)) == {"after"}
 
 
-async def test_more_than_one_look_brings_comes_in_order(stream):
+async def test_more_than_one_look_brings_comes_in_order(stream, followed):
     await stream.put_many([Record(f"{n:05} " + "x" * 500, "a") for n in range(5_000)])
     async with followed(stream, start="TRIM_HORIZON") as found:
         await until(lambda: len(found) == 5_000)
     assert [int(one.data[:5]) for one in found] == list(range(5_000))
 
 
-async def test_a_flood_while_somebody_waits_comes_in_order(stream):
+async def test_a_flood_while_somebody_waits_comes_in_order(stream, there):
     """More blocks than one answer to who waits has."""
     async with there(stream) as found:
         count = len(found)
@@ -95,18 +106,21 @@ async def test_a_flood_while_somebody_waits_comes_in_order(stream):
     assert [int(one.data[:5]) for one in found[count:]] == list(range(2_000))
 
 
-async def test_a_key_keeps_its_order_over_reshardings(stream):
+async def test_a_key_keeps_its_order_over_reshardings(stream, followed):
     """Parents are read to their end before their children."""
     count = 0
 
-    async def put(many):
+    async def put(many, size=0):
         nonlocal count
-        await stream.put_many([Record(str(n), f"key-{n % 7}") for n in range(count, count + many)])
+        await stream.put_many(
+            [Record(f"{n} " + "x" * size, f"key-{n % 7}") for n in range(count, count + many)]
+        )
         count += many
 
-    await put(70)
+    # More than one look brings: there is much left of a parent when its children could be read.
+    await put(140, 10_000)
     await stream.split(SHARD)
-    await put(70)
+    await put(140, 10_000)
     await stream.merge(shard_id(1), shard_id(2))
     async with followed(stream, start="TRIM_HORIZON") as found:
         await put(70)
@@ -118,11 +132,11 @@ async def test_a_key_keeps_its_order_over_reshardings(stream):
         await put(70)
         await until(lambda: len(found) == count)
     for key in range(7):
-        ours = [int(one.data) for one in found if one.partition_key == f"key-{key}"]
+        ours = [int(one.data.split()[0]) for one in found if one.partition_key == f"key-{key}"]
         assert ours == list(range(key, count, 7))
 
 
-async def test_one_shard_alone_is_read_to_its_end(wide):
+async def test_one_shard_alone_is_read_to_its_end(wide, followed):
     await wide.put("0", "a", explicit_hash_key=0)
     await wide.put("1", "a", explicit_hash_key=LAST)
     async with followed(wide, start="TRIM_HORIZON", shard_id=SHARD) as found:
@@ -181,7 +195,7 @@ async def test_a_client_that_closes_ends_it(connect, wide):
             await asyncio.wait_for(waiting, 5)
 
 
-async def test_nothing_is_asked_while_nothing_comes(client, wide, backend):
+async def test_nothing_is_asked_while_nothing_comes(client, wide, backend, there):
     executor = bare(client)._executor
     async with there(wide) as found:
         asked = []
@@ -286,7 +300,8 @@ async def test_who_slept_while_shards_came_and_went_finds_those_there_are_now(
         while len(found) < 50:
             for batch in await reader.read(following.positions):
                 found += batch.records
-                following.positions[batch.shard_id] = batch.next_position
-                if batch.next_position is None:
+                if batch.next_position is not None:
+                    following.positions[batch.shard_id] = batch.next_position
+                else:
                     await ByHand(client, following.ended(batch.shard_id)).finish()
     assert sorted(texts(found), key=int) == [str(n) for n in range(50)]

@@ -58,6 +58,11 @@ def test_a_stream_does_not_grow_beyond_the_most_it_may_have():
     assert not decide(loads, peak=Load(bytes_s=5 * MIB), most_shards=6)
 
 
+def test_a_stream_that_has_more_shards_than_it_may_grow_to_keeps_what_it_needs():
+    assert not decide(shards(12), peak=Load(bytes_s=6 * MIB), most_shards=8)
+    assert len(decide(shards(12), peak=IDLE, warm_mib=14, most_shards=8).splits) == 2
+
+
 def test_cold_neighbours_are_merged_once_the_peak_is_out_of_the_30_days():
     loads = shards(8, {0: Load(bytes_s=100 * KB)})
     merges = decide(loads, peak=IDLE).merges

@@ -351,6 +351,15 @@ async def test_a_put_that_meets_a_closed_shard_goes_to_its_child(connect, stream
     assert {one.shard_id for one in result} == {shard_id(1), shard_id(2)}
 
 
+async def test_many_records_that_meet_a_closed_shard_keep_their_order(connect, stream):
+    await stream.put("0", "a")
+    await connect().stream(stream.name).split(SHARD)
+    await stream.put_many([Record(str(n), f"key-{n}") for n in range(1_200)])
+    for number in (1, 2):
+        found = await texts(stream, shard_id(number))
+        assert found == sorted(found, key=int)
+
+
 # --- as much as a shard gives ---
 
 
