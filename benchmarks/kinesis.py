@@ -49,9 +49,8 @@ def beside_kinesalite(bench: Bench) -> Iterator[Row]:
         try:
             other = stack.enter_context(endpoints.kinesalite())
         except endpoints.NoKinesalite as error:
-            yield Row(
-                case=f"no kinesalite {endpoints.KINESALITE}: {error}", measured=1, target=None
-            )
+            case = f"no kinesalite {endpoints.KINESALITE}: {error}"
+            yield Row(case=case, measured=1, target=None)
             return
         stack.enter_context(bench.client())
         port = stack.enter_context(endpoints.ours(bench, "--no-cooldowns"))

@@ -117,7 +117,7 @@ def boto3_session(
     region_name: str | None = None,
     **settings: Any,
 ) -> Any:
-    """A boto3 Session whose SQS and SNS clients and resources work on our queues and topics, in
+    """A boto3 Session whose SQS, SNS and Kinesis clients and resources work on our Redis, in
     this process, without HTTP.
 
     Where Redis is and the namespace go as in connect. *region_name* is the session's region,

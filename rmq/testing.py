@@ -113,7 +113,7 @@ class aws(ContextDecorator):
                     raise
 
     def reset(self) -> None:
-        """Remove every queue and topic, and release the clock."""
+        """Remove every queue, topic and stream, and release the clock."""
         if self._engine is not None:
             self._engine.reset()
         self.clock.release()

@@ -25,9 +25,13 @@ from tests.conftest import BACKENDS, Backend, Servers
 from tests.gateway.serving import serving
 
 BEYOND_AWS = {
-    "test_namespaces": "namespaces; AWS has accounts and regions",
-    "test_half_done": "plans carried out by hand",
-    "test_following": "records as they are put, of all shards",
+    "queues/test_namespaces": "namespaces; AWS has accounts and regions",
+    "streams/test_faults": "faults of the library's own connections",
+    "streams/test_following": "records as they are put, of all shards",
+    "streams/test_half_done": "plans carried out by hand",
+    "streams/test_numbers": "figures of the library",
+    "streams/test_on_demand": "samples of the load",
+    "streams/test_subscribing": "events of a plan; tests/gateway/kinesis has SubscribeToShard's",
 }
 """Modules about what no AWS client can see."""
 
@@ -87,7 +91,7 @@ def backend_of(request: pytest.FixtureRequest, servers: Servers) -> Backend | Bo
 
 @pytest.fixture(autouse=True)
 def beyond_aws(request: pytest.FixtureRequest) -> None:
-    what = BEYOND_AWS.get(request.path.stem)
+    what = BEYOND_AWS.get(f"{request.path.parent.name}/{request.path.stem}")
     if what is not None and _name(request) in BOTO:
         raise NotInAws(what)
 

@@ -43,7 +43,8 @@ class Streams:
         raise NotImplementedError
 
     def stream(self, name: Any) -> BotoStream:
-        return BotoStream(self, name)
+        made: dict[Any, BotoStream] = self.__dict__.setdefault("made_streams", {})
+        return made.setdefault(name, BotoStream(self, name))
 
     async def create_stream(
         self,

@@ -70,7 +70,7 @@ def serve(
         typer.Option(
             "--cooldowns/--no-cooldowns",
             help="Refuse a second purge, and a new queue of a deleted one's name, for 60 seconds, "
-            "as AWS does.",
+            "and more than 1 MiB or 1,000 records a second and shard, as AWS does.",
         ),
     ] = True,
     external_url: Annotated[
@@ -108,7 +108,8 @@ def serve(
         ),
     ] = False,
 ) -> None:
-    """Speak AWS's protocols: point any AWS SDK here, and its queues and topics are on your Redis.
+    """Speak AWS's protocols: point any AWS SDK here, and its queues, topics and streams are on your
+    Redis.
 
     Without --url it serves memory://, which is gone when it ends.
     """

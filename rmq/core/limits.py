@@ -133,14 +133,17 @@ class Limits:
     """Gets a second of a shard; Amazon Kinesis: 5. None also in Limits.aws()."""
     shard_read_bytes: int | None = None
     """Bytes a second that a shard gives; Amazon Kinesis: 2,097,152. None also in Limits.aws()."""
+    subscription_bytes: int | None = None
+    """Bytes a second that one SubscribeToShard of the endpoint sends; 2,097,152 in Limits.aws()."""
 
     @classmethod
     def aws(cls, **changed: Any) -> Limits:
         """AWS's limits, but for those *changed* by name. More than the defaults are only the rates
-        at which shards of provisioned streams take records."""
+        at which shards of provisioned streams take records, and subscriptions are sent them."""
         beyond = {
             "shard_write_bytes": 1_048_576,
             "shard_write_records": 1000,
+            "subscription_bytes": 2_097_152,
             "warm_commitment": True,
         }
         return _made(cls, beyond, changed)

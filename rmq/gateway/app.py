@@ -57,7 +57,7 @@ def endpoint_limits(*, cooldowns: bool = True) -> Limits:
     """AWS's limits, unless they are switched off without SQS's cool-downs and Kinesis's rates."""
     if cooldowns:
         return Limits.aws(min_purge_interval=COOLDOWN, name_reuse_delay=COOLDOWN)
-    return Limits.aws(shard_write_bytes=None, shard_write_records=None)
+    return Limits.aws(shard_write_bytes=None, shard_write_records=None, subscription_bytes=None)
 
 
 class Endpoint:
@@ -107,8 +107,8 @@ class Endpoint:
         return any(operation == "*" or operation in one.table for one in having)
 
     async def reset(self) -> int:
-        """Remove all queues and topics of all accounts, from Redis and from here. How many keys
-        there were."""
+        """Remove all queues, topics and streams of all accounts, from Redis and from here. How many
+        keys there were."""
         waiting, self.stopping = self.stopping, asyncio.Event()
         waiting.set()
         self.accounts.forget()

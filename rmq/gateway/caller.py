@@ -67,7 +67,7 @@ class Caller:
 
     @property
     def client(self) -> AsyncClient:
-        """The caller's own queues and topics."""
+        """The caller's own queues, topics and streams."""
         return self.accounts.client(self.account, self.region)
 
     @property

@@ -3,7 +3,8 @@
 GET  /_rmq/clock      how late it is
 POST /_rmq/clock      {"freeze": true}, {"freeze": "2026-01-01T00:00:00Z"}, {"advance": 30} or
                       {"release": true}; several in one are carried out in this order
-POST /_rmq/reset      remove every queue and topic of the served namespace; the clock is released
+POST /_rmq/reset      remove every queue, topic and stream of the served namespace; the clock is
+                      released
 POST /_rmq/faults     {"operation": "SendMessage", "error": "KmsThrottled", "count": 1}: the
                       next so many calls get that error; DELETE forgets them. "service": "sns"
                       for one service only, where two have an operation of that name

@@ -96,7 +96,7 @@ class Engine:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def reset(self) -> None:
-        """Remove every queue and topic."""
+        """Remove every queue, topic and stream."""
         self.run(self.endpoint.reset()).result()
 
     def close(self, *, wipe: bool = False) -> None:

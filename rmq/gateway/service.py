@@ -116,6 +116,8 @@ class Service:
     adopt: Callable[[str, Given, list[Problem]], None] | None = None
     """Take from the request's path what the parameters leave out."""
     overlay: Callable[[dict[str, Any]], None] | None = None
+    speaks_forms: bool = True
+    """Whether it has, or once had, the query protocol."""
     pushes: bool = False
     """What it is asked for may leave something to a dispatcher."""
     error_detail: str = ""
@@ -148,7 +150,10 @@ class Service:
 
     @cached_property
     def table(self) -> dict[str, Operation]:
+        """Operations by name. An older botocore does not know the latest ones, nor do its users."""
+        there = frozenset(self.model.operation_names)
         return {
             name: Operation(name, self.model.operation_model(name), handler)
             for name, handler in self.operations.items()
+            if name in there
         }

@@ -115,9 +115,10 @@ class Router:
 
     def __init__(self, services: Iterable[Service]) -> None:
         self._services = tuple(services)
-        self._by_name = {one.name: one for one in self._services}
+        self._formed = tuple(one for one in self._services if one.speaks_forms)
+        self._by_name = {one.name: one for one in self._formed}
         self._by_prefix = {one.target_prefix: one for one in self._services if one.target_prefix}
-        self._by_version = {one.version: one for one in self._services}
+        self._by_version = {one.version: one for one in self._formed}
 
     def asked(self, request: Request, form: query.Form, credential: Credential) -> Asked:
         """*form* holds the pairs of the URL, and of the body where it is a form."""
@@ -141,7 +142,7 @@ class Router:
             form.get("Version", "")
         )
         if service is None and action is not None:
-            having = (one for one in self._services if action in one.table)
+            having = (one for one in self._formed if action in one.table)
             service = next(having, None)
         wire = QueryWire(service, request, form)
         if action is None:

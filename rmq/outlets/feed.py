@@ -20,7 +20,7 @@ import msgspec
 from rmq.core import script
 from rmq.core.executor import AsyncExecutor
 from rmq.core.script import Call, text_of
-from rmq.errors import StreamDoesNotExist
+from rmq.errors import RmqError, ServerError, StreamDoesNotExist
 from rmq.queues.aio import AsyncQueue
 from rmq.streams.aio import AsyncReader, AsyncStream
 from rmq.streams.reading import number_of
@@ -95,18 +95,28 @@ class Feed:
     async def once(self) -> None:
         """Feed what is there, unless another process is at it."""
         async with self._turn, self._stream.reader() as reader:
-            if await self._step(reader, 0) is None:
-                await _whole(self._commit({}, lease_ms=0))
+            try:
+                await self._step(reader, 0)
+            finally:
+                await self._give_up()
 
     async def _run(self) -> None:
         async with self._turn, self._stream.reader() as reader:
             try:
                 while True:
-                    busy_s = await self._step(reader, PAUSE_S)
+                    try:
+                        busy_s = await self._step(reader, PAUSE_S)
+                    except ServerError:
+                        busy_s = BUSY_S  # who waits goes on waiting, so we go on trying
                     if busy_s is not None:
                         await asyncio.sleep(busy_s)
             finally:
-                await _whole(self._commit({}, lease_ms=0))
+                await self._give_up()
+
+    async def _give_up(self) -> None:
+        """Let another process feed at once. Where that fails, the claim ends by itself."""
+        with contextlib.suppress(RmqError):
+            await _whole(self._commit({}, lease_ms=0))
 
     async def _step(self, reader: AsyncReader, wait_s: float) -> float | None:
         """Feed what is there, or what comes first. For how long to leave it to another process,

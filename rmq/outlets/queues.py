@@ -9,9 +9,10 @@ Source: CreateQueue, ReceiveQueueRecords (Amazon Kinesis Data Streams API Refere
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -46,6 +47,8 @@ KEPT_MORE = timedelta(minutes=1)
 """An inner queue keeps a record a little longer than the stream, so that who looks tells them
 apart."""
 LIMITS = Limits.none()
+_ID = re.compile(r"[0-9a-f]{32}")
+_DEAD = "-dead"
 
 
 class StreamQueue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -137,13 +140,12 @@ class StreamQueues:
         )
         if not await self.catalog.add(queue):
             raise StreamQueueExists(f"queue {name!r} exists already", queue=name)
-        await self._make(queue, stream)
+        await self._make(queue, stream, info)
         await self.catalog.change(queue.id, _with(status="ACTIVE"))
         return queue
 
-    async def _make(self, queue: StreamQueue, stream: AsyncStream) -> None:
-        """What a queue needs beside its document. Whoever finds it missing could do it again."""
-        info = await stream.info()
+    async def _make(self, queue: StreamQueue, stream: AsyncStream, info: StreamInfo) -> None:
+        """Make what a queue has beside its document."""
         kept = info.attributes.retention + KEPT_MORE
         for name in (_dead(queue.id), queue.id):
             await self._executor.run(
@@ -247,6 +249,7 @@ class StreamQueues:
         Cancelled, it takes nothing with it. Raises StreamQueueDoesNotExist, StreamDoesNotExist.
         """
         queue = await self.find(id)
+        await self._keep_as_long(queue)
         inner, feed, lease = self._queue(id), self._feed(queue), _lease(queue, visibility_timeout_s)
         found = await self._live(queue, inner, await _received(inner, limit, lease, 0))
         if not found and not wait_s:
@@ -267,6 +270,7 @@ class StreamQueues:
     ) -> list[QueueRecord]:
         """Receive dead letters, as `receive` does records."""
         queue = await self.find(id)
+        await self._keep_as_long(queue)
         inner, lease = self._queue(_dead(id)), _lease(queue, visibility_timeout_s)
         if queue.max_receives is not None:
             await self._executor.run(leaving.bury(self._inner, id))
@@ -276,23 +280,38 @@ class StreamQueues:
     async def acknowledge(
         self, id: str, handles: Sequence[str], *, dead: bool = False
     ) -> list[bool | RmqError]:
-        """Records are done: they are not delivered again. One result or error for each."""
-        await self.find(id)
-        return list(await self._queue(_dead(id) if dead else id).delete_many(handles))
+        """Records are done: they are not delivered again. One result or error for each. Raises
+        StreamQueueDoesNotExist, as the next two do."""
+        with _there(id):
+            return list(await self._queue(_dead(id) if dead else id).delete_many(handles))
 
     async def change_visibility(
         self, id: str, changes: Sequence[tuple[str, int]], *, dead: bool = False
     ) -> list[Any]:
         """Let records be invisible for so many seconds from now on; 0 gives them back. One result
         or error for each."""
-        await self.find(id)
-        return list(await self._queue(_dead(id) if dead else id).change_visibility_many(changes))
+        with _there(id):
+            inner = self._queue(_dead(id) if dead else id)
+            return list(await inner.change_visibility_many(changes))
 
     async def restore(self, id: str, handles: Sequence[str]) -> list[bool | RmqError]:
         """Let dead letters be records of the queue again, never received. True or an error for
         each."""
-        await self.find(id)
-        return await self._executor.run(leaving.send_out(self._inner, _dead(id), id, handles))
+        with _there(id):
+            return await self._executor.run(leaving.send_out(self._inner, _dead(id), id, handles))
+
+    async def _keep_as_long(self, queue: StreamQueue) -> None:
+        """Let the inner queues keep records as long as the stream does now. By what is known of
+        them, which costs nothing."""
+        stream = self._stream(queue.stream)
+        info = stream.known or await stream.info()
+        kept = info.attributes.retention + KEPT_MORE
+        with _there(queue.id):
+            for name in (queue.id, _dead(queue.id)):
+                inner = self._queue(name)
+                there = inner.known or await inner.info()
+                if there.attributes.message_retention_period != kept:
+                    await inner.set_attributes(message_retention_period=kept)
 
     async def _live(
         self, queue: StreamQueue, inner: AsyncQueue, messages: Sequence[AsyncMessage]
@@ -353,9 +372,20 @@ def _gone(id: str) -> StreamQueueDoesNotExist:
     return StreamQueueDoesNotExist(f"queue {id!r} does not exist", queue=id)
 
 
+@contextmanager
+def _there(id: str) -> Iterator[None]:
+    """Say of a queue on a stream what its inner queue says of itself."""
+    if not _ID.fullmatch(id.removesuffix(_DEAD)):
+        raise _gone(id)  # it could not even be one
+    try:
+        yield
+    except QueueDoesNotExist:
+        raise _gone(id) from None
+
+
 def _dead(id: str) -> str:
     """The name of the inner queue with a queue's dead letters."""
-    return f"{id}-dead"
+    return f"{id}{_DEAD}"
 
 
 def _policy(queue: StreamQueue) -> RedrivePolicy | None:
@@ -369,10 +399,8 @@ def _lease(queue: StreamQueue, asked: int | None) -> int:
 
 
 async def _received(inner: AsyncQueue, limit: int, lease: int, wait_s: int) -> list[AsyncMessage]:
-    try:
+    with _there(inner.name):
         return await inner.receive(limit, visibility_timeout=lease, wait=wait_s)
-    except QueueDoesNotExist:
-        raise _gone(inner.name) from None
 
 
 def _record(message: AsyncMessage, record: Carried) -> QueueRecord:

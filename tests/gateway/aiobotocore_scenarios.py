@@ -139,6 +139,44 @@ async def over_http(endpoint_url):
         await _works(sqs)
 
 
+async def _flows(kinesis):
+    """Whether records come back, by an iterator and as an event stream."""
+    await kinesis.create_stream(StreamName="orders", ShardCount=1)
+    summary = await kinesis.describe_stream_summary(StreamName="orders")
+    arn = summary["StreamDescriptionSummary"]["StreamARN"]
+    shard = "shardId-000000000000"
+    await kinesis.put_record(StreamName="orders", Data=b"\x00\xff", PartitionKey="caf\u00e9")
+    found = await kinesis.get_shard_iterator(
+        StreamName="orders", ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+    )
+    (one,) = (await kinesis.get_records(ShardIterator=found["ShardIterator"]))["Records"]
+    assert (one["Data"], one["PartitionKey"]) == (b"\x00\xff", "caf\u00e9")
+
+    made = await kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="reader")
+    answer = await kinesis.subscribe_to_shard(
+        ConsumerARN=made["Consumer"]["ConsumerARN"],
+        ShardId=shard,
+        StartingPosition={"Type": "TRIM_HORIZON"},
+    )
+    async with asyncio.timeout(PATIENCE):
+        async for event in answer["EventStream"]:
+            (same,) = event["SubscribeToShardEvent"]["Records"]
+            assert same["SequenceNumber"] == one["SequenceNumber"]
+            break
+    answer["EventStream"].close()
+
+
+async def streams_in_process(endpoint_url):
+    with rmq.testing.aws():
+        async with get_session().create_client("kinesis") as kinesis:
+            await _flows(kinesis)
+
+
+async def streams_over_http(endpoint_url):
+    async with get_session().create_client("kinesis", endpoint_url=endpoint_url) as kinesis:
+        await _flows(kinesis)
+
+
 if __name__ == "__main__":
     name, given = sys.argv[1:]
     asyncio.run(globals()[name](given))

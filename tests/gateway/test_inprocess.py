@@ -570,7 +570,15 @@ AIOBOTOCORE = Path(__file__).with_name("aiobotocore_scenarios.py")
 @pytest.mark.timeout(clients.FIRST_RUN_DEADLINE)
 @pytest.mark.parametrize(
     "scenario",
-    ["in_process", "nobody_is_blocked", "over_http", "topics_in_process", "topics_over_http"],
+    [
+        "in_process",
+        "nobody_is_blocked",
+        "over_http",
+        "topics_in_process",
+        "topics_over_http",
+        "streams_in_process",
+        "streams_over_http",
+    ],
 )
 def test_aiobotocore(scenario, endpoint_url):
     """In an environment of its own: it wants an older botocore than we have. Each scenario is a

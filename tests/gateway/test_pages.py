@@ -47,7 +47,7 @@ async def test_an_endpoint_with_redis_is_ready(gateway, path):
 async def test_the_emulators_page_says_which_services_are_running(gateway):
     found = await _json(gateway, "/_localstack/health")
 
-    assert found["services"] == {"sqs": "running", "sns": "running"}
+    assert found["services"] == {"sqs": "running", "sns": "running", "kinesis": "running"}
 
 
 async def test_an_endpoint_without_redis_is_alive_but_not_ready(namespace):
@@ -64,6 +64,7 @@ async def test_an_endpoint_without_redis_is_alive_but_not_ready(namespace):
         assert (await _json(endpoint, "/_localstack/health"))["services"] == {
             "sqs": "error",
             "sns": "error",
+            "kinesis": "error",
         }
         await client.close()
 

@@ -52,6 +52,39 @@ async def test_every_record_of_every_shard_comes_once(queues, queue, stream):
     assert sorted(await drained(queues, queue)) == sorted(sent)
 
 
+@pytest.mark.parametrize("start", ["TRIM_HORIZON", "LATEST"])
+async def test_records_come_from_shards_that_were_split_and_merged(queues, client, start):
+    stream = await client.create_stream("resharded", 2)
+    queue = (await queues.create(start, stream, start=start)).id
+    sent = await put(stream, 50)
+    assert len(await receive(queues, queue, limit=5)) == 5
+    await stream.split("shardId-000000000000")
+    sent += await put(stream, 50, first=100)
+    await stream.merge("shardId-000000000001", "shardId-000000000003")
+    sent += await put(stream, 50, first=200)
+
+    assert len(await drained(queues, queue)) == len(sent) - 5
+
+
+async def test_a_feed_goes_on_after_trouble(queues, queue, stream, monkeypatch):
+    """Who waits does not wait in vain."""
+    claim, failed = feed.Feed._claim, []
+
+    def fails_once(self: feed.Feed) -> Any:
+        if not failed:
+            failed.append(1)
+            raise ConnectionLost("for a moment")
+        return claim(self)
+
+    monkeypatch.setattr(feed.Feed, "_claim", fails_once)
+    monkeypatch.setattr(feed, "BUSY_S", 0.01)
+    waiting = asyncio.create_task(queues.receive(queue, wait_s=20))
+    await until(lambda: failed)
+    await put(stream, 1)
+    async with asyncio.timeout(5):
+        assert len(await waiting) == 1
+
+
 async def test_a_record_says_where_it_comes_from(queues, queue, stream, clock):
     put = await stream.put(b"\x00\xff", "käy")
     arrived = clock.now()
@@ -120,6 +153,21 @@ async def test_records_that_the_stream_has_lost_do_not_come(queues, queue, strea
 
     assert await drained(queues, queue) == sent
     assert await queues.acknowledge(queue, [kept.receipt_handle]) == [False]
+
+
+async def test_a_stream_that_keeps_records_longer_keeps_those_of_its_queues(
+    queues, queue, stream, clock
+):
+    await put(stream, 1)
+    (one,) = await receive(queues, queue)
+    await stream.increase_retention(72)
+    clock.move(30)
+    await receive(queues, queue)
+    clock.move(timedelta(hours=71))
+
+    (again,) = await receive(queues, queue)
+
+    assert (again.record_id, again.receive_count) == (one.record_id, 3)
 
 
 async def test_a_new_timeout_counts_from_now(queues, queue, stream, clock):
@@ -274,6 +322,21 @@ async def test_a_feeder_that_dies_is_followed_and_repeats_at_most_what_it_had_no
     again = await drained(other, queue)
 
     assert sorted(again) == sorted(sent)  # a second time: nobody had noted the first
+
+
+async def test_who_lost_the_claim_can_not_say_how_far_it_is(queues, queue, stream, connect, clock):
+    other = stream_queues(connect())
+    slow, quick = queues._feed(await queues.find(queue)), other._feed(await other.find(queue))
+    call = queues._executor.call
+    assert (await call(slow._claim()))[1] is not None
+    assert (await call(quick._claim()))[1] is None  # it is taken
+    clock.move(feed.LEASE_MS / 1000)
+    assert (await call(quick._claim()))[1] is not None
+
+    assert not await slow._commit({0: "77"})
+
+    assert await quick._commit({0: "5"}, lease_ms=0)
+    assert await call(slow._claim()) == (0, {0: "5"})
 
 
 async def test_what_is_fed_ahead_is_bounded(queues, queue, stream, client):

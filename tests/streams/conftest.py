@@ -17,6 +17,17 @@ BACKENDS = ("async-memory", "sync-valkey", "async-cluster", "boto3-http", "boto3
 short. What differs between servers and colours is the executor's, which queues test on all."""
 
 
+ONE_DOOR = ("test_attributes", "test_resharding", "test_retention", "test_streams")
+"""Modules that do not come back over HTTP: the actions are the same, and these take longest."""
+
+
+@pytest.fixture(autouse=True)
+def one_door(request: pytest.FixtureRequest) -> None:
+    spec = getattr(request.node, "callspec", None)
+    if spec and spec.params.get("backend") == "boto3-http" and request.path.stem in ONE_DOOR:
+        pytest.skip("these go through boto3 in process only")
+
+
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest, servers: Servers) -> Backend | BotoBackend:
     return backend_of(request, servers)

@@ -133,4 +133,5 @@ SERVICE = Service(
     error=errors.error,
     refuse=errors.refuse,
     translate=errors.translate,
+    speaks_forms=False,
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from rmq.gateway.caller import Caller
 from rmq.gateway.kinesis.errors import dry_run
 from rmq.gateway.kinesis.place import stream_of
-from rmq.gateway.kinesis.putting import known, records_in
+from rmq.gateway.kinesis.putting import checked
 from rmq.gateway.service import Answer, Given
 
 
 async def put_record(caller: Caller, given: Given) -> Answer:
     stream = stream_of(caller, given)
-    (record,) = records_in(await known(stream), (given,), None)
+    (record,) = await checked(stream, (given,))
     if given.get("DryRun"):
         await stream.info()
         raise dry_run()

@@ -10,7 +10,7 @@ from rmq.errors import CallerError, RateExceeded, RmqError
 from rmq.gateway.caller import Caller
 from rmq.gateway.kinesis.errors import account_of, dry_run, rate_exceeded
 from rmq.gateway.kinesis.place import stream_of
-from rmq.gateway.kinesis.putting import known, records_in
+from rmq.gateway.kinesis.putting import checked
 from rmq.gateway.service import Answer, Given
 from rmq.streams.record import Put
 
@@ -19,19 +19,18 @@ log = logging.getLogger("rmq.gateway")
 
 async def put_records(caller: Caller, given: Given) -> Answer:
     stream = stream_of(caller, given)
-    info = await known(stream)
-    records = records_in(info, given["Records"], caller.client.limits.max_put_bytes)
+    records = await checked(stream, given["Records"], caller.client.limits.max_put_bytes)
     if given.get("DryRun"):
         await stream.info()
         raise dry_run()
     results = await stream.put_many(records)
     account = account_of(caller, given)
     answers = [_answer(one, account) for one in results]
-    failed = sum("ErrorCode" in one for one in answers)
+    kinds = [one.encryption_type for one in results.successful.values()]
     return {
-        "FailedRecordCount": failed,
+        "FailedRecordCount": len(results.failed),
         "Records": answers,
-        "EncryptionType": info.attributes.encryption_type,
+        "EncryptionType": "KMS" if "KMS" in kinds else "NONE",
     }
 
 

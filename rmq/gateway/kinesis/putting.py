@@ -7,8 +7,10 @@ Source: PutRecord, PutRecords (Amazon Kinesis Data Streams API Reference).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+from rmq.gateway.errors import AwsError
 from rmq.gateway.kinesis.errors import invalid
 from rmq.streams.aio import AsyncStream
 from rmq.streams.attributes import StreamInfo
@@ -16,15 +18,20 @@ from rmq.streams.record import Record
 from rmq.streams.shard import LAST_HASH_KEY
 
 
-async def known(stream: AsyncStream) -> StreamInfo:
-    """What the stream is like, by what was last seen of it."""
-    return stream.known or await stream.info()
+async def checked(
+    stream: AsyncStream, entries: Sequence[dict[str, Any]], most_bytes: int | None = None
+) -> list[Record]:
+    """Records as the library takes them. Raises AwsError, for what the stream is found to refuse
+    when it is looked at again: it may take more than it did when it was last seen."""
+    if stream.known is not None:
+        with suppress(AwsError):
+            return _records_in(stream.known, entries, most_bytes)
+    return _records_in(await stream.info(), entries, most_bytes)
 
 
-def records_in(
+def _records_in(
     info: StreamInfo, entries: Sequence[dict[str, Any]], most_bytes: int | None
 ) -> list[Record]:
-    """Records as the library takes them. Raises AwsError."""
     attributes = info.attributes
     most, whole, found = attributes.max_record_size, 0, []
     needs_key = attributes.record_distribution != "AUTO"

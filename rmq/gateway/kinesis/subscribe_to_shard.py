@@ -7,6 +7,7 @@ subscribe anew, behind the last continuation sequence number.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -14,6 +15,7 @@ from rmq.errors import RmqError
 from rmq.gateway.caller import Caller
 from rmq.gateway.kinesis import shown
 from rmq.gateway.kinesis.errors import dry_run, invalid, translate
+from rmq.gateway.kinesis.pace import Pace
 from rmq.gateway.kinesis.place import consumer_of
 from rmq.gateway.service import Answer, Given
 from rmq.streams.aio import AsyncStream
@@ -48,6 +50,7 @@ async def _events(
     caller: Caller, given: Given, stream: AsyncStream, subscription: Subscription
 ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
     stopping = asyncio.ensure_future(caller.stopping.wait())
+    pace = Pace(caller.client.limits.subscription_bytes, time.monotonic())
     try:
         async with stream.reader() as reader:
             while (left_s := subscription.seconds_left) and not reader.is_closed:
@@ -61,6 +64,9 @@ async def _events(
                     return
                 event = await stream._executor.run(subscription.event(read.result()))
                 yield "SubscribeToShardEvent", _shown(event)
+                size = sum(one.size for one in event.records)
+                if rest_s := pace.rest(size, time.monotonic()):
+                    await asyncio.wait((stopping,), timeout=rest_s)
     except RmqError as error:
         raise translate(error, caller, given) from error
     finally:

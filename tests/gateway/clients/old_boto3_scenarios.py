@@ -325,6 +325,30 @@ def a_dead_letter_is_found_and_moved_back(sqs):
     same({"1"}, {message["Attributes"]["ApproximateReceiveCount"] for message in moved})
 
 
+def records_of_a_stream_come_back_by_iterator_and_by_subscription(sqs):
+    kinesis = boto3.client("kinesis", endpoint_url=sqs.meta.endpoint_url)
+    kinesis.create_stream(StreamName="orders", ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName="orders")
+    shard = "shardId-000000000000"
+    put = kinesis.put_record(StreamName="orders", Data=b"\x00\xff", PartitionKey="größe")
+    iterator = kinesis.get_shard_iterator(
+        StreamName="orders", ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    (one,) = kinesis.get_records(ShardIterator=iterator)["Records"]
+    same((b"\x00\xff", "größe"), (one["Data"], one["PartitionKey"]), one)
+
+    arn = kinesis.describe_stream(StreamName="orders")["StreamDescription"]["StreamARN"]
+    made = kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="reader")["Consumer"]
+    events = kinesis.subscribe_to_shard(
+        ConsumerARN=made["ConsumerARN"],
+        ShardId=shard,
+        StartingPosition={"Type": "TRIM_HORIZON"},
+    )["EventStream"]
+    event = next(iter(events))["SubscribeToShardEvent"]
+    same(put["SequenceNumber"], event["ContinuationSequenceNumber"], event)
+    events.close()
+
+
 def what_is_refused_arrives_as_the_clients_own_exception(sqs):
     url = sqs.create_queue(QueueName="orders")["QueueUrl"]
     missing, errors = url.replace("orders", "missing"), sqs.exceptions

@@ -31,7 +31,7 @@ from tests.gateway.kinesis.drives import (
     stream_of,
 )
 from tests.gateway.kinesis.wire import GENERIC, MODEL, PROTOCOLS, Kinesis
-from tests.gateway.sdk import Refused, refusal
+from tests.gateway.sdk import Refused, authorization, refusal
 
 Cause = Callable[[Kinesis, HeldClock], Awaitable[Any]]
 OTHER = "shardId-000000000001"
@@ -721,6 +721,18 @@ def test_every_error_of_the_model_was_seen():
 
 def _is_error(shape: Any) -> bool:
     return shape.type_name == "structure" and bool(shape.metadata.get("exception"))
+
+
+async def test_a_form_is_not_for_kinesis(gateway: Endpoint):
+    """It never spoke the query protocol."""
+    headers = {
+        "authorization": authorization("0" * 12, service="kinesis"),
+        "content-type": "application/x-www-form-urlencoded",
+    }
+    for body in (b"Action=ListStreams&Version=2013-12-02", b"Action=PutRecord"):
+        answer = await gateway(Request("POST", "/", "", headers, body))
+        assert answer.status == 400
+        assert b"<Code>InvalidAction</Code>" in answer.body
 
 
 async def test_a_refusal_in_cbor_is_cbor(gateway: Endpoint):
