@@ -728,7 +728,7 @@ async def _an_operation_is_unknown(sqs: Sdk, clock: HeldClock) -> Refused:
     protocols=("json",),
 )
 async def _a_target_is_another_services(sqs: Sdk, clock: HeldClock) -> Refused:
-    return await _changed(sqs, headers={"x-amz-target": "Kinesis_20131202.ListStreams"})
+    return await _changed(sqs, headers={"x-amz-target": "DynamoDB_20120810.ListTables"})
 
 
 @error(

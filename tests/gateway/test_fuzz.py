@@ -343,7 +343,7 @@ def test_any_path_and_query_are_answered(ask, path, query, method):
         "AmazonSQS.send_message",
         "AmazonSQS.__class__",
         "AmazonSNS.Publish",
-        "Kinesis_20131202.PutRecord",
+        "DynamoDB_20120810.PutItem",
         "AmazonSQS.é",
         "x" * 10_000,
         "AmazonSQS." + "x" * 10_000,

@@ -351,7 +351,7 @@ class TestUnderAHeldClock:
     @pytest.fixture
     async def asleep(self, endpoint: Serving, sqs: Sdk, servers: Any) -> AsyncIterator[Any]:
         """Begins a long poll of a queue, and returns it when it sleeps."""
-        with closing(servers.client("valkey")) as admin:
+        with closing(servers.client("endpoint")) as admin:
             place = Place(endpoint, admin)
 
             async def asleep(url: str) -> Poll:
