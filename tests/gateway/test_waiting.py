@@ -299,6 +299,10 @@ async def test_two_workers_share_the_waiting(place):
     url = await _used(sqs)
     polls = [await place.poll(sqs, url) for _ in range(60)]
     before = await place.calm()
+    while min(place.sockets()) == 0 and len(polls) < 300:
+        # The kernel gives a connection to who is quick: on a busy machine for long the same one.
+        polls.append(await place.poll(sqs, url))
+        before = await place.calm()
     assert min(place.sockets()) > 0
     assert sum(place.sockets()) == len(polls)
 
