@@ -204,7 +204,12 @@ def on_shard(
                 raise no_shard(name, number)
         try:
             result: T = yield make(info)
-        except (StaleConfig, ShardDoesNotExist, ShardClosed):
+        except ShardDoesNotExist:
+            info = yield from described(registry, name)
+            if number in info.shards and not info.shards[number].is_open:
+                # It has expired; who removed it has not taken it out of the map, or died before.
+                raise no_shard(name, number) from None
+        except (StaleConfig, ShardClosed):
             registry.forget(name)
         else:
             return info, result
@@ -222,12 +227,25 @@ def no_shard(name: str, number: int) -> ShardDoesNotExist:
 def on_shards(calls: list[Call[T]]) -> Plan[list[T]]:
     """Carry out calls on many shards, some at a time. Raises the first error."""
     results: list[T] = []
+    for answer in (yield from on_each_shard(calls)):
+        if isinstance(answer, RmqError):
+            raise answer
+        results.append(answer)
+    return results
+
+
+def on_each_shard(calls: list[Call[T]]) -> Plan[list[T | RmqError]]:
+    """The same, with the result or the error of each."""
+    results: list[T | RmqError] = []
     for start in range(0, len(calls), TOGETHER):
         part = calls[start : start + TOGETHER]
         answers = yield Several(part)
         for call, answer in zip(part, answers, strict=True):
             if isinstance(answer, RmqError):
-                answer = yield call  # with all the patience of a single call
+                try:
+                    answer = yield call  # with all the patience of a single call
+                except RmqError as error:
+                    answer = error
             results.append(answer)
     return results
 

@@ -20,7 +20,7 @@ from rmq.streams.attributes import StreamInfo
 from rmq.streams.commands import Swept
 from rmq.streams.lifecycle import list_streams
 from rmq.streams.on_demand import Load, peak_of
-from rmq.streams.registry import StreamRegistry, drop, on_shards
+from rmq.streams.registry import StreamRegistry, drop, on_each_shard
 from rmq.streams.resharding import finished
 
 EVERY_MS = 60_000
@@ -88,7 +88,7 @@ def _sweep_shards(
     loads: dict[int, Load] = {}
     todo = list(info.shards)
     while todo:
-        answers: list[Swept] = yield from on_shards(
+        answers: list[Swept | RmqError] = yield from on_each_shard(
             [
                 commands.sweep(registry.shard_keys(info.name, number), info, EVERY_MS)
                 for number in todo
@@ -96,6 +96,11 @@ def _sweep_shards(
         )
         again = []
         for number, swept in zip(todo, answers, strict=True):
+            if isinstance(swept, ShardDoesNotExist) and not info.shards[number].is_open:
+                over.append(number)  # who removed it died, and it is still in the map
+                continue
+            if isinstance(swept, RmqError):
+                raise swept
             blocks += swept.blocks
             loads[number] = swept.load
             if swept.more:

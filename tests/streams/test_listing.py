@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from rmq.errors import ExpiredToken, InvalidParameter, StreamDoesNotExist
@@ -33,8 +35,6 @@ async def test_a_list_has_every_shard_that_is_kept(aged):
 
 
 async def test_a_filter_chooses(aged, clock):
-    from datetime import timedelta
-
     now = clock.now()
     assert await numbers(aged, ShardFilter(type="AT_LATEST")) == [3]
     assert await numbers(aged, ShardFilter(type="AT_TRIM_HORIZON")) == [0]

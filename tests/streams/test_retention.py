@@ -7,9 +7,10 @@ import pytest
 from rmq.core.keys import ShardKeys, StreamKeys
 from rmq.errors import ExpiredIterator, InvalidChange, InvalidParameter, ShardDoesNotExist
 from rmq.gateway.sweeping import Sweeping
+from rmq.streams import changing, commands, sweeping
 from rmq.streams.record import Record
 from rmq.streams.sequence import shard_id
-from tests.colours import in_thread, until
+from tests.colours import ByHand, bare, in_thread, until
 
 HOUR = 3600
 
@@ -76,9 +77,6 @@ async def test_a_shard_that_was_not_told_of_a_change_learns_of_it_from_a_sweep(
     stream, connect, clock
 ):
     """Who changed it died in between."""
-    from rmq.streams import changing
-    from tests.colours import ByHand, bare
-
     await stream.put("old", "key")
     client = connect()
     plan = changing.set_attributes(bare(client)._streams, "positions", {"retention_hours": 48})
@@ -218,9 +216,6 @@ async def test_the_endpoint_sweeps_the_streams_of_every_account(backend, connect
 
 
 async def test_a_stream_is_swept_by_one_at_a_time(client, stream, connect, clock):
-    from rmq.streams import commands
-    from tests.colours import bare
-
     async def claim(anyway: bool = False) -> int:
         keys = bare(client)._streams.keys("positions")
         call = commands.sweep_claim(keys, "positions", 60_000, anyway)
@@ -274,6 +269,26 @@ async def test_a_closed_shard_expires_with_its_last_record(stream, clock, raw, n
             await read
     children = (await stream.info()).shards
     assert children[1].parent_id == shard_id(0)
+
+
+async def test_who_dies_while_a_shard_is_removed_leaves_nothing_behind(
+    stream, connect, clock, raw, namespace
+):
+    """Its memory is gone, and it is still in the map."""
+    await stream.put("old", "key")
+    await stream.split(shard_id(0))
+    clock.move(24 * HOUR + 1)
+    client = connect()
+    hand = ByHand(client, sweeping.sweep(bare(client)._streams, "positions"))
+    state = ShardKeys(namespace, "positions", 0).state
+    while await in_thread(raw.exists, state):
+        assert await hand.step() is not None
+    assert 0 in (await stream.info()).shards
+    with pytest.raises(ShardDoesNotExist):
+        await stream.read(shard_id(0))
+    assert (await stream.sweep()).shards == 1
+    assert (await stream.info()).shards.keys() == {1, 2}
+    await stream.put("new", "key")
 
 
 async def test_a_closed_shard_stays_as_long_as_one_of_its_records_can_be_read(stream, clock):
