@@ -3,7 +3,7 @@
 from rmq import Record
 from rmq.cli.trucks import scene
 
-SMALL = ("--trucks=20", "--positions=4", "--work=3")
+SMALL = ("--trucks=20", "--positions=3", "--work=20")
 
 
 def test_the_stream_has_a_consumer_for_each_shard_and_the_queue_one_for_each_truck(rmq):
@@ -16,7 +16,7 @@ def test_the_stream_has_a_consumer_for_each_shard_and_the_queue_one_for_each_tru
     assert (stream["consumers"], queue["consumers"], again["consumers"]) == (5, 20, 5)
     assert stream["at_work"] <= 5 < queue["at_work"] <= 20
     for way in found["ways"]:
-        assert way["worked_off"] == 80
+        assert way["worked_off"] == 60
         assert (way["out_of_order"], way["lost"], way["twice"]) == (0, 0, 0)
 
 

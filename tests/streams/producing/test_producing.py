@@ -28,7 +28,7 @@ async def test_what_was_put_is_in_the_stream_when_the_producer_is_closed(wide, r
 
 
 async def test_each_put_has_a_future_of_where_its_record_is(stream):
-    producer = stream.producer()
+    producer = stream.producer(max_buffered_time=60)
     futures = [await producer.put(b"%d" % n, "truck") for n in range(3)]
     await producer.flush()
     found = [await one for one in futures]
@@ -61,7 +61,7 @@ async def test_without_aggregation_every_record_stands_for_itself(wide):
 
 
 async def test_an_explicit_hash_key_decides_the_shard_and_travels_with_the_record(wide):
-    async with wide.producer() as producer:
+    async with wide.producer(max_buffered_time=60) as producer:
         last = await producer.put(b"1", "truck", explicit_hash_key=LAST_HASH_KEY)
         await producer.put(b"2", "truck", explicit_hash_key=str(LAST_HASH_KEY - 1))
         first = await producer.put(b"3", "truck", explicit_hash_key=0)
@@ -75,7 +75,9 @@ async def test_an_explicit_hash_key_decides_the_shard_and_travels_with_the_recor
 
 async def test_results_are_told_to_who_asks(stream):
     told = []
-    async with stream.producer(on_result=lambda *one: told.append(one)) as producer:
+    async with stream.producer(
+        max_buffered_time=60, on_result=lambda *one: told.append(one)
+    ) as producer:
         await producer.put(b"1", "truck")
         await producer.put(b"2", "truck")
 

@@ -12,7 +12,7 @@ async def all_of(records):
 
 
 async def test_records_that_were_packed_come_as_they_were_put(wide):
-    async with wide.producer() as producer:
+    async with wide.producer(max_buffered_time=60) as producer:
         for n in range(50):
             await producer.put(b"%d" % n, f"truck-{n % 5}")
 
