@@ -80,6 +80,7 @@ class Crew:
         self.wait(lambda: self._written(first) > 0, "the first consumer")
         for _ in range(self.size.consumers[0] - 1):
             self.hire()
+        self.wait(lambda: all(map(self._written, self.consumers)), "the others to have some")
         for number in range(self.size.producers):
             orders = self._of(f"p{number}", records=self.size.records // self.size.producers)
             self.producers.append(_start(group_worker.produce, orders))

@@ -229,6 +229,9 @@ class Worker:
     async def is_over(self, number: int) -> bool:
         """Whether a shard takes no more records, as the stream is now."""
         info = await self._executor.run(described(self._registry, self.stream))
+        if info.incarnation != self._known.incarnation:
+            self._nudged.set()  # it is another stream by now
+            return False
         return number not in info.shards or not info.shards[number].is_open
 
     async def note(self, note: Note) -> Outcome:

@@ -9,10 +9,12 @@ from datetime import timedelta
 import pytest
 
 import rmq
+from rmq.core.paging import Page
 from rmq.errors import (
     ConfigurationError,
     GroupDoesNotExist,
     InvalidParameter,
+    LeaseLost,
     QueueDoesNotExist,
     RmqError,
     StreamDoesNotExist,
@@ -312,6 +314,27 @@ async def test_by_hand_it_does_not_go_back_nor_to_what_was_not_given(stream, con
     assert refused == ["record"] * 4
 
 
+async def test_by_hand_who_lost_the_lease_is_told_so(stream, consume):
+    gate, lost = asyncio.Event(), []
+
+    async def handle(record, lease):
+        if lost:
+            return
+        await gate.wait()
+        try:
+            await lease.checkpoint(record)
+        except LeaseLost as error:
+            lost.append((error.group, error.shard_id, lease.is_lost))
+
+    await put(stream, "a-1")
+    worker = await consume(handle, checkpoint="manual", lease=60)
+    await until(lambda: worker._readings and worker._readings[0]._given)
+    await stream.reset_group("billing", "TRIM_HORIZON")
+    gate.set()
+    await until(lambda: lost)
+    assert lost == [("positions/billing", "shardId-000000000000", True)]
+
+
 async def test_who_makes_none_by_hand_is_told_so(stream, consume):
     refused = []
 
@@ -488,6 +511,21 @@ async def test_a_stream_that_is_deleted_ends_it_too(client, stream, consume):
     await until(lambda: worker._task.done())
     with pytest.raises(StreamDoesNotExist):
         await worker.__aexit__(None, None, None)
+
+
+async def test_a_stream_that_is_made_anew_is_read_from_its_beginning(
+    stream, consume, handler, backend, namespace, clock
+):
+    """Nothing of it was done yet, whatever was done of the one before."""
+    await put(stream, "a-1")
+    await consume()
+    await handler.reach(1)
+    # In one breath: the worker has no time to see that it is away.
+    with rmq.connect(backend.url, namespace=namespace, clock=clock) as other:
+        other.delete_stream(stream.name)
+        other.create_stream(stream.name).put("b-1", "b")
+    await until(lambda: "b-1" in handler.texts)
+    await until(lambda: _is(stream.groups(), Page(("billing",), None)))
 
 
 async def test_a_stream_takes_its_groups_with_it(client, stream, consume, handler):
