@@ -461,4 +461,4 @@ def test_a_stream_behaves_like_its_model(place: str, request: pytest.FixtureRequ
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_a_stream_behaves_like_its_model_for_a_long_time(server_url: str) -> None:
-    play(server_url, 3_000, 80, derandomize=False)
+    play(server_url, 1_000, 80, derandomize=False)
