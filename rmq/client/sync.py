@@ -67,6 +67,8 @@ class Client:
 
     def _enter(self, places: Places, signs_queues: bool) -> None:
         """Work in a namespace."""
+        self._above: dict[type, Any] = {}
+        """What rooms above this one keep for as long as it is there."""
         self._places = places
         self._registry = self._site.queues(places.namespace)
         self._topics = TopicRegistry(

@@ -51,7 +51,8 @@ async def _parts(
 
 def _refused(operation: Operation, error: AwsError, content_type: str, write: Write) -> bytes:
     assert operation.stream is not None
-    if error.shape in operation.stream[1].members:
-        said = write({"message": error.message})
-        return eventstream.exception(error.shape, content_type, said)
+    modelled = operation.stream[1].members
+    for name in (error.shape, f"{error.shape}Exception"):
+        if name in modelled:
+            return eventstream.exception(name, content_type, write({"message": error.message}))
     return eventstream.error(error.shape, error.message)

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -352,15 +352,13 @@ class StreamQueues:
 LARGEST = 512 * 1024 * 1024 - 65_536
 """Bytes of a record, and some; Redis's own limit of one value."""
 
-_of: WeakKeyDictionary[AsyncClient, StreamQueues] = WeakKeyDictionary()
-
 
 def stream_queues(client: AsyncClient) -> StreamQueues:
     """The queues on a client's streams. Of each client there is one, so that who waits for the same
     queue shares a feed."""
-    found = _of.get(client)
+    found = client._above.get(StreamQueues)
     if found is None:
-        found = _of[client] = StreamQueues(client)
+        found = client._above[StreamQueues] = StreamQueues(client)
     return found
 
 

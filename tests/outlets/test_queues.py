@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -402,3 +404,15 @@ async def test_a_new_timeout_holds_for_later_receives(queues, queue, stream, clo
     assert len(await receive(queues, queue)) == 1
     clock.move(5)
     assert len(await receive(queues, queue)) == 1
+
+
+async def test_a_client_that_nobody_holds_goes_with_its_queues(connect, backend):
+    """The endpoint drops clients of accounts that nobody asks for any more."""
+    if backend.place != "memory":
+        pytest.skip("the same everywhere")
+    client = connect().in_namespace("another")
+    assert stream_queues(client) is stream_queues(client)
+    gone = weakref.ref(client)
+    del client
+    gc.collect()
+    assert gone() is None

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import rmq
 from rmq.gateway.app import Endpoint
 from rmq.gateway.http import Request
 from rmq.testing import HeldClock
@@ -721,6 +722,21 @@ def test_every_error_of_the_model_was_seen():
 
 def _is_error(shape: Any) -> bool:
     return shape.type_name == "structure" and bool(shape.metadata.get("exception"))
+
+
+async def test_a_redis_that_is_gone_is_the_receivers_fault_for_now(namespace: str):
+    async with rmq.connect_async(
+        "redis://127.0.0.1:1", namespace=namespace, retry_timeout=0.05
+    ) as client:
+        endpoint = Endpoint(client, account="0" * 12, region="us-east-1")
+        kinesis = Kinesis("json", endpoint)
+        for ask in (
+            kinesis.list_streams(),
+            kinesis.put_record(StreamName="orders", Data=b"x", PartitionKey="a"),
+            kinesis.receive_queue_records(QueueARN=kinesis.arn("queue/" + "0" * 32)),
+        ):
+            found = await refusal(ask)
+            assert (found.shape, found.status) == ("ServiceUnavailable", 503)
 
 
 async def test_a_form_is_not_for_kinesis(gateway: Endpoint):

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.eventstream import EventStreamBuffer
 
 from rmq.gateway.kinesis.pace import Pace
-from rmq.streams.subscribing import BEAT_S
+from rmq.streams.subscribing import BEAT_S, Subscription
 from rmq.testing import HeldClock
 from tests.colours import PATIENCE, in_thread, until
 from tests.conftest import Servers
@@ -176,6 +176,14 @@ async def test_an_endpoint_that_stops_ends_it_in_good_order(json_kinesis, consum
     gateway.stopping.set()
     async with asyncio.timeout(PATIENCE):
         assert await waiting == "the end"
+
+
+async def test_our_own_mistake_is_said_in_the_stream(kinesis, json_kinesis, consumer, monkeypatch):
+    await put(json_kinesis, b"x")
+    monkeypatch.setattr(Subscription, "event", lambda self, batches: 1 // 0)
+    ((kind, said),) = [one async for one in subscribed(kinesis, consumer)]
+    assert kind == "InternalFailureException"
+    assert "log says more" in said["message"]
 
 
 def test_it_is_sent_two_mib_a_second_and_what_a_rest_left_at_once():
