@@ -26,6 +26,7 @@ from rmq.streams import (
 from rmq.streams.attributes import StreamInfo, stream_name
 from rmq.streams.consumers import RegisteredConsumer
 from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
+from rmq.streams.lines import Lines
 from rmq.streams.reading import IteratorType
 from rmq.streams.record import Batch, Put, Record, Records, StreamRecord
 from rmq.streams.registry import StreamRegistry
@@ -46,7 +47,9 @@ class AsyncStream:
         self.name = stream_name(name)
         self._registry = registry
         self._executor = executor
-        self._puts: AsyncCoalescer[Record, Put] = AsyncCoalescer(self._put)
+        self._puts: Lines[AsyncCoalescer[Record, Put]] = Lines(
+            registry, name, lambda: AsyncCoalescer(self._put), many=executor.is_cluster
+        )
 
     def __repr__(self) -> str:
         return f"<stream {self.name!r} in {self._registry.namespace!r}>"
@@ -83,9 +86,8 @@ class AsyncStream:
         Raises InvalidParameter, StreamDoesNotExist, RateExceeded, OutOfMemory, ConnectionLost.
         Source: PutRecord (Amazon Kinesis Data Streams API Reference).
         """
-        return await self._puts.submit(
-            Record(data, partition_key, explicit_hash_key, sequence_number_for_ordering)
-        )
+        record = Record(data, partition_key, explicit_hash_key, sequence_number_for_ordering)
+        return await self._puts.line_of(record).submit(record)
 
     async def put_many(self, records: Iterable[Record]) -> BatchResult[Put]:
         """Put any number of records; those of each shard in the order given. One result or error

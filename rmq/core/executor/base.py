@@ -45,6 +45,11 @@ class Executor:
         self._idle: list[Any] = []
         _executors.add(self)
 
+    @property
+    def is_cluster(self) -> bool:
+        """Whether keys may be on several nodes."""
+        return self._link.cluster
+
     def _command(self, call: Call[Any]) -> list[Any]:
         script = call.script
         if isinstance(script, str):
