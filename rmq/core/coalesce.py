@@ -26,6 +26,7 @@ class SyncCoalescer(Generic[I, R]):
         self, run: Callable[[Sequence[I]], Sequence[R | Exception]], *, parallel: int = 1
     ) -> None:
         self._run = run
+        self.is_idle = True
 
     def submit(self, item: I) -> R:
         result = self._run((item,))[0]
@@ -52,6 +53,11 @@ class AsyncCoalescer(Generic[I, R]):
         self._waiting: deque[tuple[I, asyncio.Future[R]]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is under way or waits."""
+        return not self._tasks and not self._waiting
 
     def submit(self, item: I) -> asyncio.Future[R]:
         """Add *item* to the next batch. The future gets its result or its error."""

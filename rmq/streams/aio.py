@@ -30,6 +30,7 @@ from rmq.streams.groups import administration as groups
 from rmq.streams.groups.administration import GroupInfo
 from rmq.streams.groups.options import ConsumerOptions, known_options
 from rmq.streams.groups.worker import Worker
+from rmq.streams.lines import Lines
 from rmq.streams.producing.aggregation import deaggregated
 from rmq.streams.producing.base import OnResult
 from rmq.streams.producing.settings import producer_settings
@@ -54,7 +55,9 @@ class AsyncStream:
         self.name = stream_name(name)
         self._registry = registry
         self._executor = executor
-        self._puts: AsyncCoalescer[Record, Put] = AsyncCoalescer(self._put)
+        self._puts: Lines[AsyncCoalescer[Record, Put]] = Lines(
+            registry, name, lambda: AsyncCoalescer(self._put), many=executor.is_cluster
+        )
 
     def __repr__(self) -> str:
         return f"<stream {self.name!r} in {self._registry.namespace!r}>"
@@ -91,9 +94,8 @@ class AsyncStream:
         Raises InvalidParameter, StreamDoesNotExist, RateExceeded, OutOfMemory, ConnectionLost.
         Source: PutRecord (Amazon Kinesis Data Streams API Reference).
         """
-        return await self._puts.submit(
-            Record(data, partition_key, explicit_hash_key, sequence_number_for_ordering)
-        )
+        record = Record(data, partition_key, explicit_hash_key, sequence_number_for_ordering)
+        return await self._puts.line_of(record).submit(record)
 
     async def put_many(self, records: Iterable[Record]) -> BatchResult[Put]:
         """Put any number of records; those of each shard in the order given. One result or error

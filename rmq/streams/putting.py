@@ -16,7 +16,6 @@ from rmq.core.script import LOOKS, Call, Plan, Several
 from rmq.errors import (
     CallerError,
     InvalidParameter,
-    MissingParameter,
     RateExceeded,
     RmqError,
     ServerError,
@@ -29,16 +28,15 @@ from rmq.streams import commands, sweeping
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.block import BLOCK_BYTES, BLOCK_RECORDS, pack_block, packed_size
 from rmq.streams.commands import Block, Rates, Taken
+from rmq.streams.partition import explicit_bytes, key_bytes_of
 from rmq.streams.record import Put, Record
 from rmq.streams.registry import StreamRegistry, described, known
 from rmq.streams.sequence import read_sequence_number, shard_id
-from rmq.streams.shard import LAST_HASH_KEY, hash_bytes, hash_key
+from rmq.streams.shard import hash_key
 
 CALL_BYTES = 1 << 20
 """In one script call; one record alone may be larger. About 1 ms of server time."""
 CALL_BLOCKS = 16
-MOST_KEY = 65_535
-"""Bytes of a partition key where no limit says less."""
 
 
 @dataclass(slots=True)
@@ -132,7 +130,7 @@ def _lines(
             key, data = record.partition_key, record.data
             if type(data) is not bytes:
                 data = _data(data)
-            key_bytes = _key(key, most_key) if key is not None or needs_key else b""
+            key_bytes = key_bytes_of(key, most_key) if key is not None or needs_key else b""
             size = len(key_bytes) + len(data)
             if size > most_size:
                 raise InvalidParameter(
@@ -143,7 +141,7 @@ def _lines(
             if not needs_key:
                 number = _any(registry, info)
             elif record.explicit_hash_key is not None:
-                number = shards.taker(_explicit(record.explicit_hash_key))
+                number = shards.taker(explicit_bytes(record.explicit_hash_key))
             elif shards.only is not None:
                 number = shards.only
             else:
@@ -175,32 +173,6 @@ def _data(data: object) -> bytes:
     if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data)
     raise InvalidParameter("data", Words(type(data).__name__), "bytes or str")
-
-
-def _key(key: str | None, most: int | None) -> bytes:
-    if key is None:
-        raise MissingParameter("partition_key", "it decides which shard takes a record")
-    if not isinstance(key, str):
-        raise InvalidParameter("partition_key", Words(type(key).__name__), "str")
-    if not key or (most is not None and len(key) > most):
-        raise InvalidParameter("partition_key", key, f"1 to {most or MOST_KEY} characters of text")
-    try:
-        found = key.encode()
-    except UnicodeEncodeError:
-        raise InvalidParameter("partition_key", ascii(key), "text that UTF-8 can express") from None
-    if len(found) > MOST_KEY:
-        raise InvalidParameter("partition_key", found, f"at most {MOST_KEY} bytes in UTF-8")
-    return found
-
-
-def _explicit(value: int | str) -> bytes:
-    """A hash key that was given. Raises InvalidParameter."""
-    number = value
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 39:
-        number = int(value) if value[0] != "0" or value == "0" else -1
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LAST_HASH_KEY:
-        raise InvalidParameter("explicit_hash_key", value, "a whole number from 0 to 2^128-1")
-    return hash_bytes(number)
 
 
 def _any(registry: StreamRegistry, info: StreamInfo) -> int:

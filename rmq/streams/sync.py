@@ -29,6 +29,7 @@ from rmq.streams.consumers import RegisteredConsumer
 from rmq.streams.following import LOOK_S, WAIT_BLOCKS, Following, Start, Waiting
 from rmq.streams.groups import administration as groups
 from rmq.streams.groups.administration import GroupInfo
+from rmq.streams.lines import Lines
 from rmq.streams.producing.aggregation import deaggregated
 from rmq.streams.producing.base import OnResult
 from rmq.streams.producing.settings import producer_settings
@@ -52,7 +53,9 @@ class Stream:
         self.name = stream_name(name)
         self._registry = registry
         self._executor = executor
-        self._puts: SyncCoalescer[Record, Put] = SyncCoalescer(self._put)
+        self._puts: Lines[SyncCoalescer[Record, Put]] = Lines(
+            registry, name, lambda: SyncCoalescer(self._put), many=executor.is_cluster
+        )
 
     def __repr__(self) -> str:
         return f"<stream {self.name!r} in {self._registry.namespace!r}>"
@@ -89,9 +92,8 @@ class Stream:
         Raises InvalidParameter, StreamDoesNotExist, RateExceeded, OutOfMemory, ConnectionLost.
         Source: PutRecord (Amazon Kinesis Data Streams API Reference).
         """
-        return self._puts.submit(
-            Record(data, partition_key, explicit_hash_key, sequence_number_for_ordering)
-        )
+        record = Record(data, partition_key, explicit_hash_key, sequence_number_for_ordering)
+        return self._puts.line_of(record).submit(record)
 
     def put_many(self, records: Iterable[Record]) -> BatchResult[Put]:
         """Put any number of records; those of each shard in the order given. One result or error

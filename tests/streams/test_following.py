@@ -147,10 +147,10 @@ async def test_one_shard_alone_is_read_to_its_end(wide, followed):
         assert [one.data async for one in records] == [b"0"]
 
 
-@pytest.mark.parametrize("start", ["latest", "", None, 5])
-async def test_another_start_is_refused(stream, start):
-    with pytest.raises(InvalidParameter, match="start"):
-        await anext(stream.records(start=start))
+async def test_another_start_is_refused(stream):
+    for start in ("latest", "", None, 5):
+        with pytest.raises(InvalidParameter, match="start"):
+            await anext(stream.records(start=start))
 
 
 async def test_what_is_not_there_is_not_followed(client, stream):

@@ -49,10 +49,10 @@ async def test_attributes_and_tags_are_kept(client):
     assert await stream.tags() == {"team": "trucks"}
 
 
-@pytest.mark.parametrize("name", ["", "x" * 129, "a b", "a/b", "ü", "a:b", "a{b"])
-async def test_a_name_has_1_to_128_proper_characters(client, name):
-    with pytest.raises(InvalidParameter, match="stream name"):
-        await client.create_stream(name)
+async def test_a_name_has_1_to_128_proper_characters(client):
+    for name in ("", "x" * 129, "a b", "a/b", "ü", "a:b", "a{b"):
+        with pytest.raises(InvalidParameter, match="stream name"):
+            await client.create_stream(name)
 
 
 async def test_every_proper_character_makes_a_name(client):
@@ -62,9 +62,9 @@ async def test_every_proper_character_makes_a_name(client):
         assert await texts(stream) == ["0"]
 
 
-@pytest.mark.parametrize(
-    ("count", "attributes"),
-    [
+async def test_what_can_not_be_is_refused_and_nothing_is_made(client, backend):
+    backend.beyond_aws("retention and size by other calls")
+    for count, attributes in (
         (0, {}),
         (10_001, {}),
         (-1, {}),
@@ -74,12 +74,9 @@ async def test_every_proper_character_makes_a_name(client):
         (None, {"max_record_size": 10_485_761}),
         (None, {"mode": "SOMETIMES"}),
         (2, {"mode": "ON_DEMAND"}),
-    ],
-)
-async def test_what_can_not_be_is_refused_and_nothing_is_made(client, count, attributes, backend):
-    backend.beyond_aws("retention and size by other calls")
-    with pytest.raises(InvalidParameter):
-        await client.create_stream("orders", count, **attributes)
+    ):
+        with pytest.raises(InvalidParameter):
+            await client.create_stream("orders", count, **attributes)
     with pytest.raises(StreamDoesNotExist):
         await client.get_stream("orders")
     assert list(await client.list_streams()) == []

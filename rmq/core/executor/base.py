@@ -47,6 +47,11 @@ class Executor:
         """Connections on which an answer is still to come that nobody waits for; threads only."""
         _executors.add(self)
 
+    @property
+    def is_cluster(self) -> bool:
+        """Whether keys may be on several nodes."""
+        return self._link.cluster
+
     def _command(self, call: Call[Any]) -> list[Any]:
         script = call.script
         if isinstance(script, str):
