@@ -164,6 +164,9 @@ class StreamMachine(RuleBasedStateMachine):
 
     @rule(found=keys, who=st.integers(0, 1), explicit=st.none() | st.integers(0, LAST_HASH_KEY))
     def put(self, found: list[str], who: int, explicit: int | None) -> None:
+        self.put_all(found, who, explicit)
+
+    def put_all(self, found: list[str] = KEYS, who: int = 0, explicit: int | None = None) -> None:
         given = []
         for key in found:
             self.count += 1
@@ -303,12 +306,14 @@ class StreamMachine(RuleBasedStateMachine):
         if one.last - one.first < 1 << 100:
             return
         at = None if part is None else one.first + int((one.last - one.first) * part)
+        self.put_all()
         lower, upper = self.stream.split(shard_id(one.number), at)
         self.change(
             (one.number,), [(one.first, lower.ending_hash_key), (upper.starting_hash_key, one.last)]
         )
         assert [lower.number, upper.number] == list(self.parts)[-2:]
         assert at is None or upper.starting_hash_key == at
+        self.put_all(who=1)
 
     @precondition(lambda self: len(self.open_parts()) > 1)
     @rule(which=choices, swap=st.booleans())
@@ -354,6 +359,7 @@ class StreamMachine(RuleBasedStateMachine):
         self.change((one.number,), [(one.first, middle - 1), (middle, one.last)])
         self.is_pending = True
         self.hands.append(hand)
+        self.put_all(who=1 - who)
 
     @precondition(lambda self: self.hands)
     @rule(which=choices)
@@ -447,12 +453,12 @@ def play(url: str, examples: int, count: int, *, derandomize: bool = True) -> No
 def test_a_stream_behaves_like_its_model(place: str, request: pytest.FixtureRequest) -> None:
     """Puts, reads, splits, merges, counts, crashes, retention, time."""
     if place == "memory":
-        play("memory://", 8, 30)
+        play("memory://", 5, 30)
     else:
-        play(request.getfixturevalue("server_url"), 40, 40)
+        play(request.getfixturevalue("server_url"), 30, 40)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_a_stream_behaves_like_its_model_for_a_long_time(server_url: str) -> None:
-    play(server_url, 3_000, 80, derandomize=False)
+    play(server_url, 1_000, 80, derandomize=False)
