@@ -184,6 +184,18 @@ async def test_who_is_about_to_wait_hears_it_as_well(client, stream, backend):
             await reader.read({SHARD: 0})
 
 
+async def test_who_waits_hears_that_the_namespace_is_wiped(client, wide, backend):
+    backend.beyond_aws("wiping")
+    async with aclosing(wide.records(start="TRIM_HORIZON")) as records:
+        await wide.put("0", "a")
+        await anext(records)
+        waiting = asyncio.create_task(anext(records))
+        await until(lambda: any(one._under_way for one in bare(client)._executor.tails))
+        await client.wipe()
+        with pytest.raises(StreamDoesNotExist):
+            await asyncio.wait_for(waiting, 5)
+
+
 async def test_a_client_that_closes_ends_it(connect, wide):
     other = connect()
     async with aclosing(other.stream(wide.name).records(start="TRIM_HORIZON")) as records:

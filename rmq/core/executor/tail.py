@@ -52,12 +52,14 @@ class AsyncTail:
         self._under_way: dict[Hashable, tuple[Cursors, asyncio.Task[Any]]] = {}
         self.is_closed = False
         """Nothing is read any more: it was closed, or its client was."""
+        self._is_woken = False
         executor.tails.add(self)
 
     async def read(self, cursors: Cursors, most: int, timeout_ms: int) -> Entries:
         """Up to *most* entries for each key, as soon as there is one. Empty when the time is up,
         and early after trouble."""
         watch = Stopwatch(self._clock)
+        self._is_woken = False
         while not self.is_closed and (left := timeout_ms - watch.passed_ms()) > 0:
             self._begin(cursors, most)
             seconds = min(left / 1000, HELD_SLICE_S) if self._clock.held else left / 1000
@@ -70,15 +72,22 @@ class AsyncTail:
                     del self._under_way[group]
                     try:
                         found |= entries_of(task.result())
-                    except asyncio.CancelledError:  # with the client
-                        self.is_closed = True
+                    except asyncio.CancelledError:  # with the client, or to look again
+                        self.is_closed = self.is_closed or not self._is_woken
+                        is_troubled = True
                     except _TROUBLE:
                         is_troubled = True
-            if is_troubled:
+            if is_troubled and not self._is_woken:
                 await asyncio.sleep(PAUSE_S)
             if found or is_troubled:
                 return found
         return {}
+
+    def wake(self) -> None:
+        """End the wait of another task, which then looks by other means."""
+        self._is_woken = True
+        for _, task in self._under_way.values():
+            task.cancel()
 
     async def close(self) -> None:
         """Break off what is under way."""
@@ -136,6 +145,7 @@ class SyncTail:
         self._clock = executor.clock
         self._under_way: dict[Hashable, tuple[Cursors, Any, Any]] = {}
         """By group: what was asked, and on which connection of which pool."""
+        self._is_woken = False
         self._since = 0.0
         """By this process's monotonic clock: when something was last asked or answered."""
         self.is_closed = False
@@ -147,14 +157,19 @@ class SyncTail:
         and early after trouble."""
         watch = Stopwatch(self._clock)
         look = self._look_in_memory if self._link.memory else self._look
+        self._is_woken = False
         try:
-            while not self.is_closed and (left := timeout_ms - watch.passed_ms()) > 0:
+            while (
+                not self._is_woken
+                and not self.is_closed
+                and (left := timeout_ms - watch.passed_ms()) > 0
+            ):
                 seconds = min(left / 1000, HELD_SLICE_S) if self._clock.held else left / 1000
                 if found := look(cursors, most, seconds):
                     return found
         except _TROUBLE:
             self._break_off()
-            if not self.is_closed:
+            if not self.is_closed and not self._is_woken:
                 time.sleep(PAUSE_S)
         except Exception:
             # Another thread closed the client, and took the connection from under us.
@@ -169,8 +184,13 @@ class SyncTail:
         self._break_off()
 
     def abort(self) -> None:
-        """End the wait of another thread."""
+        """End the wait of another thread for good."""
         self.is_closed = True
+        self.wake()
+
+    def wake(self) -> None:
+        """End the wait of another thread, which then looks by other means."""
+        self._is_woken = True
         for _, connection, _ in tuple(self._under_way.values()):
             # Not disconnected, which would take it from under who reads: that one sees the end.
             with contextlib.suppress(OSError, AttributeError):

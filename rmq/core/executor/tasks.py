@@ -129,7 +129,9 @@ class AsyncExecutor(Executor):
         return count
 
     async def end_waits(self, ours: re.Pattern[bytes]) -> None:
-        """End every wait for a key that is *ours*, so that the plans look again."""
+        """End every wait for a key that is *ours*, and every tail's: who waited looks again."""
+        for tail in self.tails:
+            tail.wake()
         for key, line in tuple(self._lines.items()):
             if ours.match(key.encode()):
                 while _wake(line, False):

@@ -115,11 +115,13 @@ class SyncExecutor(Executor):
         return count
 
     def end_waits(self, ours: re.Pattern[bytes]) -> None:
-        """End every wait for a key that is *ours*, so that the plans look again.
+        """End every wait for a key that is *ours*, and every tail's, so that the plans look again.
 
         A thread in its blocking pop hears nothing but a token, so it gets one. Somebody else may
         take that, so it gets another, until it is awake; what is then left is removed.
         """
+        for tail in self.tails.copy():
+            tail.wake()
         ending = {wait for wait in self._waits.copy() if ours.match(wait.key.encode())}
         for wait in ending:
             wait.ended = True
