@@ -254,8 +254,7 @@ class AsyncExecutor(Executor):
     async def _all(self, commands: Sequence[list[Any]]) -> list[Any]:
         """The reply or the exception of each command, from one write where they go to one node."""
         if self._link.pool is None:
-            # A cluster's client tries again by itself, for a minute where a node is silent.
-            ones = (asyncio.wait_for(self._once(one), self._link.try_s) for one in commands)
+            ones = (self._within(one) for one in commands)
             return await asyncio.gather(*ones, return_exceptions=True)
         replies: list[Any] = []
         connection = await self._take_or_fail(replies, len(commands))
@@ -278,6 +277,11 @@ class AsyncExecutor(Executor):
         else:
             await self._give(connection)
         return replies
+
+    async def _within(self, command: list[Any]) -> Any:
+        """One command on a cluster, whose client tries again by itself, for a minute where a node
+        is silent."""
+        return await asyncio.wait_for(self._once(command), self._link.try_s)
 
     async def _take_or_fail(self, replies: list[Any], count: int) -> Any:
         """A connection, or None and its trouble as each of so many replies."""
