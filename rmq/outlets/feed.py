@@ -72,7 +72,6 @@ class Feed:
         self._executor = executor
         self._owner = os.urandom(8).hex()
         self._turn = asyncio.Lock()
-        self._left: set[asyncio.Task[Any]] = set()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -81,14 +80,15 @@ class Feed:
         try:
             yield
         finally:
-            # It ends the step that it is in by itself; nobody need wait for it.
+            # It ends the step that it is in by itself; nobody need wait for it but a client that is
+            # closed, which would take its connections from under it.
             task.cancel()
-            self._left.add(task)
+            self._executor.returning.add(task)
             task.add_done_callback(self._gone)
 
     def _gone(self, task: asyncio.Task[Any]) -> None:
         """What it failed with is whoever receives next to find."""
-        self._left.discard(task)
+        self._executor.returning.discard(task)
         if not task.cancelled():
             task.exception()
 
