@@ -125,21 +125,19 @@ def due(
     """
     first: int | None = next_ms
     moments: list[int] = []
+    last_ms = now_ms if until_ms is None else min(now_ms, until_ms)
     if catch_up != "all" and next_ms < now_ms - late_ms:
-        last_ms = now_ms - late_ms
-        missed = when.until(last_ms if until_ms is None else min(last_ms, until_ms))
+        missed = when.until(min(now_ms - late_ms, last_ms))
         if catch_up == "last" and missed is not None and missed >= next_ms:
             moments.append(missed)
         first = when.after(now_ms - late_ms)
-    while first is not None and first <= now_ms and len(moments) < MOST:
+    while first is not None and first <= last_ms and len(moments) < MOST:
         moments.append(first)
         first = when.after(first)
     if catch_up == "last" and len(moments) > 1 and moments[0] < now_ms - late_ms:
         moments.pop(0)  # a later one was not missed
-    if until_ms is not None:
-        moments = [one for one in moments if one <= until_ms]
-        if first is not None and first > until_ms:
-            first = None
+    if first is not None and until_ms is not None and first > until_ms:
+        first = None
     return moments, first
 
 

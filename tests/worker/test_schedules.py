@@ -12,7 +12,7 @@ import pytest
 
 from rmq.errors import InvalidParameter, ScheduleDoesNotExist
 from rmq.testing import HeldClock
-from rmq.worker.scheduler import LEASE_MS, Scheduler, tick
+from rmq.worker.scheduler import LEASE_MS, Scheduler, _fire, look, relay, tick
 from rmq.worker.schedules import Schedules
 from tests.colours import ByHand, until
 
@@ -125,6 +125,20 @@ async def test_one_whose_lease_was_taken_can_not_fire(client, clock, queue, sche
     await slow.finish()
     assert slow.result.fence == 0
     assert await scheduled(queue) == []
+
+
+async def test_a_fire_that_is_repeated_after_a_lost_answer_fires_nothing(
+    client, clock, queue, schedules
+):
+    await schedules.put("a", "every 10s", "orders", "a")
+    clock.move(10)
+    seen = await client._executor.call(look(schedules.keys, "default", "me"))
+    assert await client._executor.call(_fire(schedules.keys, "default", "me", seen)) == 1
+    assert await client._executor.call(_fire(schedules.keys, "default", "me", seen)) == 0
+    await Scheduler(client).tick()
+    clock.move(LEASE_MS / 1000)
+    await client._executor.run(relay(client._registry, schedules.keys, "default"))
+    assert await scheduled(queue) == ["2026-01-05T12:00:10.000Z"]
 
 
 async def test_a_stopped_scheduler_gives_its_lease_back(client, clock, schedules):
