@@ -162,6 +162,35 @@ class FleetKeys:
         return f"{self._stem}wake:{worker}"
 
 
+class LimitKeys:
+    """The keys of one limit that workers share."""
+
+    bucket: str
+    held: str
+    wake: str
+
+    def __init__(self, namespace: str, name: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{l:{name}}}:{part}")
+
+
+class ResultKeys:
+    """The keys of one task, or of one group of tasks, that somebody waits for."""
+
+    ended: str
+    members: str
+    state: str
+
+    def __init__(self, namespace: str, id: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{r:{id}}}:{part}")
+
+
+def unique_key(namespace: str, digest: str) -> str:
+    """Which task holds a place that only one may have."""
+    return f"{namespace}:{{u:{digest}}}:holder"
+
+
 def every_key(namespace: str, nested: bool) -> tuple[str, re.Pattern[bytes]]:
     """What finds all keys of a namespace, and with *nested* of those that begin with it and a dot:
     a pattern for SCAN, which may find too much, and one that each key then has to match."""
