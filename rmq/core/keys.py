@@ -39,6 +39,8 @@ class QueueKeys:
     tags: str
     tasks: str
     tombstone: str
+    trials: str
+    """Of workers: what became of receives that did not end in a delete."""
     wake: str
 
     def __init__(self, namespace: str, name: str, kind: str = "q") -> None:

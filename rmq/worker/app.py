@@ -1,0 +1,352 @@
+"""App: the handlers and tasks of one program, and where their queues are.
+
+    app = App("redis://localhost")
+
+    @app.handler("orders")
+    async def on_order(order: Order) -> None: ...
+
+    @app.task(queue="mail", retries=5)
+    async def send_mail(to: str, subject: str) -> None: ...
+
+    await send_mail.send("a@b.c", subject="hello")
+
+Making one sends nothing. `rmq worker module:app` works on its queues, or `app.worker()` in a program
+of yours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar
+
+from rmq.client.aio import AsyncClient
+from rmq.client.configured import configured
+from rmq.client.sync import Client
+from rmq.core.clock import Clock
+from rmq.core.limits import Limits, seconds
+from rmq.errors import ConfigurationError, InvalidParameter
+from rmq.settings import Settings
+from rmq.worker.callee import callee
+from rmq.worker.handler import CONCURRENCY, Batch, Handler, Intake, QueueOptions, TaskQueue
+from rmq.worker.middleware import Middleware
+from rmq.worker.policy import CRASHES, RETRIES, Judge, Policy, default_wait
+from rmq.worker.resources import Resources
+from rmq.worker.task import Call, Encoding, Task, TaskHandle, TaskMessage
+from rmq.worker.worker import Worker
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+LIMITS = Limits.aws(
+    max_receive=None, max_delay=None, max_visibility_timeout=None, max_in_flight=None
+)
+"""SQS's, without those that would keep a worker from its work: a task may be sent for next year, be
+tried again tomorrow, and take longer than 12 hours."""
+
+
+class App:
+    """The handlers and tasks of one program."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        name: str = "app",
+        namespace: str | None = None,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        client: AsyncClient | None = None,
+        middleware: Iterable[Middleware] = (),
+        create_queues: bool = True,
+        **settings: Any,
+    ) -> None:
+        """*url*, *namespace*, *clock* and *settings* are those of rmq.connect_async; *limits* are
+        LIMITS unless given. Or hand in a *client* that was made with a URL; it stays open.
+        *name*, 1 to 64 of A-Z a-z 0-9 _ . -, is what its workers are known by together.
+        *create_queues*: a worker makes the queues that are missing, and their dead-letter queues.
+
+        Raises ConfigurationError, InvalidParameter.
+        """
+        if client is not None and (url is not None or namespace is not None or settings):
+            raise ConfigurationError("an App takes a client, or what it needs to make one")
+        self.name = _app_name(name)
+        self.middleware: list[Middleware] = list(middleware)
+        self.resources = Resources()
+        self.create_queues = create_queues
+        self.intakes: dict[str, Intake] = {}
+        """What is done with the messages of each queue, by its name."""
+        self.tasks: dict[str, Task[..., Any]] = {}
+        self._given = client
+        self._settings = (
+            configured(Settings, url, namespace, settings) if client is None else client.settings
+        )
+        self._limits = limits or (client.limits if client is not None else LIMITS)
+        self._clock = clock or (client.clock if client is not None else Clock())
+        self._client = client
+        self._sync: Client | None = None
+
+    def __repr__(self) -> str:
+        return f"<app {self.name!r}, queues {', '.join(self.intakes) or 'none'}>"
+
+    # --- declaring ---
+
+    def handler(
+        self,
+        queue: str,
+        *,
+        concurrency: int | None = None,
+        visibility_timeout: timedelta | float = 30,
+        timeout: timedelta | float | None = None,
+        retries: int | None = RETRIES,
+        wait: Judge | None = None,
+        stop: Judge | None = None,
+        retry: Judge | None = None,
+        crashes: int = CRASHES,
+        batch: Batch | int | None = None,
+        process: bool = False,
+        dead_letter_queue: str | None = None,
+    ) -> Callable[[F], F]:
+        """Declare a function to be what handles each message of *queue*. It stays what it is.
+
+        It gets the payload by the annotation of its parameter (see rmq/worker/payload.py), a Context
+        where it asks for one, and resources. A coroutine function runs in the event loop, a plain
+        one in a thread, with *process* in a process of its own.
+
+        *concurrency*: messages at a time in one process; default 100, in threads 20, in processes
+        one for each core, batches 1.
+        *visibility_timeout*: see QueueOptions. *timeout*: how long one run may take (a timedelta or
+        seconds; default no limit); then it is ended, and has failed.
+        *retries*, *wait*, *stop*, *retry*, *crashes*: see Policy.
+        *batch*: the function gets a list of up to so many payloads; see Batch. It returns None when
+        all are done, or a list with an entry for each, an exception for one that failed (as
+        asyncio.gather with return_exceptions=True gives it). What it raises is the failure of all.
+        *dead_letter_queue*: default the queue's own, else `<queue>-dead`.
+
+        Raises ConfigurationError, InvalidParameter.
+        """
+        policy = Policy(
+            retries=retries, wait=wait or default_wait(), stop=stop, retry=retry, crashes=crashes
+        )
+        if isinstance(batch, int) and not isinstance(batch, bool):
+            batch = Batch(batch)
+
+        def declare(function: F) -> F:
+            made = callee(function, process=process, policy=policy, timeout=timeout)
+            usual = 1 if batch is not None else CONCURRENCY[made.mode]
+            options = QueueOptions(
+                queue=queue,
+                concurrency=usual if concurrency is None else concurrency,
+                visibility_timeout=_s(visibility_timeout, "visibility_timeout"),
+                dead_letter_queue=dead_letter_queue,
+                batch=batch,
+            )
+            if queue in self.intakes:
+                raise ConfigurationError(f"queue {queue!r} has {self.intakes[queue]!r} already")
+            self.intakes[queue] = Handler(made, options)
+            return function
+
+        return declare
+
+    def queue(
+        self,
+        name: str,
+        *,
+        concurrency: int = CONCURRENCY["async"],
+        visibility_timeout: timedelta | float = 30,
+        dead_letter_queue: str | None = None,
+    ) -> None:
+        """Say how a queue of tasks is worked on; without this, by the defaults of handler.
+
+        Raises ConfigurationError, InvalidParameter.
+        """
+        options = QueueOptions(
+            queue=name,
+            concurrency=concurrency,
+            visibility_timeout=_s(visibility_timeout, "visibility_timeout"),
+            dead_letter_queue=dead_letter_queue,
+        )
+        self._task_queue(name).options = options
+
+    def task(
+        self,
+        *,
+        queue: str = "tasks",
+        name: str | None = None,
+        timeout: timedelta | float | None = None,
+        retries: int | None = RETRIES,
+        wait: Judge | None = None,
+        stop: Judge | None = None,
+        retry: Judge | None = None,
+        crashes: int = CRASHES,
+        process: bool = False,
+        encoding: Encoding = "json",
+        **extras: Any,
+    ) -> Callable[[Callable[P, R]], Task[P, R]]:
+        """Declare a function to be a task: `send` of it sends a message to *queue*, and a worker
+        calls it. Several tasks may share a queue.
+
+        *name*: what its messages say, default `module.function`. *encoding*: of its messages, json
+        or msgpack; both are read. The others are as for handler.
+
+        Raises ConfigurationError, InvalidParameter.
+        """
+        policy = Policy(
+            retries=retries, wait=wait or default_wait(), stop=stop, retry=retry, crashes=crashes
+        )
+        checked = self._checked_extras(extras)
+
+        def declare(function: Callable[P, R]) -> Task[P, R]:
+            made = callee(function, process=process, policy=policy, timeout=timeout, name=name)
+            if made.name in self.tasks:
+                raise ConfigurationError(f"there is a task {made.name!r} already; give it a name")
+            task: Task[P, R] = Task(self, made, queue, encoding=encoding, extras=checked)
+            self._task_queue(queue).tasks[made.name] = task
+            self.tasks[made.name] = task
+            return task
+
+        return declare
+
+    def _checked_extras(self, extras: dict[str, Any]) -> dict[str, Any]:
+        for one, value in extras.items():
+            raise InvalidParameter(one, value, "left out: a task has no such option")
+        return extras
+
+    def _task_queue(self, name: str) -> TaskQueue:
+        found = self.intakes.get(name)
+        if found is None:
+            options = QueueOptions(queue=name, concurrency=CONCURRENCY["async"])
+            found = self.intakes[name] = TaskQueue(options)
+        if not isinstance(found, TaskQueue):
+            raise ConfigurationError(f"queue {name!r} has {found!r} already")
+        return found
+
+    def resource(self, maker: F) -> F:
+        """Declare what a process has one of; see rmq/worker/resources.py. Raises
+        ConfigurationError."""
+        self.resources.add(maker)
+        return maker
+
+    # --- sending ---
+
+    @property
+    def clock(self) -> Clock:
+        return self.client.clock
+
+    @property
+    def client(self) -> AsyncClient:
+        """The client that tasks are sent with; made when it is first used."""
+        if self._client is None:
+            self._client = AsyncClient(
+                self._settings.url, settings=self._settings, limits=self._limits, clock=self._clock
+            )
+        return self._client
+
+    @property
+    def sync_client(self) -> Client:
+        """The same for threads: a connection of its own."""
+        if self._sync is None:
+            self._sync = self.new_sync_client()
+        return self._sync
+
+    def new_sync_client(self) -> Client:
+        """Another client for threads, in the same namespace. Whoever asks closes it."""
+        settings = self.client.settings
+        return Client(
+            settings.url, settings=settings, limits=self.client.limits, clock=self.client.clock
+        )
+
+    def prepare(self, call: Call[Any], message: TaskMessage) -> TaskMessage:
+        """A task's message with all that its task says of it."""
+        return message
+
+    async def send(self, call: Call[Any]) -> TaskHandle:
+        """Send a call. See Task.send."""
+        message = call.message()
+        sent = await self.client.queue(call.queue)._sends.submit(call.outgoing(message))
+        return TaskHandle(message.id, sent.id, call.queue, self)
+
+    def send_sync(self, call: Call[Any]) -> TaskHandle:
+        """Send a call over a connection for threads."""
+        message = call.message()
+        sent = self.sync_client.queue(call.queue)._sends.submit(call.outgoing(message))
+        return TaskHandle(message.id, sent.id, call.queue, self)
+
+    async def make_queues(self, queues: Iterable[str] | None = None) -> None:
+        """Make the queues that are missing, and dead-letter queues for those without one. A worker
+        does it when it starts; a sender that may be first does it too.
+
+        Raises InvalidParameter, ConnectionLost.
+        """
+        from rmq.worker.queues import make_queue
+
+        for name in self.chosen(queues):
+            await make_queue(self.client, self.intakes[name].options)
+
+    def chosen(self, queues: Iterable[str] | None) -> list[str]:
+        """Those of *queues*, default all that there are. Raises ConfigurationError."""
+        names = list(self.intakes if queues is None else queues)
+        for name in names:
+            if name not in self.intakes:
+                raise ConfigurationError(
+                    f"{self.name} has no queue {name!r}; it has {', '.join(self.intakes) or 'none'}"
+                )
+        return names
+
+    # --- working ---
+
+    @asynccontextmanager
+    async def worker(
+        self, queues: Iterable[str] | None = None, **options: Any
+    ) -> AsyncIterator[Worker]:
+        """A worker for *queues*, default all of them. Its options are those of Worker.
+
+        async with app.worker() as worker:
+            await worker.run()
+        """
+        worker = Worker(self, queues, **options)
+        try:
+            yield worker
+        finally:
+            await worker.close()
+
+    @contextmanager
+    def bound(self, client: AsyncClient) -> Iterator[None]:
+        """While it lasts, everything goes over *client*: for tests."""
+        before, sync = self._client, self._sync
+        self._client, self._sync = client, None
+        try:
+            yield
+        finally:
+            if self._sync is not None:
+                self._sync.close()
+            self._client, self._sync = before, sync
+
+    async def close(self) -> None:
+        """Give back the connections; a client that was handed in stays open."""
+        if self._sync is not None:
+            self._sync.close()
+            self._sync = None
+        if self._client is not None and self._client is not self._given:
+            await self._client.close()
+            self._client = None
+
+    async def __aenter__(self) -> App:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+
+def _s(value: timedelta | float, field: str) -> float:
+    return seconds(value, field).total_seconds()
+
+
+def _app_name(name: str) -> str:
+    import re
+
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name):
+        raise InvalidParameter("name", name, "1 to 64 of A-Z a-z 0-9 _ . -")
+    return name

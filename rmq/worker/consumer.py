@@ -1,0 +1,605 @@
+"""Consumer: one queue at work in one process.
+
+    receive as many as there are free slots ── look at those that came before ── route ── run
+        done      deleted, together with whatever else is done at that time
+        failed    invisible until the next try, or to the dead-letter queue
+        stopped   given back, and not counted
+
+A message is held from its receive until Redis has heard what became of it; so long its lease is
+renewed, see leases.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rmq.core.coalesce import AsyncCoalescer
+from rmq.core.codec import Failure
+from rmq.core.script import Plan
+from rmq.errors import QueueDoesNotExist, RmqError, ServerError
+from rmq.queues import plans
+from rmq.queues.aio import AsyncMessage
+from rmq.worker import trials as trial
+from rmq.worker.callee import Callee, is_context
+from rmq.worker.context import Context
+from rmq.worker.handler import Intake, Routed
+from rmq.worker.held import Held
+from rmq.worker.middleware import call
+from rmq.worker.policy import Policy
+from rmq.worker.queues import dead_letter_queue, make_queue
+from rmq.worker.verdicts import Reject, TimeLimitExceeded, UnknownTask, Unreadable, WorkerLost
+
+if TYPE_CHECKING:
+    from rmq.worker.worker import Worker
+
+T = TypeVar("T")
+log = logging.getLogger("rmq.worker")
+
+WAIT_S = 20.0
+"""How long one receive waits for a first message."""
+MOST = 1000
+"""The most that one receive takes."""
+TROUBLE_S = 1.0
+"""How soon it goes on after trouble with Redis, which was retried for longer than that before."""
+TEXT_BYTES = 2_000
+TRACEBACK_BYTES = 16_000
+"""Of an error, what travels with a dead letter."""
+USUAL = Policy()
+"""For what can not be routed to anybody's policy."""
+
+
+class Consumer:
+    """One queue at work."""
+
+    def __init__(self, worker: Worker, intake: Intake) -> None:
+        self.worker = worker
+        self.intake = intake
+        self.options = intake.options
+        self.hand: dict[AsyncMessage, Held] = {}
+        """All that was received and is not settled. The leases' thread reads it."""
+        self.polled = time.monotonic()
+        """When it last asked for messages, or had no room for any."""
+        self.running = 0
+        """Handlers that are under way."""
+        self.handled = self.failed = self.dead = self.returned = 0
+        self._queue = worker.client.queue(self.options.queue)
+        self._registry = worker.client._registry
+        self._executor = worker.client._executor
+        self._used = 0
+        """Slots that are taken."""
+        self._freed = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._done: list[Held] = []
+        self._done_some = asyncio.Event()
+        self._releases: AsyncCoalescer[tuple[AsyncMessage, timedelta], int] = AsyncCoalescer(
+            self._release_failed
+        )
+        self._burials: AsyncCoalescer[tuple[AsyncMessage, Failure], int] = AsyncCoalescer(
+            self._bury_many
+        )
+        self._bound: dict[Callee, dict[str, Any]] = {}
+        """What each function gets beside its payload and its context."""
+        self._context_names: dict[Callee, tuple[str, ...]] = {}
+        self._receiver: asyncio.Task[None] | None = None
+        self._acknowledger: asyncio.Task[None] | None = None
+        self._interruptible = False
+
+    @property
+    def buffered(self) -> int:
+        """Messages that were received, and whose handler has not begun."""
+        return sum(1 for one in self.hand.values() if not one.started)
+
+    @property
+    def capacity(self) -> int:
+        """Messages that may be in hand."""
+        batch = self.options.batch
+        return self.options.concurrency * (1 if batch is None else batch.size)
+
+    # --- its life ---
+
+    async def start(self) -> None:
+        """Begin to receive."""
+        await self.prepare()
+        self._acknowledger = asyncio.create_task(self._acknowledge(), name="rmq-acknowledge")
+        self._receiver = asyncio.create_task(self._receive_all(), name="rmq-receive")
+
+    async def prepare(self) -> None:
+        """What has to be known before the first message."""
+        for one in self.intake.callees:
+            if one.mode != "process":
+                self._bound[one] = await self.worker.resources.for_callee(one)
+            self._context_names[one] = tuple(
+                name for name, parameter in one.parameters.items() if is_context(parameter)
+            )
+
+    def stop_receiving(self) -> None:
+        """Take nothing more. What is buffered goes back, what runs goes on."""
+        if self._receiver is not None and self._interruptible:
+            self._receiver.cancel()
+        self._freed.set()
+
+    async def drained(self) -> None:
+        """Wait until nothing runs any more."""
+        if self._receiver is not None:
+            await asyncio.wait((self._receiver,))
+        while self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+
+    async def abandon(self) -> None:
+        """End what runs, as far as it can be ended, and give back all that is in hand."""
+        for _ in range(2):
+            tasks = tuple(one for one in self._tasks if not one.done())
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks, timeout=self.worker.CANCEL_S)
+        await self._give_back([one for one in self.hand.values() if not one.is_settled])
+
+    async def finish(self) -> None:
+        """Tell Redis of all that is done."""
+        if self._acknowledger is not None:
+            self._acknowledger.cancel()
+            await asyncio.wait((self._acknowledger,))
+            self._acknowledger = None
+        await self._flush(insist=False)
+
+    # --- receiving ---
+
+    async def _receive_all(self) -> None:
+        while not self.worker.is_stopping:
+            try:
+                self._interruptible = True
+                messages = await self._receive(await self._room(), WAIT_S)
+            except asyncio.CancelledError:
+                if self.worker.is_stopping:
+                    return
+                raise
+            except QueueDoesNotExist as error:
+                log.warning("%s", error)
+                await self._remake()
+                continue
+            except RmqError as error:
+                log.warning("queue %s: %s", self.options.queue, error)
+                await self._pause()
+                continue
+            finally:
+                self._interruptible = False
+            if messages:
+                await self._take(messages)
+
+    async def _room(self) -> int:
+        """How many messages may be received now: wait until there is room for one."""
+        while True:
+            room = self.capacity - self._used
+            if room > 0 or self.worker.is_stopping:
+                return min(max(room, 1), MOST)
+            self._freed.clear()
+            self.polled = time.monotonic()
+            await self._freed.wait()
+
+    async def _receive(self, most: int, wait: float) -> list[AsyncMessage]:
+        """Lease messages. Who is cancelled meanwhile gives back what comes, and says so."""
+        self.polled = time.monotonic()
+        found = await self._executor.lease(
+            plans.receive(
+                self._registry,
+                self.options.queue,
+                self._queue._message,
+                max_messages=most,
+                visibility_timeout=self.options.visibility_timeout,
+                wait=wait,
+            ),
+            self._returning,
+        )
+        self.polled = time.monotonic()
+        return found
+
+    def _returning(self, messages: Sequence[AsyncMessage]) -> Plan[Any]:
+        return trial.release(
+            self._registry, self.options.queue, trial.RETURNED, [(one, 0) for one in messages]
+        )
+
+    async def _remake(self) -> None:
+        """The queue is gone: make it anew, if that is ours to do, or wait for it."""
+        try:
+            if self.worker.app.create_queues:
+                await make_queue(self.worker.client, self.options)
+                return
+        except RmqError as error:
+            log.warning("queue %s: %s", self.options.queue, error)
+        await self._pause()
+
+    async def _pause(self) -> None:
+        await self.worker.stopping_within(TROUBLE_S)
+
+    async def _take(self, messages: Sequence[AsyncMessage]) -> None:
+        """Begin with what was received."""
+        now, hand = time.monotonic(), self.hand
+        taken = [Held(message, now) for message in messages]
+        for one in taken:
+            hand[one.message] = one
+        self._used += len(taken)
+        again = [one for one in taken if one.message._receives > 1]
+        if again:
+            await self._look(again)
+        if self.options.is_fifo:
+            groups: dict[str | None, list[Held]] = {}
+            for one in taken:
+                groups.setdefault(one.message.message_group_id, []).append(one)
+            for chain in groups.values():
+                self._spawn(self._work_in_order(chain))
+            return
+        for one in taken:
+            self._spawn(self._work_one(one))
+
+    def _spawn(self, work: Any) -> None:
+        # Each in a context of its own, as tasks are: what one handler sets, no other sees.
+        task = asyncio.create_task(work, context=contextvars.Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _look(self, held: Sequence[Held]) -> None:
+        """What became of the receives before this one."""
+        receipts = [one.message.receipt for one in held]
+        keys, name = self._registry.keys(self.options.queue), self.options.queue
+        found = await self._insist(
+            lambda: self._executor.call(trial.look(keys, name, self.worker.name, receipts))
+        )
+        for one, before in zip(held, found, strict=True):
+            one.trials = before
+
+    # --- working ---
+
+    async def _work_one(self, held: Held) -> None:
+        try:
+            await self._work(held)
+        finally:
+            self._free(1)
+
+    async def _work_in_order(self, chain: Sequence[Held]) -> None:
+        """Messages of one group of a FIFO queue. Behind one that is not done none is begun."""
+        left = len(chain)
+        try:
+            for place, one in enumerate(chain):
+                is_done = False if self.worker.is_stopping else await self._work(one)
+                if not is_done:
+                    await self._give_back(
+                        [rest for rest in chain[place:] if rest.message in self.hand]
+                    )
+                    return
+                left -= 1
+                self._free(1)
+        finally:
+            self._free(left)
+
+    def _free(self, count: int) -> None:
+        self._used -= count
+        self._freed.set()
+
+    async def _work(self, held: Held) -> bool:
+        """Run a message's handler, and see to what becomes of it. Whether it is done."""
+        if self.worker.is_stopping:
+            await self._give_back([held])
+            return False
+        try:
+            routed = self.intake.route(held.message)
+        except (Unreadable, UnknownTask) as error:
+            return await self._fail(held, USUAL, error, None)
+        callee = held.callee = routed.callee
+        if held.trials.crashes:
+            if held.trials.crashes >= callee.policy.crashes:
+                return await self._quarantine(held, routed)
+            if callee.mode != "process":
+                # What killed a worker before may do it again. Two such never run beside each other,
+                # so that the innocent among them end, and only the guilty one is counted again.
+                async with self.worker.suspects:
+                    return await self._run(held, routed)
+        return await self._run(held, routed)
+
+    async def _run(self, held: Held, routed: Routed) -> bool:
+        if self.worker.is_stopping:
+            await self._give_back([held])
+            return False
+        callee, hooks = routed.callee, self.worker.hooks
+        names = self._context_names[callee]
+        context = None
+        if names or hooks:
+            context = self._context(held, routed)
+        kwargs = routed.kwargs
+        if bound := self._bound.get(callee):
+            kwargs = {**kwargs, **bound}
+        if names:
+            kwargs = {**kwargs, **dict.fromkeys(names, context)}
+        self.running += 1
+        held.started = time.monotonic()
+        try:
+            if context is not None and hooks.before:
+                await call(hooks.before, context)
+            result = await self._call(held, callee, routed.args, kwargs)
+            if context is not None and hooks.after:
+                await call(hooks.after, context, result)
+        except BaseException as error:
+            if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+                raise
+            if isinstance(error, asyncio.CancelledError) and self.worker.is_abandoning:
+                raise  # it is given back
+            if context is not None and hooks.error:
+                await self._tell(hooks.error, context, error)
+            return await self._fail(held, callee.policy, error, routed)
+        finally:
+            self.running -= 1
+        self.handled += 1
+        self._settle(held)
+        return True
+
+    async def _call(self, held: Held, callee: Callee, args: tuple[Any, ...], kwargs: Any) -> Any:
+        timeout = callee.timeout
+        if timeout is not None:
+            held.deadline = held.started + timeout
+        if callee.mode == "async":
+            if timeout is None:
+                return await callee.function(*args, **kwargs)
+            try:
+                async with asyncio.timeout(timeout) as held.limit:
+                    return await callee.function(*args, **kwargs)
+            except TimeoutError:
+                assert held.limit is not None
+                if not held.limit.expired():
+                    raise
+                raise TimeLimitExceeded(f"{callee.name} took longer than {timeout:g} s") from None
+        raise NotImplementedError(callee.mode)
+
+    def _context(self, held: Held, routed: Routed) -> Context:
+        said = routed.task
+        return Context(
+            routed.callee,
+            (held.message,),
+            held.trials,
+            task_id=None if said is None else said.id or held.message.id,
+            extend=self._extend,
+            stopping=lambda: self.worker.is_stopping,
+        )
+
+    async def _extend(self, message: AsyncMessage, by: timedelta) -> None:
+        held = self.hand[message]
+        seconds = by.total_seconds()
+        if held.limit is not None:
+            held.limit.reschedule(asyncio.get_running_loop().time() + seconds)
+            held.deadline = time.monotonic() + seconds
+        await self._queue.change_visibility(
+            message, max(by, timedelta(seconds=self.options.visibility_timeout))
+        )
+        held.extended = time.monotonic()
+
+    async def _tell(self, hooks: Any, context: Context, error: BaseException) -> None:
+        try:
+            await call(hooks, context, error)
+        except Exception:
+            log.exception("a middleware's error hook failed")
+
+    # --- what becomes of it ---
+
+    def _settle(self, held: Held) -> None:
+        """It is done: delete it, with others."""
+        held.is_settled = True
+        self._done.append(held)
+        self._done_some.set()
+
+    async def _fail(
+        self, held: Held, policy: Policy, error: BaseException, routed: Routed | None
+    ) -> bool:
+        """Try it again later, or never. False: it is not done."""
+        self.failed += 1
+        message = held.message
+        failures = held.trials.failures + 1
+        first = message.first_received_at or message.received_at
+        again = policy.again(error, failures, message.received_at - first)
+        if again is not None and await self._has_room(message):
+            self._log_failure(held, error, failures, again)
+            held.is_settled = True
+            await self._insist(lambda: self._releases.submit((message, again)))
+            self.hand.pop(message, None)
+            return False
+        reason = "rejected" if isinstance(error, Reject) else "failed"
+        if isinstance(error, Unreadable):
+            reason = "unreadable"
+        elif isinstance(error, WorkerLost):
+            reason = "crashed"
+        self._log_failure(held, error, failures, None)
+        await self._bury(held, self._failure(held, reason, error, failures, routed))
+        return False
+
+    async def _has_room(self, message: AsyncMessage) -> bool:
+        """Whether the queue's own limit lets it be received once more: with a story it is better
+        moved by us than without one by a receive."""
+        info = self._registry.known(self.options.queue)
+        policy = None if info is None else info.attributes.redrive_policy
+        return policy is None or message._receives < policy.max_receive_count
+
+    async def _quarantine(self, held: Held, routed: Routed) -> bool:
+        crashes = held.trials.crashes
+        error = WorkerLost(f"{crashes} workers were lost while they had this message")
+        self._log_failure(held, error, held.trials.failures, None)
+        failure = self._failure(held, "crashed", error, held.trials.failures, routed)
+        await self._bury(held, failure)
+        return False
+
+    def _failure(
+        self,
+        held: Held,
+        reason: str,
+        error: BaseException,
+        failures: int,
+        routed: Routed | None,
+    ) -> Failure:
+        kind = type(error)
+        has_trace = error.__traceback__ is not None and not isinstance(error, (Reject, Unreadable))
+        trace = "".join(traceback.format_exception(error)) if has_trace else ""
+        return Failure(
+            reason=reason,
+            error=kind.__qualname__
+            if kind.__module__ == "builtins"
+            else f"{kind.__module__}.{kind.__qualname__}",
+            text=str(error)[:TEXT_BYTES],
+            traceback=trace[-TRACEBACK_BYTES:],
+            worker=self.worker.name,
+            at_ms=self.worker.client.clock.now_ms(),
+            failures=failures,
+            task=routed.callee.name if routed is not None else "",
+            crashes=held.trials.evidence,
+        )
+
+    async def _bury(self, held: Held, failure: Failure) -> None:
+        held.is_settled = True
+        await self._insist(lambda: self._burials.submit((held.message, failure)))
+        self.dead += 1
+        self.hand.pop(held.message, None)
+
+    def _log_failure(
+        self, held: Held, error: BaseException, failures: int, again: timedelta | None
+    ) -> None:
+        name = held.callee.name if held.callee is not None else self.options.queue
+        then = (
+            "to the dead-letter queue"
+            if again is None
+            else f"again in {again.total_seconds():.3g} s"
+        )
+        log.log(
+            logging.ERROR if again is None else logging.WARNING,
+            "%s failed (%d.), %s: %s: %s",
+            name,
+            failures,
+            then,
+            type(error).__name__,
+            error,
+            exc_info=None if isinstance(error, (Reject, Unreadable)) else error,
+            extra={
+                "handler": name,
+                "queue": self.options.queue,
+                "message_id": held.message._name,
+                "attempt": failures,
+            },
+        )
+
+    async def _give_back(self, held: Sequence[Held]) -> None:
+        """What was not tried, or not to the end, is for others, now."""
+        ours = [one for one in held if one.message in self.hand and not one.is_settled]
+        if not ours:
+            return
+        for one in ours:
+            one.is_settled = True
+        self.returned += len(ours)
+        try:
+            await self._executor.run(self._returning([one.message for one in ours]))
+        except RmqError as error:
+            log.warning(
+                "%d messages of queue %s could not be given back, they are back within %g s: %s",
+                len(ours),
+                self.options.queue,
+                self.options.visibility_timeout,
+                error,
+            )
+        for one in ours:
+            self.hand.pop(one.message, None)
+
+    async def _release_failed(
+        self, changes: Sequence[tuple[AsyncMessage, timedelta]]
+    ) -> list[int | RmqError]:
+        return await self._executor.run(
+            trial.release(self._registry, self.options.queue, trial.FAILED, changes)
+        )
+
+    async def _bury_many(
+        self, dead: Sequence[tuple[AsyncMessage, Failure]]
+    ) -> list[int | RmqError]:
+        target = await dead_letter_queue(self.worker.client, self.options)
+        if target is None:
+            # Nobody wants dead letters of this queue, and nobody made it through a worker.
+            target = self.options.usual_dead_letter_queue
+            await make_queue(self.worker.client, self.options)
+        await self._executor.run(trial.bury(self._registry, self.options.queue, target, dead))
+        return [1] * len(dead)
+
+    # --- acknowledging ---
+
+    async def _acknowledge(self) -> None:
+        while True:
+            await self._done_some.wait()
+            await self._flush(insist=True)
+
+    async def _flush(self, *, insist: bool) -> None:
+        """Delete what is done. What is done meanwhile goes with the next ones."""
+        while self._done:
+            self._done_some.clear()
+            done, self._done = self._done, []
+            try:
+                answers = await self._executor.run(
+                    plans.delete(self._registry, self.options.queue, [one.message for one in done])
+                )
+            except RmqError as error:
+                answers = [error] * len(done)
+            except BaseException:
+                self._done = done + self._done  # whoever ended us sees to them
+                raise
+            left = [
+                one
+                for one, answer in zip(done, answers, strict=True)
+                if isinstance(answer, ServerError)
+            ]
+            tried = [one for one in done if one.message._receives > 1]
+            if tried and not left:
+                await self._forget(tried)
+            if left:
+                log.warning(
+                    "%d messages of queue %s are done and could not be deleted yet: %s",
+                    len(left),
+                    self.options.queue,
+                    next(one for one in answers if isinstance(one, ServerError)),
+                )
+                # Their leases are still renewed, so nobody does them again.
+                self._done = left + self._done
+                kept = set(map(id, left))
+                done = [one for one in done if id(one) not in kept]
+            for one in done:
+                self.hand.pop(one.message, None)
+            if left:
+                if not insist:
+                    return
+                await asyncio.sleep(TROUBLE_S)
+
+    async def _forget(self, held: Sequence[Held]) -> None:
+        keys, name = self._registry.keys(self.options.queue), self.options.queue
+        try:
+            await self._executor.call(
+                trial.forget(keys, name, [one.message.receipt for one in held])
+            )
+        except RmqError as error:
+            log.debug("trials of queue %s are forgotten later: %s", name, error)
+
+    async def tidy(self) -> None:
+        """Forget trials of messages that somebody else removed."""
+        keys, name, cursor = self._registry.keys(self.options.queue), self.options.queue, "0"
+        while True:
+            cursor, _ = await self._executor.call(trial.tidy(keys, name, cursor))
+            if cursor == "0":
+                return
+
+    async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until Redis answers. Meanwhile leases are renewed as well as they can be."""
+        while True:
+            try:
+                return await ask()
+            except ServerError as error:
+                log.warning("queue %s: %s", self.options.queue, error)
+                await asyncio.sleep(TROUBLE_S)
+            except RmqError as error:
+                # The lease was lost, or the queue: there is nothing that we could still say.
+                log.warning("queue %s: %s", self.options.queue, error)
+                return None  # type: ignore[return-value]

@@ -1,0 +1,46 @@
+"""Verdicts: what a handler can say of its message, other than by returning or by failing.
+
+returns             done: the message is deleted
+raises Retry        again, after as long as it says; counts as a failure
+raises Reject       never again: to the dead-letter queue at once
+raises another      again, by the policy, until that gives up
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from rmq.core.limits import seconds
+
+
+class Retry(Exception):
+    """Raise it in a handler: this message again, later.
+
+    *after* (a timedelta or seconds; default: as the policy says) is how much later. It counts as a
+    failure: when the policy has no try left, the message becomes a dead letter all the same.
+    """
+
+    def __init__(self, reason: str = "", *, after: timedelta | float | None = None) -> None:
+        super().__init__(reason)
+        self.after = None if after is None else seconds(after, "after")
+
+
+class Reject(Exception):
+    """Raise it in a handler: this message never again. It goes to the dead-letter queue at once,
+    with *reason*."""
+
+
+class TimeLimitExceeded(Exception):
+    """A handler took longer than its time limit. A failure like any other."""
+
+
+class UnknownTask(Exception):
+    """A message asks for a task that this worker does not have; another, newer one may."""
+
+
+class WorkerLost(Exception):
+    """The process that ran a handler is gone: it exited, was killed, or ran out of memory."""
+
+
+class Unreadable(Exception):
+    """A body is not what the handler takes."""

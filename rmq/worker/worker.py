@@ -1,0 +1,195 @@
+"""Worker: one process's work on some queues of an app, from its start to its end.
+
+running ── stop() or a signal ── stopping: nothing new is begun, what runs may finish
+                                    │ the deadline, or a second signal
+                                 abandoning: what runs is ended; all in hand is given back
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from rmq.client.aio import AsyncClient
+from rmq.errors import RmqError
+from rmq.worker.consumer import Consumer
+from rmq.worker.held import Held
+from rmq.worker.leases import Leases
+from rmq.worker.middleware import Hooks
+
+if TYPE_CHECKING:
+    from rmq.worker.app import App
+
+log = logging.getLogger("rmq.worker")
+
+STOP_S = 20.0
+"""How long handlers may go on after a stop. Docker and Kubernetes kill after 10 and 30."""
+TIDY_S = 60.0
+"""How often trials are looked through for messages that are gone."""
+SILENT_S = 60.0
+"""A consumer with room that did not ask for messages for so long does not work."""
+
+
+class Worker:
+    """Works on queues of one app. Make it with `app.worker()`."""
+
+    CANCEL_S = 1.0
+    """How long a handler that is cancelled may take to end."""
+
+    def __init__(
+        self, app: App, queues: Iterable[str] | None = None, *, stop_deadline: float = STOP_S
+    ) -> None:
+        """*queues*: names, default all of the app's. *stop_deadline*: seconds that handlers may go
+        on after a stop.
+
+        Raises ConfigurationError.
+        """
+        self.app = app
+        self.queues = app.chosen(queues)
+        self.stop_deadline = stop_deadline
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        """How it stands in evidence: host and process id."""
+        self.client: AsyncClient = app.client
+        self.resources = app.resources.opened()
+        self.hooks = Hooks(app.middleware)
+        self.suspects = asyncio.Lock()
+        """Held by the one message that runs and that was with a worker that was lost."""
+        self.is_stopping = False
+        self.is_abandoning = False
+        self.consumers: list[Consumer] = []
+        self._leases: Leases | None = None
+        self._stopping = asyncio.Event()
+        self._abandoning = asyncio.Event()
+        self._house: asyncio.Task[None] | None = None
+        self._is_over = False
+
+    async def start(self) -> None:
+        """Make the queues that are missing, open the resources, and begin to receive.
+
+        Raises ConfigurationError, ConnectionLost, InvalidParameter, and what resources raise.
+        """
+        for name in self.queues:
+            self.app.intakes[name].prepare(self.app.resources)
+        if self.app.create_queues:
+            await self.app.make_queues(self.queues)
+        self.consumers = [Consumer(self, self.app.intakes[name]) for name in self.queues]
+        self._leases = Leases(self.consumers, self.app.new_sync_client, self.stuck)
+        self._leases.start()
+        for one in self.consumers:
+            await one.start()
+        self._house = asyncio.create_task(self._keep_house(), name="rmq-house")
+        log.info("worker %s works on %s", self.name, ", ".join(self.queues))
+
+    async def run(self, *, signals: bool = True) -> None:
+        """Work until `stop`, SIGTERM or SIGINT; a second signal stops at once.
+
+        *signals*: listen to them, where this is the main thread.
+        Raises what start raises. Trouble with Redis later on is waited out.
+        """
+        await self.start()
+        heard = self._listen() if signals else []
+        try:
+            await self._stopping.wait()
+        finally:
+            try:
+                await self._end()
+            finally:
+                for number in heard:
+                    asyncio.get_running_loop().remove_signal_handler(number)
+
+    def stop(self, *, now: bool = False) -> None:
+        """Begin nothing new, and end when what runs has finished; *now*: end it."""
+        self.is_stopping = True
+        self._stopping.set()
+        if now:
+            self._abandoning.set()
+        for one in self.consumers:
+            one.stop_receiving()
+
+    async def close(self) -> None:
+        """End it, if it has not ended: what runs may finish within the deadline."""
+        await self._end()
+
+    async def stopping_within(self, seconds: float) -> bool:
+        """Wait for a stop, for so long. Whether there was one."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self.is_stopping
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether every queue was asked for messages within the last minute, or had no room."""
+        now = time.monotonic()
+        return all(
+            one._used >= one.capacity or now - one.polled < SILENT_S for one in self.consumers
+        )
+
+    def stuck(self, consumer: Consumer, held: Held, where: str) -> None:
+        """Called, in another thread, for a handler that outlived its time limit and can not be
+        interrupted. Its lease is renewed no longer, so that another worker gets the message."""
+        log.critical(
+            "%s does not end, %g s after its time limit; its message is given up. It is at\n%s",
+            held.callee.name if held.callee is not None else consumer.options.queue,
+            time.monotonic() - held.deadline,
+            where,
+        )
+
+    def _listen(self) -> list[signal.Signals]:
+        if threading.current_thread() is not threading.main_thread():
+            return []
+        heard = [signal.SIGTERM, signal.SIGINT]
+        for number in heard:
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled)
+        return heard
+
+    def _signalled(self) -> None:
+        self.stop(now=self.is_stopping)
+
+    async def _end(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self.stop()
+        if self._house is not None:
+            self._house.cancel()
+        if self.consumers:
+            await self._wait_for_handlers()
+            self.is_abandoning = True
+            for one in self.consumers:
+                await one.abandon()
+            for one in self.consumers:
+                await one.finish()
+        if self._leases is not None:
+            self._leases.end()
+            await asyncio.to_thread(self._leases.join, 1.0)
+        await self.resources.close()
+        log.info("worker %s has ended", self.name)
+
+    async def _wait_for_handlers(self) -> None:
+        """Until all have ended, the deadline, or a second signal."""
+        drained = asyncio.gather(*(one.drained() for one in self.consumers))
+        abandoned = asyncio.create_task(self._abandoning.wait())
+        await asyncio.wait(
+            (drained, abandoned),
+            timeout=self.stop_deadline,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        for one in (drained, abandoned):
+            one.cancel()
+        await asyncio.gather(drained, abandoned, return_exceptions=True)
+
+    async def _keep_house(self) -> None:
+        while not await self.stopping_within(TIDY_S):
+            for one in self.consumers:
+                try:
+                    await one.tidy()
+                except RmqError as error:
+                    log.debug("%s", error)
