@@ -134,11 +134,8 @@ class SmsKeys:
 class FleetKeys:
     """The keys of what the workers of one app share. docs/design/worker.md says what each holds."""
 
-    chained: str
     commands: str
-    incarnations: str
     paused: str
-    pending: str
     schedule_due: str
     schedule_index: str
     schedule_outbox: str

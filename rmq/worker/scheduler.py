@@ -251,7 +251,7 @@ def _message(info: QueueInfo, app: str, one: Fired) -> Outgoing:
 class Scheduler:
     """One worker's part in firing an app's schedules."""
 
-    def __init__(self, client: AsyncClient, app: str = "default") -> None:
+    def __init__(self, client: AsyncClient, app: str = "app") -> None:
         self.app = check_app(app)
         self.keys = FleetKeys(client.namespace, app)
         self.holder = uuid.uuid4().hex

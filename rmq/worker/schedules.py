@@ -129,7 +129,7 @@ def record(
 class Schedules:
     """The schedules of one app."""
 
-    def __init__(self, client: AsyncClient, app: str = "default") -> None:
+    def __init__(self, client: AsyncClient, app: str = "app") -> None:
         self.app = check_app(app)
         self.keys = FleetKeys(client.namespace, app)
         self._client = client

@@ -66,7 +66,7 @@ async def test_three_schedulers_killed_at_random_fire_each_moment_once(client, c
 
     def begun():
         keys = schedules.keys
-        return ByHand(client, tick(client._registry, keys, "default", f"s{next(names)}"))
+        return ByHand(client, tick(client._registry, keys, "app", f"s{next(names)}"))
 
     live = [begun() for _ in range(3)]
     killed, moved = 0, 0
@@ -83,7 +83,7 @@ async def test_three_schedulers_killed_at_random_fire_each_moment_once(client, c
             elif await live[at].step() is None:
                 live[at] = begun()
     clock.move(LEASE_MS / 1000 + 1)
-    await executor.run(tick(client._registry, schedules.keys, "default", "the last one"))
+    await executor.run(tick(client._registry, schedules.keys, "app", "the last one"))
     expected["a"] += 1
     found = Counter(await _moments(queue)) + Counter(await _moments(fifo))
     assert killed > 50
@@ -116,7 +116,7 @@ async def test_one_holds_the_lease_and_another_takes_it_when_it_ends(client, clo
 async def test_one_whose_lease_was_taken_can_not_fire(client, clock, queue, schedules):
     await schedules.put("a", "every 10s", "orders", "a")
     clock.move(10)
-    slow = ByHand(client, tick(client._registry, schedules.keys, "default", "slow"))
+    slow = ByHand(client, tick(client._registry, schedules.keys, "app", "slow"))
     assert await slow.step() == "worker.schedule_look"
     clock.move(LEASE_MS / 1000)
     await Scheduler(client).tick()
@@ -132,12 +132,12 @@ async def test_a_fire_that_is_repeated_after_a_lost_answer_fires_nothing(
 ):
     await schedules.put("a", "every 10s", "orders", "a")
     clock.move(10)
-    seen = await client._executor.call(look(schedules.keys, "default", "me"))
-    assert await client._executor.call(_fire(schedules.keys, "default", "me", seen)) == 1
-    assert await client._executor.call(_fire(schedules.keys, "default", "me", seen)) == 0
+    seen = await client._executor.call(look(schedules.keys, "app", "me"))
+    assert await client._executor.call(_fire(schedules.keys, "app", "me", seen)) == 1
+    assert await client._executor.call(_fire(schedules.keys, "app", "me", seen)) == 0
     await Scheduler(client).tick()
     clock.move(LEASE_MS / 1000)
-    await client._executor.run(relay(client._registry, schedules.keys, "default"))
+    await client._executor.run(relay(client._registry, schedules.keys, "app"))
     assert await scheduled(queue) == ["2026-01-05T12:00:10.000Z"]
 
 
