@@ -29,6 +29,8 @@ from rmq.queues.aio import AsyncMessage
 from rmq.worker import trials as trial
 from rmq.worker.callee import Callee, is_context
 from rmq.worker.context import Context
+from rmq.worker.following import Following
+from rmq.worker.gate import Limit
 from rmq.worker.handler import Intake, Routed
 from rmq.worker.held import Held
 from rmq.worker.middleware import call
@@ -37,6 +39,7 @@ from rmq.worker.queues import dead_letter_queue, make_queue
 from rmq.worker.verdicts import Reject, TimeLimitExceeded, UnknownTask, Unreadable, WorkerLost
 
 if TYPE_CHECKING:
+    from rmq.worker.task import TaskMessage
     from rmq.worker.worker import Worker
 
 T = TypeVar("T")
@@ -90,6 +93,11 @@ class Consumer:
         self._receiver: asyncio.Task[None] | None = None
         self._acknowledger: asyncio.Task[None] | None = None
         self._interruptible = False
+        self._is_interrupted = False
+        limits = self.options.limits
+        self._queue_limits = tuple(one for one in limits if one.by is None)
+        """Asked before messages are received."""
+        self._message_limits = tuple(one for one in limits if one.by is not None)
 
     @property
     def buffered(self) -> int:
@@ -156,11 +164,15 @@ class Consumer:
         while not self.worker.is_stopping:
             try:
                 self._interruptible = True
-                messages = await self._receive(await self._room(), WAIT_S)
+                messages = await self._receive_allowed()
             except asyncio.CancelledError:
                 if self.worker.is_stopping:
                     return
-                raise
+                if not self._is_interrupted:
+                    raise
+                self._is_interrupted = False
+                asyncio.current_task().uncancel()  # type: ignore[union-attr]
+                continue
             except QueueDoesNotExist as error:
                 log.warning("%s", error)
                 await self._remake()
@@ -173,6 +185,35 @@ class Consumer:
                 self._interruptible = False
             if messages:
                 await self._take(messages)
+
+    def interrupt(self) -> None:
+        """End a receive that waits, because the queue was paused."""
+        if self._receiver is not None and self._interruptible and not self._is_interrupted:
+            self._is_interrupted = True
+            self._receiver.cancel()
+
+    async def _receive_allowed(self) -> list[AsyncMessage]:
+        """Receive as many as there is room for, and as the fleet's limits allow."""
+        await self.worker.unpaused(self.options.queue)
+        room = await self._room()
+        if not self._queue_limits:
+            return await self._receive(room, WAIT_S)
+        asked = await self.worker.gate.ask(self._queue_limits, room)
+        messages: list[AsyncMessage] = []
+        try:
+            if asked.count > 1:
+                messages = await self._receive(asked.count, 0)
+        finally:
+            await asked.received(messages)
+        if messages or self.worker.is_stopping:
+            return messages
+        # Wait with what one message takes, and not with what many would.
+        asked = await self.worker.gate.ask(self._queue_limits, 1)
+        try:
+            messages = await self._receive(1, WAIT_S)
+        finally:
+            await asked.received(messages)
+        return messages
 
     async def _room(self) -> int:
         """How many messages may be received now: wait until there is room for one."""
@@ -262,17 +303,22 @@ class Consumer:
             await self._work(held)
         finally:
             self._free(1)
+            self.worker.gate.leave(held.message)
 
     async def _work_in_order(self, chain: Sequence[Held]) -> None:
         """Messages of one group of a FIFO queue. Behind one that is not done none is begun."""
         left = len(chain)
         try:
             for place, one in enumerate(chain):
-                is_done = False if self.worker.is_stopping else await self._work(one)
+                try:
+                    is_done = False if self.worker.is_stopping else await self._work(one)
+                finally:
+                    self.worker.gate.leave(one.message)
                 if not is_done:
-                    await self._give_back(
-                        [rest for rest in chain[place:] if rest.message in self.hand]
-                    )
+                    rest = [one for one in chain[place:] if one.message in self.hand]
+                    await self._give_back(rest)
+                    for other in chain[place:]:
+                        self.worker.gate.leave(other.message)
                     return
                 left -= 1
                 self._free(1)
@@ -291,8 +337,10 @@ class Consumer:
         try:
             routed = self.intake.route(held.message)
         except (Unreadable, UnknownTask) as error:
+            self._see(held, error.said)
             return await self._fail(held, USUAL, error, None)
         callee = held.callee = routed.callee
+        self._see(held, routed.task)
         if held.trials.crashes:
             if held.trials.crashes >= callee.policy.crashes:
                 return await self._quarantine(held, routed)
@@ -303,11 +351,21 @@ class Consumer:
                     return await self._run(held, routed)
         return await self._run(held, routed)
 
+    def _see(self, held: Held, said: TaskMessage | None) -> None:
+        """Whether anything comes of a task beyond its message."""
+        if said is not None:
+            held.following = Following.of(self._registry, said, said.id or held.message.id)
+
     async def _run(self, held: Held, routed: Routed) -> bool:
         if self.worker.is_stopping:
             await self._give_back([held])
             return False
-        callee, hooks = routed.callee, self.worker.hooks
+        callee, hooks, following = routed.callee, self.worker.hooks, held.following
+        limits = (*self._message_limits, *routed.limits)
+        if limits and not await self._enter(held, routed, limits):
+            return False
+        if following is not None and not await self._begin(held, following):
+            return True
         names = self._context_names[callee]
         context = None
         if names or hooks:
@@ -325,19 +383,70 @@ class Consumer:
             result = await self._call(held, callee, routed.args, kwargs)
             if context is not None and hooks.after:
                 await call(hooks.after, context, result)
+            if following is not None:
+                following.run = None
+                await self._follow(lambda: following.done(result))
         except BaseException as error:
             if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
                 raise
             if isinstance(error, asyncio.CancelledError) and self.worker.is_abandoning:
                 raise  # it is given back
+            if isinstance(error, asyncio.CancelledError) and following and following.is_cancelled:
+                asyncio.current_task().uncancel()  # type: ignore[union-attr]
+                await self._follow(following.cancelled)
+                self._settle(held)
+                return True
             if context is not None and hooks.error:
                 await self._tell(hooks.error, context, error)
             return await self._fail(held, callee.policy, error, routed)
         finally:
             self.running -= 1
+            if following is not None:
+                self.worker.following.pop(following.id, None)
         self.handled += 1
         self._settle(held)
         return True
+
+    async def _enter(self, held: Held, routed: Routed, limits: Sequence[Limit]) -> bool:
+        """Whether the fleet's limits let it run now. Where not, it is back when they may."""
+        wait = await self._insist(
+            lambda: self.worker.gate.enter(
+                limits, held.message, routed.callee, routed.args, routed.kwargs
+            )
+        )
+        if wait is None:
+            return True
+        held.is_settled = True
+        self.returned += 1
+        again = [(held.message, wait)]
+        await self._insist(
+            lambda: self._executor.run(
+                trial.release(self._registry, self.options.queue, trial.RETURNED, again)
+            )
+        )
+        self.hand.pop(held.message, None)
+        return False
+
+    async def _begin(self, held: Held, following: Following) -> bool:
+        """Whether a task with a result is to be run; one that was cancelled is not."""
+        is_wanted = await self._insist(
+            lambda: self._executor.run(following.begin(self.worker.presence.id))
+        )
+        if is_wanted is False:
+            self._settle(held)
+            return False
+        following.run = asyncio.current_task()
+        self.worker.following[following.id] = following
+        return True
+
+    async def _follow(self, plan: Callable[[], Plan[None]]) -> None:
+        """Carry out what follows a task, however long Redis is away."""
+        while True:
+            try:
+                return await self._executor.run(plan())
+            except ServerError as error:
+                log.warning("queue %s: %s", self.options.queue, error)
+                await asyncio.sleep(TROUBLE_S)
 
     async def _call(self, held: Held, callee: Callee, args: tuple[Any, ...], kwargs: Any) -> Any:
         timeout = callee.timeout
@@ -364,6 +473,7 @@ class Consumer:
             held.trials,
             task_id=None if said is None else said.id or held.message.id,
             extend=self._extend,
+            progress=None if held.following is None else self._progress,
             stopping=lambda: self.worker.is_stopping,
         )
 
@@ -377,6 +487,11 @@ class Consumer:
             message, max(by, timedelta(seconds=self.options.visibility_timeout))
         )
         held.extended = time.monotonic()
+
+    async def _progress(self, context: Context, part: float, text: str) -> None:
+        following = self.worker.following.get(context.task_id or "")
+        if following is not None:
+            await self._executor.run(following.progress(part, text))
 
     async def _tell(self, hooks: Any, context: Context, error: BaseException) -> None:
         try:
@@ -458,6 +573,10 @@ class Consumer:
 
     async def _bury(self, held: Held, failure: Failure) -> None:
         held.is_settled = True
+        following = held.following
+        if following is not None:
+            why = f"{failure.error}: {failure.text}"
+            await self._insist(lambda: self._executor.run(following.failed(why)))
         await self._insist(lambda: self._burials.submit((held.message, failure)))
         self.dead += 1
         self.hand.pop(held.message, None)

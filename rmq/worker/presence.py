@@ -52,8 +52,7 @@ class Presence:
         self.state = "running"
         self.paused: frozenset[str] = frozenset()
         """Queues from which nothing is taken, as of the last beat."""
-        self.changed = asyncio.Event()
-        """Set whenever *paused* has changed."""
+        self._change = asyncio.Event()
         self.beaten = time.monotonic()
         """When the server last heard of us."""
         self._executor = client._executor
@@ -75,7 +74,8 @@ class Presence:
         self.beaten = time.monotonic()
         if told.paused != self.paused:
             self.paused = told.paused
-            self.changed.set()
+            self._change.set()
+            self._change = asyncio.Event()
         for number, command in told.commands:
             if number <= self._seen:
                 continue
@@ -84,6 +84,10 @@ class Presence:
             log.info("worker %s is told to %s", self.id, command)
             self._obey(word, rest)
         return told
+
+    async def change(self) -> None:
+        """Wait until other queues are paused than before."""
+        await self._change.wait()
 
     async def run(self) -> None:
         """Beat until cancelled. Trouble with Redis is waited out."""

@@ -9,8 +9,12 @@ raises another      again, by the policy, until that gives up
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from rmq.core.limits import seconds
+
+if TYPE_CHECKING:
+    from rmq.worker.task import TaskMessage
 
 
 class Retry(Exception):
@@ -37,6 +41,8 @@ class TimeLimitExceeded(Exception):
 class UnknownTask(Exception):
     """A message asks for a task that this worker does not have; another, newer one may."""
 
+    said: TaskMessage | None = None
+
 
 class WorkerLost(Exception):
     """The process that ran a handler is gone: it exited, was killed, or ran out of memory."""
@@ -44,3 +50,6 @@ class WorkerLost(Exception):
 
 class Unreadable(Exception):
     """A body is not what the handler takes."""
+
+    said: TaskMessage | None = None
+    """Of a task's message that could be read as such: what it says. Somebody may wait for it."""

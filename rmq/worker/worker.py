@@ -21,9 +21,14 @@ from typing import TYPE_CHECKING
 from rmq.client.aio import AsyncClient
 from rmq.errors import RmqError
 from rmq.worker.consumer import Consumer
+from rmq.worker.fleet import QueueWork
+from rmq.worker.following import Following
+from rmq.worker.gate import Gate
 from rmq.worker.held import Held
 from rmq.worker.leases import Leases
 from rmq.worker.middleware import Hooks
+from rmq.worker.presence import Presence
+from rmq.worker.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from rmq.worker.app import App
@@ -65,6 +70,13 @@ class Worker:
         self.is_stopping = False
         self.is_abandoning = False
         self.consumers: list[Consumer] = []
+        self.gate = Gate(self.client)
+        self.following: dict[str, Following] = {}
+        """Tasks that run here and can be cancelled, by their ids."""
+        self.presence = Presence(self.client, app.name, look=self._in_hand, obey=self._obey)
+        self._scheduler = Scheduler(self.client, app.name)
+        self._shared: list[asyncio.Task[None]] = []
+        """What is done for the fleet beside the messages."""
         self._leases: Leases | None = None
         self._stopping = asyncio.Event()
         self._abandoning = asyncio.Event()
@@ -81,6 +93,15 @@ class Worker:
         if self.app.create_queues:
             await self.app.make_queues(self.queues)
         self.consumers = [Consumer(self, self.app.intakes[name]) for name in self.queues]
+        for name, declared in self.app.declared.items():
+            await self.app.schedules.put_record(name, declared.record())
+        await self.presence.beat()
+        self._shared = [
+            asyncio.create_task(self.presence.run(), name="rmq-presence"),
+            asyncio.create_task(self.gate.run(), name="rmq-gate"),
+            asyncio.create_task(self._pauses(), name="rmq-pauses"),
+            asyncio.create_task(self._scheduler.run(self._stopping), name="rmq-schedules"),
+        ]
         self._leases = Leases(self.consumers, self.app.new_sync_client, self.stuck)
         self._leases.start()
         for one in self.consumers:
@@ -132,6 +153,11 @@ class Worker:
             one._used >= one.capacity or now - one.polled < SILENT_S for one in self.consumers
         )
 
+    async def unpaused(self, queue: str) -> None:
+        """Wait while nothing may be taken from a queue."""
+        while queue in self.presence.paused:
+            await self.presence.change()
+
     def stuck(self, consumer: Consumer, held: Held, where: str) -> None:
         """Called, in another thread, for a handler that outlived its time limit and can not be
         interrupted. Its lease is renewed no longer, so that another worker gets the message."""
@@ -141,6 +167,43 @@ class Worker:
             time.monotonic() - held.deadline,
             where,
         )
+
+    async def _pauses(self) -> None:
+        """End receives that wait on a queue that was paused."""
+        while True:
+            await self.presence.change()
+            for one in self.consumers:
+                if one.options.queue in self.presence.paused:
+                    one.interrupt()
+
+    def _in_hand(self) -> dict[str, QueueWork]:
+        """What the fleet is told of us."""
+        ago = self.client.clock.now_ms() - time.monotonic() * 1000
+        return {
+            one.options.queue: QueueWork(
+                capacity=one.capacity,
+                running=one.running,
+                buffered=one.buffered,
+                handled=one.handled,
+                failed=one.failed,
+                dead=one.dead,
+                polled_ms=int(ago + one.polled * 1000),
+            )
+            for one in self.consumers
+        }
+
+    def _obey(self, word: str, rest: str) -> None:
+        """Do what we are told by somebody through Redis."""
+        if word == "drain":
+            self.stop_deadline = float("inf")
+        if word in ("stop", "drain"):
+            self.presence.state = "stopping"
+            self.stop()
+        elif word == "cancel":
+            found = self.following.get(rest)
+            if found is not None and found.run is not None:
+                found.is_cancelled = True
+                found.run.cancel()
 
     def _listen(self) -> list[signal.Signals]:
         if threading.current_thread() is not threading.main_thread():
@@ -161,6 +224,7 @@ class Worker:
         if self._house is not None:
             self._house.cancel()
         if self.consumers:
+            self.presence.state = "stopping"
             await self._wait_for_handlers()
             self.is_abandoning = True
             for one in self.consumers:
@@ -170,6 +234,12 @@ class Worker:
         if self._leases is not None:
             self._leases.end()
             await asyncio.to_thread(self._leases.join, 1.0)
+        if self._shared:
+            for task in self._shared[:3]:
+                task.cancel()
+            await asyncio.wait(self._shared, timeout=self.CANCEL_S)
+            await self.gate.close()
+            await self.presence.sign_off()
         await self.resources.close()
         log.info("worker %s has ended", self.name)
 
@@ -179,7 +249,7 @@ class Worker:
         abandoned = asyncio.create_task(self._abandoning.wait())
         await asyncio.wait(
             (drained, abandoned),
-            timeout=self.stop_deadline,
+            timeout=None if self.stop_deadline == float("inf") else self.stop_deadline,
             return_when=asyncio.FIRST_COMPLETED,
         )
         for one in (drained, abandoned):
