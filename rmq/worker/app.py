@@ -107,6 +107,7 @@ class App:
         crashes: int = CRASHES,
         batch: Batch | int | None = None,
         process: bool = False,
+        memory_limit: int | None = None,
         dead_letter_queue: str | None = None,
     ) -> Callable[[F], F]:
         """Declare a function to be what handles each message of *queue*. It stays what it is.
@@ -119,6 +120,8 @@ class App:
         one for each core, batches 1.
         *visibility_timeout*: see QueueOptions. *timeout*: how long one run may take (a timedelta or
         seconds; default no limit); then it is ended, and has failed.
+        *memory_limit*: bytes that a handler in a process may allocate, 16 MiB or more; what is over
+        is a MemoryError there, and a failure here.
         *retries*, *wait*, *stop*, *retry*, *crashes*: see Policy.
         *batch*: the function gets a list of up to so many payloads; see Batch. It returns None when
         all are done, or a list with an entry for each, an exception for one that failed (as
@@ -134,7 +137,13 @@ class App:
             batch = Batch(batch)
 
         def declare(function: F) -> F:
-            made = callee(function, process=process, policy=policy, timeout=timeout)
+            made = callee(
+                function,
+                process=process,
+                policy=policy,
+                timeout=timeout,
+                memory_limit=memory_limit,
+            )
             usual = 1 if batch is not None else CONCURRENCY[made.mode]
             options = QueueOptions(
                 queue=queue,
@@ -182,6 +191,7 @@ class App:
         retry: Judge | None = None,
         crashes: int = CRASHES,
         process: bool = False,
+        memory_limit: int | None = None,
         encoding: Encoding = "json",
         **extras: Any,
     ) -> Callable[[Callable[P, R]], Task[P, R]]:
@@ -199,7 +209,14 @@ class App:
         checked = self._checked_extras(extras)
 
         def declare(function: Callable[P, R]) -> Task[P, R]:
-            made = callee(function, process=process, policy=policy, timeout=timeout, name=name)
+            made = callee(
+                function,
+                process=process,
+                policy=policy,
+                timeout=timeout,
+                memory_limit=memory_limit,
+                name=name,
+            )
             if made.name in self.tasks:
                 raise ConfigurationError(f"there is a task {made.name!r} already; give it a name")
             task: Task[P, R] = Task(self, made, queue, encoding=encoding, extras=checked)

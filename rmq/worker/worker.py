@@ -24,6 +24,8 @@ from rmq.worker.consumer import Consumer
 from rmq.worker.held import Held
 from rmq.worker.leases import Leases
 from rmq.worker.middleware import Hooks
+from rmq.worker.processes import Processes
+from rmq.worker.threads import Threads
 
 if TYPE_CHECKING:
     from rmq.worker.app import App
@@ -65,6 +67,13 @@ class Worker:
         self.is_stopping = False
         self.is_abandoning = False
         self.consumers: list[Consumer] = []
+        most = {"async": 0, "thread": 0, "process": 0}
+        for name in self.queues:
+            intake = app.intakes[name]
+            for mode in {one.mode for one in intake.callees}:
+                most[mode] += intake.options.concurrency
+        self.threads = Threads(max(most["thread"], 1))
+        self.processes = Processes(max(most["process"], 1), app.resources.makers)
         self._leases: Leases | None = None
         self._stopping = asyncio.Event()
         self._abandoning = asyncio.Event()
@@ -76,17 +85,37 @@ class Worker:
 
         Raises ConfigurationError, ConnectionLost, InvalidParameter, and what resources raise.
         """
-        for name in self.queues:
-            self.app.intakes[name].prepare(self.app.resources)
-        if self.app.create_queues:
-            await self.app.make_queues(self.queues)
-        self.consumers = [Consumer(self, self.app.intakes[name]) for name in self.queues]
+        await self.prepare()
         self._leases = Leases(self.consumers, self.app.new_sync_client, self.stuck)
         self._leases.start()
         for one in self.consumers:
             await one.start()
         self._house = asyncio.create_task(self._keep_house(), name="rmq-house")
         log.info("worker %s works on %s", self.name, ", ".join(self.queues))
+
+    async def prepare(self) -> None:
+        """All of start but to receive."""
+        for name in self.queues:
+            self.app.intakes[name].prepare(self.app.resources)
+        if self.app.create_queues:
+            await self.app.make_queues(self.queues)
+        self.consumers = [Consumer(self, self.app.intakes[name]) for name in self.queues]
+        for one in self.consumers:
+            await one.prepare()
+
+    async def drain(self) -> int:
+        """Work on all that is due now, one message after the other, queue by queue, and on what
+        comes of it. How many messages there were. For tests and jobs that run now and then; the
+        worker is prepared, and not started.
+        """
+        total = 0
+        while True:
+            count = 0
+            for one in self.consumers:
+                count += await one.drain()
+            total += count
+            if not count:
+                return total
 
     async def run(self, *, signals: bool = True) -> None:
         """Work until `stop`, SIGTERM or SIGINT; a second signal stops at once.
@@ -128,9 +157,7 @@ class Worker:
     def is_alive(self) -> bool:
         """Whether every queue was asked for messages within the last minute, or had no room."""
         now = time.monotonic()
-        return all(
-            one._used >= one.capacity or now - one.polled < SILENT_S for one in self.consumers
-        )
+        return all(not one.has_room or now - one.polled < SILENT_S for one in self.consumers)
 
     def stuck(self, consumer: Consumer, held: Held, where: str) -> None:
         """Called, in another thread, for a handler that outlived its time limit and can not be
@@ -158,8 +185,6 @@ class Worker:
             return
         self._is_over = True
         self.stop()
-        if self._house is not None:
-            self._house.cancel()
         if self.consumers:
             await self._wait_for_handlers()
             self.is_abandoning = True
@@ -167,9 +192,14 @@ class Worker:
                 await one.abandon()
             for one in self.consumers:
                 await one.finish()
+        if self._house is not None:
+            await asyncio.wait((self._house,), timeout=1.0)
+            self._house.cancel()
         if self._leases is not None:
             self._leases.end()
             await asyncio.to_thread(self._leases.join, 1.0)
+        self.threads.close()
+        await asyncio.to_thread(self.processes.close)
         await self.resources.close()
         log.info("worker %s has ended", self.name)
 
