@@ -246,6 +246,19 @@ class App:
         self.resources.add(maker)
         return maker
 
+    def use(self, url: str | None, namespace: str | None) -> None:
+        """Work elsewhere than the program says: for the command line. Before the first use.
+
+        Raises ConfigurationError.
+        """
+        if self._client is not None:
+            raise ConfigurationError(f"{self!r} is connected already, or was given its client")
+        given: dict[str, Any] = {} if url is None else {"url": url}
+        given |= {} if namespace is None else {"namespace": namespace}
+        self._settings = configured(
+            Settings, None, None, self._settings.model_dump(exclude_unset=True) | given
+        )
+
     # --- sending ---
 
     @property

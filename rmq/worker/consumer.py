@@ -28,6 +28,7 @@ from rmq.errors import QueueDoesNotExist, RmqError, ServerError
 from rmq.queues import plans
 from rmq.queues.aio import AsyncMessage
 from rmq.worker import trials as trial
+from rmq.worker.blackbox import DONE, FAILING, RUNNING
 from rmq.worker.callee import Callee, is_context
 from rmq.worker.context import Context
 from rmq.worker.handler import Intake, Routed
@@ -91,6 +92,7 @@ class Consumer:
         self.watch: Callable[[Ran], None] | None = None
         """Is told of each run; for tests."""
         self._queue = worker.client.queue(self.options.queue)
+        self._box = worker.box
         self._registry = worker.client._registry
         self._executor = worker.client._executor
         self._used = 0
@@ -134,8 +136,7 @@ class Consumer:
     @property
     def capacity(self) -> int:
         """Messages that may be in hand."""
-        batch = self.options.batch
-        return self.options.concurrency * (1 if batch is None else batch.size)
+        return self.options.capacity
 
     # --- its life ---
 
@@ -274,6 +275,7 @@ class Consumer:
         """Take slots for a receive, as many as it may ask for: wait until there is one."""
         while True:
             room = min(self.capacity - self._used, most or self._share)
+            room = self.worker.take_room(room)
             if room > 0:
                 self._used += room
                 self._asked += room
@@ -321,9 +323,13 @@ class Consumer:
         """Take what was received into hand, and look at what was received before."""
         now, hand = time.monotonic(), self.hand
         taken = [Held(message, now) for message in messages]
+        box = self._box
         for one in taken:
             hand[one.message] = one
+            if box is not None:
+                one.slot = box.take(self.options.queue, one.message.receipt)
         self._used += len(taken)
+        self.worker.keep_room(len(taken))
         again = [one for one in taken if one.message._receives > 1]
         if again:
             await self._look(again)
@@ -384,6 +390,11 @@ class Consumer:
 
     def _free(self, count: int) -> None:
         self._used -= count
+        self.worker.give_room(count)
+        self._freed.set()
+
+    def wake(self) -> None:
+        """Look again whether there is room."""
         self._freed.set()
 
     async def _work(self, held: Held) -> bool:
@@ -422,6 +433,8 @@ class Consumer:
             kwargs = {**kwargs, **dict.fromkeys(names, context)}
         self.running += 1
         held.started = time.monotonic()
+        if self._box is not None:
+            self._box.mark(held.slot, RUNNING)
         try:
             if context is not None and hooks.before:
                 await call(hooks.before, context)
@@ -520,6 +533,8 @@ class Consumer:
         now = time.monotonic()
         for one in held:
             one.started = now
+            if self._box is not None:
+                self._box.mark(one.slot, RUNNING)
             if callee.timeout is not None:
                 one.deadline = now + callee.timeout
         try:
@@ -599,9 +614,17 @@ class Consumer:
 
     # --- what becomes of it ---
 
+    def _drop(self, held: Held) -> None:
+        """Redis knows what became of it."""
+        self.hand.pop(held.message, None)
+        if self._box is not None:
+            self._box.drop(held.slot)
+
     def _settle(self, held: Held) -> None:
         """It is done: delete it, with others."""
         held.is_settled = True
+        if self._box is not None:
+            self._box.mark(held.slot, DONE)
         self._done.append(held)
         self._done_some.set()
 
@@ -609,6 +632,8 @@ class Consumer:
         self, held: Held, policy: Policy, error: BaseException, routed: Routed | None
     ) -> bool:
         """Try it again later, or never. False: it is not done."""
+        if self._box is not None:
+            self._box.mark(held.slot, FAILING)
         if isinstance(error, WorkerLost) and routed is not None:
             return await self._lose(held, policy, error, routed)
         self.failed += 1
@@ -621,7 +646,7 @@ class Consumer:
             held.is_settled = True
             self._tell_failure(held, "retried", error, again)
             await self._insist(lambda: self._releases.submit((message, again)))
-            self.hand.pop(message, None)
+            self._drop(held)
             return False
         reason: Outcome = "rejected" if isinstance(error, Reject) else "failed"
         if isinstance(error, Unreadable):
@@ -661,7 +686,7 @@ class Consumer:
                 )
             )
         )
-        self.hand.pop(held.message, None)
+        self._drop(held)
         return False
 
     async def _has_room(self, message: AsyncMessage) -> bool:
@@ -709,7 +734,7 @@ class Consumer:
         held.is_settled = True
         await self._insist(lambda: self._burials.submit((held.message, failure)))
         self.dead += 1
-        self.hand.pop(held.message, None)
+        self._drop(held)
 
     def _log_failure(
         self, held: Held, error: BaseException, failures: int, again: timedelta | None
@@ -756,7 +781,7 @@ class Consumer:
                 error,
             )
         for one in ours:
-            self.hand.pop(one.message, None)
+            self._drop(one)
 
     async def _release_failed(
         self, changes: Sequence[tuple[AsyncMessage, timedelta]]
@@ -817,7 +842,7 @@ class Consumer:
                 kept = set(map(id, left))
                 done = [one for one in done if id(one) not in kept]
             for one in done:
-                self.hand.pop(one.message, None)
+                self._drop(one)
             if left:
                 if not insist or self._is_ending:
                     return

@@ -71,6 +71,11 @@ class QueueOptions:
             queue_name(self.dead_letter_queue)
 
     @property
+    def capacity(self) -> int:
+        """Messages that may be in hand."""
+        return self.concurrency * (1 if self.batch is None else self.batch.size)
+
+    @property
     def is_fifo(self) -> bool:
         return self.queue.endswith(".fifo")
 

@@ -19,8 +19,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rmq.client.aio import AsyncClient
+from rmq.core.limits import whole
 from rmq.errors import RmqError
+from rmq.worker.blackbox import Figures
 from rmq.worker.consumer import Consumer
+from rmq.worker.handler import MOST_CONCURRENCY
 from rmq.worker.held import Held
 from rmq.worker.leases import Leases
 from rmq.worker.middleware import Hooks
@@ -29,6 +32,7 @@ from rmq.worker.threads import Threads
 
 if TYPE_CHECKING:
     from rmq.worker.app import App
+    from rmq.worker.blackbox import BlackBox
 
 log = logging.getLogger("rmq.worker")
 
@@ -40,6 +44,11 @@ SILENT_S = 60.0
 """A consumer with room that did not ask for messages for so long does not work."""
 
 
+def host_name() -> str:
+    """This machine's name, as it stands in evidence."""
+    return socket.gethostname()
+
+
 class Worker:
     """Works on queues of one app. Make it with `app.worker()`."""
 
@@ -47,17 +56,27 @@ class Worker:
     """How long a handler that is cancelled may take to end."""
 
     def __init__(
-        self, app: App, queues: Iterable[str] | None = None, *, stop_deadline: float = STOP_S
+        self,
+        app: App,
+        queues: Iterable[str] | None = None,
+        *,
+        concurrency: int | None = None,
+        stop_deadline: float = STOP_S,
+        box: BlackBox | None = None,
     ) -> None:
-        """*queues*: names, default all of the app's. *stop_deadline*: seconds that handlers may go
-        on after a stop.
+        """*queues*: names, default all of the app's. *concurrency*: the most messages at a time, of
+        all queues together; default each queue's own. *stop_deadline*: seconds that handlers may go
+        on after a stop. *box*: where a supervisor reads what is in hand.
 
-        Raises ConfigurationError.
+        Raises ConfigurationError, InvalidParameter.
         """
+        if concurrency is not None:
+            whole(concurrency, "concurrency", 1, MOST_CONCURRENCY)
         self.app = app
         self.queues = app.chosen(queues)
         self.stop_deadline = stop_deadline
-        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.box = box
+        self.name = f"{host_name()}:{os.getpid()}"
         """How it stands in evidence: host and process id."""
         self.client: AsyncClient = app.client
         self.resources = app.resources.opened()
@@ -74,6 +93,8 @@ class Worker:
                 most[mode] += intake.options.concurrency
         self.threads = Threads(max(most["thread"], 1))
         self.processes = Processes(max(most["process"], 1), app.resources.makers)
+        self._room = concurrency
+        """Slots of all queues together that are free; None where only each queue's own count."""
         self._leases: Leases | None = None
         self._stopping = asyncio.Event()
         self._abandoning = asyncio.Event()
@@ -158,6 +179,45 @@ class Worker:
         """Whether every queue was asked for messages within the last minute, or had no room."""
         now = time.monotonic()
         return all(not one.has_room or now - one.polled < SILENT_S for one in self.consumers)
+
+    @property
+    def figures(self) -> Figures:
+        """How it is."""
+        now = time.monotonic()
+        polled = [one.polled if one.has_room else now for one in self.consumers]
+        return Figures(
+            polled=min(polled, default=now),
+            in_hand=sum(len(one.hand) for one in self.consumers),
+            buffered=sum(one.buffered for one in self.consumers),
+            handled=sum(one.handled for one in self.consumers),
+            failed=sum(one.failed for one in self.consumers),
+            dead=sum(one.dead for one in self.consumers),
+            returned=sum(one.returned for one in self.consumers),
+            is_ready=int(bool(self.consumers) and not self.is_stopping),
+        )
+
+    # --- slots that all queues share ---
+
+    def take_room(self, wanted: int) -> int:
+        """Take up to so many of the slots that all queues share. Where there are fewer than all
+        queues could use, one at a time: an idle queue must not sit on what a busy one needs."""
+        if self._room is None or wanted <= 0:
+            return wanted
+        wanted = min(wanted, self._room, max(self._room // (2 * len(self.consumers)), 1))
+        self._room -= wanted
+        return wanted
+
+    def give_room(self, count: int) -> None:
+        """Give slots back."""
+        if self._room is not None and count:
+            self._room += count
+            for one in self.consumers:
+                one.wake()
+
+    def keep_room(self, count: int) -> None:
+        """Keep slots for what a receive brought, of those that it has just given back."""
+        if self._room is not None:
+            self._room -= count
 
     def stuck(self, consumer: Consumer, held: Held, where: str) -> None:
         """Called, in another thread, for a handler that outlived its time limit and can not be
