@@ -24,6 +24,7 @@ from rmq.cli.queue import app as queue_app
 from rmq.cli.session import Session
 from rmq.cli.sms import app as sms_app
 from rmq.cli.topic import app as topic_app
+from rmq.cli.worker import app as worker_app
 
 USAGE_ERROR = cast(type[Exception], typer.BadParameter.__mro__[1])
 """UsageError, which typer has made in several places over its releases."""
@@ -146,6 +147,7 @@ app.add_typer(topic_app, name="topic")
 app.add_typer(mobile_app, name="mobile")
 app.add_typer(sms_app, name="sms")
 app.add_typer(events_app, name="events")
+app.add_typer(worker_app, name="worker")
 app.command("demo")(demo.demo)
 app.command("serve")(serving.serve)
 app.command("dispatch")(dispatching.dispatch)

@@ -116,6 +116,7 @@ class App:
         crashes: int = CRASHES,
         batch: Batch | int | None = None,
         process: bool = False,
+        memory_limit: int | None = None,
         dead_letter_queue: str | None = None,
         limits: Sequence[Limit] = (),
     ) -> Callable[[F], F]:
@@ -129,6 +130,8 @@ class App:
         one for each core, batches 1.
         *visibility_timeout*: see QueueOptions. *timeout*: how long one run may take (a timedelta or
         seconds; default no limit); then it is ended, and has failed.
+        *memory_limit*: bytes that a handler in a process may allocate, 16 MiB or more; what is over
+        is a MemoryError there, and a failure here.
         *retries*, *wait*, *stop*, *retry*, *crashes*: see Policy.
         *batch*: the function gets a list of up to so many payloads; see Batch. It returns None when
         all are done, or a list with an entry for each, an exception for one that failed (as
@@ -145,7 +148,13 @@ class App:
             batch = Batch(batch)
 
         def declare(function: F) -> F:
-            made = callee(function, process=process, policy=policy, timeout=timeout)
+            made = callee(
+                function,
+                process=process,
+                policy=policy,
+                timeout=timeout,
+                memory_limit=memory_limit,
+            )
             usual = 1 if batch is not None else CONCURRENCY[made.mode]
             options = QueueOptions(
                 queue=queue,
@@ -196,6 +205,7 @@ class App:
         retry: Judge | None = None,
         crashes: int = CRASHES,
         process: bool = False,
+        memory_limit: int | None = None,
         encoding: Encoding = "json",
         **extras: Any,
     ) -> Callable[[Callable[P, R]], Task[P, R]]:
@@ -214,7 +224,14 @@ class App:
         checked = Extras.of(extras)
 
         def declare(function: Callable[P, R]) -> Task[P, R]:
-            made = callee(function, process=process, policy=policy, timeout=timeout, name=name)
+            made = callee(
+                function,
+                process=process,
+                policy=policy,
+                timeout=timeout,
+                memory_limit=memory_limit,
+                name=name,
+            )
             if made.name in self.tasks:
                 raise ConfigurationError(f"there is a task {made.name!r} already; give it a name")
             task: Task[P, R] = Task(self, made, queue, encoding=encoding, extras=checked)
@@ -238,6 +255,19 @@ class App:
         ConfigurationError."""
         self.resources.add(maker)
         return maker
+
+    def use(self, url: str | None, namespace: str | None) -> None:
+        """Work elsewhere than the program says: for the command line. Before the first use.
+
+        Raises ConfigurationError.
+        """
+        if self._client is not None:
+            raise ConfigurationError(f"{self!r} is connected already, or was given its client")
+        given: dict[str, Any] = {} if url is None else {"url": url}
+        given |= {} if namespace is None else {"namespace": namespace}
+        self._settings = configured(
+            Settings, None, None, self._settings.model_dump(exclude_unset=True) | given
+        )
 
     # --- sending ---
 

@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from rmq.core.limits import seconds
+from rmq.core.limits import seconds, whole
 from rmq.errors import ConfigurationError, InvalidParameter, Words
 from rmq.worker.context import Context
 from rmq.worker.policy import Policy
@@ -33,6 +33,8 @@ class Callee:
     policy: Policy
     timeout: float | None = None
     """Seconds that one run may take; None for no limit."""
+    memory_limit: int | None = None
+    """Bytes that a process of its own may allocate."""
     parameters: Mapping[str, inspect.Parameter] = field(default_factory=dict)
     """With annotations that are objects, not text."""
 
@@ -43,6 +45,7 @@ def callee(
     process: bool,
     policy: Policy,
     timeout: timedelta | float | None,
+    memory_limit: int | None = None,
     name: str | None = None,
 ) -> Callee:
     """Look at a function. Raises ConfigurationError, InvalidParameter."""
@@ -54,6 +57,10 @@ def callee(
         raise ConfigurationError(
             f"{name} is a coroutine function; one that runs in a process of its own is a plain one"
         )
+    if memory_limit is not None:
+        whole(memory_limit, "memory_limit", 16 << 20, None)
+        if not process:
+            raise ConfigurationError(f"{name} has a memory_limit, which needs process=True")
     limit = None
     if timeout is not None:
         limit = seconds(timeout, "timeout").total_seconds()
@@ -65,6 +72,7 @@ def callee(
         mode="async" if is_async else "process" if process else "thread",
         policy=policy,
         timeout=limit,
+        memory_limit=memory_limit,
         parameters=_parameters(function, name),
     )
 

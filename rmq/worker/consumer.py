@@ -12,6 +12,7 @@ renewed, see leases.py.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import time
@@ -21,12 +22,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rmq.core.coalesce import AsyncCoalescer
-from rmq.core.codec import Failure
+from rmq.core.codec import Crash, Failure
 from rmq.core.script import Plan
 from rmq.errors import QueueDoesNotExist, RmqError, ServerError
 from rmq.queues import plans
 from rmq.queues.aio import AsyncMessage
 from rmq.worker import trials as trial
+from rmq.worker.blackbox import DONE, FAILING, RUNNING
 from rmq.worker.callee import Callee, is_context
 from rmq.worker.context import Context
 from rmq.worker.following import Following
@@ -36,7 +38,16 @@ from rmq.worker.held import Held
 from rmq.worker.middleware import call
 from rmq.worker.policy import Policy
 from rmq.worker.queues import dead_letter_queue, make_queue
-from rmq.worker.verdicts import Reject, TimeLimitExceeded, UnknownTask, Unreadable, WorkerLost
+from rmq.worker.ran import Outcome, Ran
+from rmq.worker.trials import Trials
+from rmq.worker.verdicts import (
+    Reject,
+    Retry,
+    TimeLimitExceeded,
+    UnknownTask,
+    Unreadable,
+    WorkerLost,
+)
 
 if TYPE_CHECKING:
     from rmq.worker.task import TaskMessage
@@ -49,11 +60,20 @@ WAIT_S = 20.0
 """How long one receive waits for a first message."""
 MOST = 1000
 """The most that one receive takes."""
+PIPELINED = 32
+"""From so many slots on there are two receives, each for half of them: while Redis answers the one,
+we work on what the other brought."""
 TROUBLE_S = 1.0
 """How soon it goes on after trouble with Redis, which was retried for longer than that before."""
+AWAY_S = 2.0
+"""When a worker ends, it does not wait longer than this for a Redis that is away."""
+CRASH_WAIT_S = 60
+"""The longest that a message waits that was with a lost worker: 1, 2, 4 .. seconds."""
 TEXT_BYTES = 2_000
 TRACEBACK_BYTES = 16_000
 """Of an error, what travels with a dead letter."""
+TOLD = (Reject, Retry, Unreadable, UnknownTask, WorkerLost, TimeLimitExceeded)
+"""Errors that say all in their words; where they were raised says nothing more."""
 USUAL = Policy()
 """For what can not be routed to anybody's policy."""
 
@@ -72,12 +92,20 @@ class Consumer:
         self.running = 0
         """Handlers that are under way."""
         self.handled = self.failed = self.dead = self.returned = 0
+        self.watch: Callable[[Ran], None] | None = None
+        """Is told of each run; for tests."""
         self._queue = worker.client.queue(self.options.queue)
+        self._box = worker.box
         self._registry = worker.client._registry
         self._executor = worker.client._executor
         self._used = 0
-        """Slots that are taken."""
+        """Slots that are taken, by messages and by receives that ask for some."""
+        self._asked = 0
         self._freed = asyncio.Event()
+        self._share = min(-(-self.capacity // (2 if self.capacity >= PIPELINED else 1)), MOST)
+        """The most that one receive asks for."""
+        self._slots = asyncio.Semaphore(self.options.concurrency)
+        """Of batches."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._done: list[Held] = []
         self._done_some = asyncio.Event()
@@ -89,11 +117,16 @@ class Consumer:
         )
         self._bound: dict[Callee, dict[str, Any]] = {}
         """What each function gets beside its payload and its context."""
+        self._needs: dict[Callee, dict[str, Any]] = {}
+        """The resources that those which run elsewhere get there."""
         self._context_names: dict[Callee, tuple[str, ...]] = {}
-        self._receiver: asyncio.Task[None] | None = None
+        self._receivers: list[asyncio.Task[None]] = []
+        self._idle: set[asyncio.Task[Any]] = set()
+        """Receivers that wait for room or for messages."""
         self._acknowledger: asyncio.Task[None] | None = None
-        self._interruptible = False
-        self._is_interrupted = False
+        self._is_ending = False
+        self._interrupted: set[asyncio.Task[Any]] = set()
+        """Receivers that are to look again whether they may."""
         limits = self.options.limits
         self._queue_limits = tuple(one for one in limits if one.by is None)
         """Asked before messages are received."""
@@ -105,23 +138,33 @@ class Consumer:
         return sum(1 for one in self.hand.values() if not one.started)
 
     @property
+    def has_room(self) -> bool:
+        """Whether it could take more than it has."""
+        return self._used - self._asked < self.capacity
+
+    @property
     def capacity(self) -> int:
         """Messages that may be in hand."""
-        batch = self.options.batch
-        return self.options.concurrency * (1 if batch is None else batch.size)
+        return self.options.capacity
 
     # --- its life ---
 
     async def start(self) -> None:
-        """Begin to receive."""
-        await self.prepare()
+        """Begin to receive; it was prepared."""
         self._acknowledger = asyncio.create_task(self._acknowledge(), name="rmq-acknowledge")
-        self._receiver = asyncio.create_task(self._receive_all(), name="rmq-receive")
+        work: Callable[[], Any] = self._receive_all
+        count = 2 if self.capacity >= PIPELINED else 1
+        if self.options.batch is not None:
+            work, count = self._receive_batches, 1
+        for _ in range(count):
+            self._receivers.append(asyncio.create_task(work(), name="rmq-receive"))
 
     async def prepare(self) -> None:
         """What has to be known before the first message."""
         for one in self.intake.callees:
-            if one.mode != "process":
+            if one.mode == "process":
+                self._needs[one] = self.worker.resources.needs(one)
+            else:
                 self._bound[one] = await self.worker.resources.for_callee(one)
             self._context_names[one] = tuple(
                 name for name, parameter in one.parameters.items() if is_context(parameter)
@@ -129,14 +172,15 @@ class Consumer:
 
     def stop_receiving(self) -> None:
         """Take nothing more. What is buffered goes back, what runs goes on."""
-        if self._receiver is not None and self._interruptible:
-            self._receiver.cancel()
-        self._freed.set()
+        for one in tuple(self._idle):
+            one.cancel()
 
     async def drained(self) -> None:
         """Wait until nothing runs any more."""
-        if self._receiver is not None:
-            await asyncio.wait((self._receiver,))
+        if self.options.batch is not None:
+            self._slots.release()  # whoever waits for one finds that nothing more is begun
+        if self._receivers:
+            await asyncio.wait(self._receivers)
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
 
@@ -150,77 +194,131 @@ class Consumer:
                 await asyncio.wait(tasks, timeout=self.worker.CANCEL_S)
         await self._give_back([one for one in self.hand.values() if not one.is_settled])
 
+    async def drain(self) -> int:
+        """Work on what is due now, one message (or batch) after the other. How many there were."""
+        count, batch = 0, self.options.batch
+        while True:
+            messages = await self._receive(1 if batch is None else batch.size, 0)
+            if not messages:
+                return count
+            held = await self._hold(messages)
+            if batch is not None:
+                await self._work_batch(held)
+            else:
+                for one in held:
+                    await self._work_one(one)
+            await self._flush(insist=True)
+            count += len(held)
+
     async def finish(self) -> None:
-        """Tell Redis of all that is done."""
-        if self._acknowledger is not None:
-            self._acknowledger.cancel()
-            await asyncio.wait((self._acknowledger,))
-            self._acknowledger = None
-        await self._flush(insist=False)
+        """Tell Redis of all that is done, once more at least."""
+        self._is_ending = True
+        self._done_some.set()
+        tasks = set() if self._acknowledger is None else {self._acknowledger}
+        if tasks:
+            # It ends by itself, unless Redis is away. A cancel alone could be lost in the midst of
+            # a call (CPython issue 86296).
+            _, tasks = await asyncio.wait(tasks, timeout=AWAY_S)
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=0.1)
+        self._acknowledger = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(AWAY_S):
+                await self._flush(insist=False)
 
     # --- receiving ---
 
     async def _receive_all(self) -> None:
         while not self.worker.is_stopping:
-            try:
-                self._interruptible = True
-                messages = await self._receive_allowed()
-            except asyncio.CancelledError:
-                if self.worker.is_stopping:
-                    return
-                if not self._is_interrupted:
-                    raise
-                self._is_interrupted = False
-                asyncio.current_task().uncancel()  # type: ignore[union-attr]
-                continue
-            except QueueDoesNotExist as error:
-                log.warning("%s", error)
-                await self._remake()
-                continue
-            except RmqError as error:
-                log.warning("queue %s: %s", self.options.queue, error)
-                await self._pause()
-                continue
-            finally:
-                self._interruptible = False
+            messages = await self._receive_some(None, WAIT_S)
             if messages:
                 await self._take(messages)
 
-    def interrupt(self) -> None:
-        """End a receive that waits, because the queue was paused."""
-        if self._receiver is not None and self._interruptible and not self._is_interrupted:
-            self._is_interrupted = True
-            self._receiver.cancel()
+    async def _receive_batches(self) -> None:
+        """Fill one batch after the other: until it is full, or the time since its first message is
+        over."""
+        batch = self.options.batch
+        assert batch is not None
+        while not self.worker.is_stopping:
+            await self._slots.acquire()
+            filled: list[Held] = []
+            until = 0.0
+            while len(filled) < batch.size and not self.worker.is_stopping:
+                left = until - time.monotonic() if filled else WAIT_S
+                if left <= 0:
+                    break
+                most = batch.size - len(filled)
+                messages = await self._receive_some(most, min(left, WAIT_S))
+                if messages and not filled:
+                    until = time.monotonic() + batch.seconds
+                filled += await self._hold(messages)
+            self._begin_batches(filled)
 
-    async def _receive_allowed(self) -> list[AsyncMessage]:
-        """Receive as many as there is room for, and as the fleet's limits allow."""
-        await self.worker.unpaused(self.options.queue)
-        room = await self._room()
-        if not self._queue_limits:
-            return await self._receive(room, WAIT_S)
-        asked = await self.worker.gate.ask(self._queue_limits, room)
-        messages: list[AsyncMessage] = []
+    async def _receive_some(self, most: int | None, wait: float) -> list[AsyncMessage]:
+        """One receive, of *most* or as many as its share is, once there is room. Nothing when there
+        was nothing, or trouble, or a stop."""
+        receiver: Any = asyncio.current_task()
+        asked = 0
         try:
-            if asked.count > 1:
-                messages = await self._receive(asked.count, 0)
+            self._idle.add(receiver)
+            await self.worker.unpaused(self.options.queue)
+            asked = await self._room(most)
+            if self._queue_limits:
+                return await self._receive_allowed(asked, wait)
+            return await self._receive(asked, wait)
+        except asyncio.CancelledError:
+            if not self.worker.is_stopping:
+                if receiver not in self._interrupted:
+                    raise
+                receiver.uncancel()
+        except QueueDoesNotExist as error:
+            log.warning("%s", error)
+            await self._remake()
+        except RmqError as error:
+            log.warning("queue %s: %s", self.options.queue, error)
+            await self._pause()
+        finally:
+            self._idle.discard(receiver)
+            self._interrupted.discard(receiver)
+            self._asked -= asked
+            self._free(asked)
+        return []
+
+    def interrupt(self) -> None:
+        """End receives that wait, because the queue was paused."""
+        for one in self._idle - self._interrupted:
+            self._interrupted.add(one)
+            one.cancel()
+
+    async def _receive_allowed(self, room: int, wait: float) -> list[AsyncMessage]:
+        """Receive as many as the fleet's limits allow."""
+        messages: list[AsyncMessage] = []
+        asked = await self.worker.gate.ask(self._queue_limits, room)
+        try:
+            # Only one message's share is kept for long.
+            messages = await self._receive(asked.count, wait if asked.count == 1 else 0)
         finally:
             await asked.received(messages)
-        if messages or self.worker.is_stopping:
+        if messages or self.worker.is_stopping or wait <= 0:
             return messages
-        # Wait with what one message takes, and not with what many would.
         asked = await self.worker.gate.ask(self._queue_limits, 1)
         try:
-            messages = await self._receive(1, WAIT_S)
+            messages = await self._receive(1, wait)
         finally:
             await asked.received(messages)
         return messages
 
-    async def _room(self) -> int:
-        """How many messages may be received now: wait until there is room for one."""
+    async def _room(self, most: int | None) -> int:
+        """Take slots for a receive, as many as it may ask for: wait until there is one."""
         while True:
-            room = self.capacity - self._used
-            if room > 0 or self.worker.is_stopping:
-                return min(max(room, 1), MOST)
+            room = min(self.capacity - self._used, most or self._share)
+            room = self.worker.take_room(room)
+            if room > 0:
+                self._used += room
+                self._asked += room
+                return room
             self._freed.clear()
             self.polled = time.monotonic()
             await self._freed.wait()
@@ -260,16 +358,25 @@ class Consumer:
     async def _pause(self) -> None:
         await self.worker.stopping_within(TROUBLE_S)
 
-    async def _take(self, messages: Sequence[AsyncMessage]) -> None:
-        """Begin with what was received."""
+    async def _hold(self, messages: Sequence[AsyncMessage]) -> list[Held]:
+        """Take what was received into hand, and look at what was received before."""
         now, hand = time.monotonic(), self.hand
         taken = [Held(message, now) for message in messages]
+        box = self._box
         for one in taken:
             hand[one.message] = one
+            if box is not None:
+                one.slot = box.take(self.options.queue, one.message.receipt)
         self._used += len(taken)
+        self.worker.keep_room(len(taken))
         again = [one for one in taken if one.message._receives > 1]
         if again:
             await self._look(again)
+        return taken
+
+    async def _take(self, messages: Sequence[AsyncMessage]) -> None:
+        """Begin with what was received."""
+        taken = await self._hold(messages)
         if self.options.is_fifo:
             groups: dict[str | None, list[Held]] = {}
             for one in taken:
@@ -327,6 +434,11 @@ class Consumer:
 
     def _free(self, count: int) -> None:
         self._used -= count
+        self.worker.give_room(count)
+        self._freed.set()
+
+    def wake(self) -> None:
+        """Look again whether there is room."""
         self._freed.set()
 
     async def _work(self, held: Held) -> bool:
@@ -377,6 +489,8 @@ class Consumer:
             kwargs = {**kwargs, **dict.fromkeys(names, context)}
         self.running += 1
         held.started = time.monotonic()
+        if self._box is not None:
+            self._box.mark(held.slot, RUNNING)
         try:
             if context is not None and hooks.before:
                 await call(hooks.before, context)
@@ -405,6 +519,8 @@ class Consumer:
                 self.worker.following.pop(following.id, None)
         self.handled += 1
         self._settle(held)
+        if self.watch is not None:
+            self.watch(Ran(callee.name, held.message, held.trials, "done", result=result))
         return True
 
     async def _enter(self, held: Held, routed: Routed, limits: Sequence[Limit]) -> bool:
@@ -463,13 +579,123 @@ class Consumer:
                 if not held.limit.expired():
                     raise
                 raise TimeLimitExceeded(f"{callee.name} took longer than {timeout:g} s") from None
-        raise NotImplementedError(callee.mode)
+        if callee.mode == "thread":
+            return await self.worker.threads.call(
+                held, callee.name, callee.function, args, kwargs, timeout
+            )
+        return await self.worker.processes.call(callee, args, kwargs, self._needs[callee])
 
-    def _context(self, held: Held, routed: Routed) -> Context:
+    # --- batches ---
+
+    def _begin_batches(self, filled: Sequence[Held]) -> None:
+        """Begin with a batch. What was with a lost worker before makes one by itself."""
+        rest = [one for one in filled if not one.trials.crashes]
+        for one in filled:
+            if one.trials.crashes:
+                self._spawn(self._work_batch([one]))
+        self._spawn(self._work_slot(rest))
+
+    async def _work_slot(self, filled: Sequence[Held]) -> None:
+        try:
+            await self._work_batch(filled)
+        finally:
+            self._slots.release()
+
+    async def _work_batch(self, filled: Sequence[Held]) -> None:
+        try:
+            ready: list[tuple[Held, Routed]] = []
+            for held in filled:
+                try:
+                    routed = self.intake.route(held.message)
+                except (Unreadable, UnknownTask) as error:
+                    await self._fail(held, USUAL, error, None)
+                    continue
+                held.callee = routed.callee
+                if held.trials.crashes >= routed.callee.policy.crashes:
+                    await self._quarantine(held, routed)
+                else:
+                    ready.append((held, routed))
+            if not ready:
+                return
+            if ready[0][0].trials.crashes and ready[0][1].callee.mode != "process":
+                async with self.worker.suspects:
+                    await self._run_batch(ready)
+            else:
+                await self._run_batch(ready)
+        finally:
+            self._free(len(filled))
+
+    async def _run_batch(self, ready: Sequence[tuple[Held, Routed]]) -> None:
+        held = [one for one, _ in ready]
+        if self.worker.is_stopping:
+            await self._give_back(held)
+            return
+        lead, routed = ready[0]
+        callee, hooks = routed.callee, self.worker.hooks
+        names = self._context_names[callee]
+        context = self._context(lead, routed, held) if names or hooks else None
+        kwargs = {**self._bound.get(callee, {}), **dict.fromkeys(names, context)}
+        payloads = [one.args[0] for _, one in ready]
+        self.running += 1
+        now = time.monotonic()
+        for one in held:
+            one.started = now
+            if self._box is not None:
+                self._box.mark(one.slot, RUNNING)
+            if callee.timeout is not None:
+                one.deadline = now + callee.timeout
+        try:
+            if context is not None and hooks.before:
+                await call(hooks.before, context)
+            results = await self._call(lead, callee, (payloads,), kwargs)
+            if results is None:
+                results = [None] * len(held)
+            elif not isinstance(results, list) or len(results) != len(held):
+                raise TypeError(
+                    f"{callee.name} returned {type(results).__name__}; a batch handler returns "
+                    f"None, or a list with an entry for each of its {len(held)} messages"
+                )
+            if context is not None and hooks.after:
+                await call(hooks.after, context, results)
+        except BaseException as error:
+            if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+                raise
+            if isinstance(error, asyncio.CancelledError) and self.worker.is_abandoning:
+                raise
+            if context is not None and hooks.error:
+                await self._tell(hooks.error, context, error)
+            results = [error] * len(held)
+        finally:
+            self.running -= 1
+        await self._settle_batch(ready, results)
+
+    async def _settle_batch(
+        self, ready: Sequence[tuple[Held, Routed]], results: Sequence[Any]
+    ) -> None:
+        """Done, or failed, each by itself. On a FIFO queue what stands behind a failure of its
+        group was not done in order, so it is not done."""
+        failing, broken, behind = [], set(), []
+        for (held, routed), result in zip(ready, results, strict=True):
+            group = held.message.message_group_id if self.options.is_fifo else None
+            if group is not None and group in broken:
+                behind.append(held)
+            elif isinstance(result, BaseException):
+                failing.append(self._fail(held, routed.callee.policy, result, routed))
+                broken.add(group)
+            else:
+                self.handled += 1
+                self._settle(held)
+                if self.watch is not None:
+                    name = routed.callee.name
+                    self.watch(Ran(name, held.message, held.trials, "done", result=result))
+        await asyncio.gather(*failing)
+        await self._give_back(behind)
+
+    def _context(self, held: Held, routed: Routed, batch: Sequence[Held] | None = None) -> Context:
         said = routed.task
         return Context(
             routed.callee,
-            (held.message,),
+            (held.message,) if batch is None else tuple(one.message for one in batch),
             held.trials,
             task_id=None if said is None else said.id or held.message.id,
             extend=self._extend,
@@ -501,9 +727,17 @@ class Consumer:
 
     # --- what becomes of it ---
 
+    def _drop(self, held: Held) -> None:
+        """Redis knows what became of it."""
+        self.hand.pop(held.message, None)
+        if self._box is not None:
+            self._box.drop(held.slot)
+
     def _settle(self, held: Held) -> None:
         """It is done: delete it, with others."""
         held.is_settled = True
+        if self._box is not None:
+            self._box.mark(held.slot, DONE)
         self._done.append(held)
         self._done_some.set()
 
@@ -511,6 +745,10 @@ class Consumer:
         self, held: Held, policy: Policy, error: BaseException, routed: Routed | None
     ) -> bool:
         """Try it again later, or never. False: it is not done."""
+        if self._box is not None:
+            self._box.mark(held.slot, FAILING)
+        if isinstance(error, WorkerLost) and routed is not None:
+            return await self._lose(held, policy, error, routed)
         self.failed += 1
         message = held.message
         failures = held.trials.failures + 1
@@ -519,16 +757,49 @@ class Consumer:
         if again is not None and await self._has_room(message):
             self._log_failure(held, error, failures, again)
             held.is_settled = True
+            self._tell_failure(held, "retried", error, again)
             await self._insist(lambda: self._releases.submit((message, again)))
-            self.hand.pop(message, None)
+            self._drop(held)
             return False
-        reason = "rejected" if isinstance(error, Reject) else "failed"
+        reason: Outcome = "rejected" if isinstance(error, Reject) else "failed"
         if isinstance(error, Unreadable):
             reason = "unreadable"
-        elif isinstance(error, WorkerLost):
-            reason = "crashed"
         self._log_failure(held, error, failures, None)
+        self._tell_failure(held, reason, error, None)
         await self._bury(held, self._failure(held, reason, error, failures, routed))
+        return False
+
+    def _tell_failure(
+        self, held: Held, outcome: Outcome, error: BaseException, again: timedelta | None
+    ) -> None:
+        if self.watch is not None:
+            name = held.callee.name if held.callee is not None else ""
+            self.watch(Ran(name, held.message, held.trials, outcome, error=error, again=again))
+
+    async def _lose(self, held: Held, policy: Policy, error: WorkerLost, routed: Routed) -> bool:
+        """The process that ran it is gone: no failure, a crash, and we know whose."""
+        before = held.trials
+        seen = Crash(
+            worker=self.worker.name, at_ms=self.worker.client.clock.now_ms(), what=str(error)
+        )
+        held.trials = Trials(before.failures, before.crashes + 1, (*before.evidence, seen))
+        if held.trials.crashes >= policy.crashes:
+            return await self._quarantine(held, routed)
+        again = timedelta(seconds=min(2**before.crashes, CRASH_WAIT_S))
+        self._log_failure(held, error, before.failures, again)
+        held.is_settled = True
+        await self._insist(
+            lambda: self._executor.run(
+                trial.release(
+                    self._registry,
+                    self.options.queue,
+                    trial.CRASHED,
+                    [(held.message, again)],
+                    seen,
+                )
+            )
+        )
+        self._drop(held)
         return False
 
     async def _has_room(self, message: AsyncMessage) -> bool:
@@ -542,6 +813,7 @@ class Consumer:
         crashes = held.trials.crashes
         error = WorkerLost(f"{crashes} workers were lost while they had this message")
         self._log_failure(held, error, held.trials.failures, None)
+        self._tell_failure(held, "crashed", error, None)
         failure = self._failure(held, "crashed", error, held.trials.failures, routed)
         await self._bury(held, failure)
         return False
@@ -555,7 +827,7 @@ class Consumer:
         routed: Routed | None,
     ) -> Failure:
         kind = type(error)
-        has_trace = error.__traceback__ is not None and not isinstance(error, (Reject, Unreadable))
+        has_trace = error.__traceback__ is not None and not isinstance(error, TOLD)
         trace = "".join(traceback.format_exception(error)) if has_trace else ""
         return Failure(
             reason=reason,
@@ -579,7 +851,7 @@ class Consumer:
             await self._insist(lambda: self._executor.run(following.failed(why)))
         await self._insist(lambda: self._burials.submit((held.message, failure)))
         self.dead += 1
-        self.hand.pop(held.message, None)
+        self._drop(held)
 
     def _log_failure(
         self, held: Held, error: BaseException, failures: int, again: timedelta | None
@@ -598,7 +870,7 @@ class Consumer:
             then,
             type(error).__name__,
             error,
-            exc_info=None if isinstance(error, (Reject, Unreadable)) else error,
+            exc_info=None if isinstance(error, TOLD) else error,
             extra={
                 "handler": name,
                 "queue": self.options.queue,
@@ -626,7 +898,7 @@ class Consumer:
                 error,
             )
         for one in ours:
-            self.hand.pop(one.message, None)
+            self._drop(one)
 
     async def _release_failed(
         self, changes: Sequence[tuple[AsyncMessage, timedelta]]
@@ -649,7 +921,7 @@ class Consumer:
     # --- acknowledging ---
 
     async def _acknowledge(self) -> None:
-        while True:
+        while not self._is_ending:
             await self._done_some.wait()
             await self._flush(insist=True)
 
@@ -687,11 +959,11 @@ class Consumer:
                 kept = set(map(id, left))
                 done = [one for one in done if id(one) not in kept]
             for one in done:
-                self.hand.pop(one.message, None)
+                self._drop(one)
             if left:
-                if not insist:
+                if not insist or self._is_ending:
                     return
-                await asyncio.sleep(TROUBLE_S)
+                await self._pause()
 
     async def _forget(self, held: Sequence[Held]) -> None:
         keys, name = self._registry.keys(self.options.queue), self.options.queue

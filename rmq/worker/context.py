@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rmq.core.limits import seconds
 from rmq.errors import ConfigurationError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rmq.core.codec import Crash
     from rmq.worker.callee import Callee
 
+R = TypeVar("R")
 LOG = logging.getLogger("rmq.worker")
 
 Extend = Callable[[AsyncMessage, timedelta], Awaitable[None]]
@@ -30,6 +32,7 @@ class Context:
 
     __slots__ = (
         "_extend",
+        "_loop",
         "_progress",
         "_stopping",
         "_trials",
@@ -57,6 +60,7 @@ class Context:
         """The task's id; None for a handler's message."""
         self.state: dict[str, Any] = {}
         """For middleware: what one hook leaves here, the next ones find."""
+        self._loop = asyncio.get_running_loop()
         self._trials = trials
         self._extend = extend
         self._progress = progress
@@ -115,6 +119,10 @@ class Context:
         if self.task_id is not None:
             found["task_id"] = self.task_id
         return found
+
+    def wait(self, what: Coroutine[Any, Any, R]) -> R:
+        """Wait for *what*, from a plain function in its thread: context.wait(context.extend(60))."""
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result()
 
     async def extend(self, by: timedelta | float) -> None:
         """Give this run *by* (a timedelta or seconds) from now, whatever its time limit was, and keep

@@ -18,7 +18,7 @@ from rmq.queues.aio import AsyncMessage
 from rmq.queues.attributes import queue_name
 from rmq.worker.callee import Callee, is_context
 from rmq.worker.gate import Limit
-from rmq.worker.payload import Read, reader
+from rmq.worker.payload import Read, reader, takes_message
 from rmq.worker.resources import Resources
 from rmq.worker.task import Task, TaskMessage, read
 from rmq.worker.verdicts import UnknownTask, Unreadable
@@ -72,6 +72,11 @@ class QueueOptions:
             raise InvalidParameter("visibility_timeout", self.visibility_timeout, "longer than 0 s")
         if self.dead_letter_queue is not None:
             queue_name(self.dead_letter_queue)
+
+    @property
+    def capacity(self) -> int:
+        """Messages that may be in hand."""
+        return self.concurrency * (1 if self.batch is None else self.batch.size)
 
     @property
     def is_fifo(self) -> bool:
@@ -135,6 +140,8 @@ class Handler:
                 f"handler {self.callee.name} takes one payload, a Context, and resources that are "
                 f"declared; it has {names} beside those"
             )
+        if self.callee.mode == "process":
+            check_process(self.callee)
         annotation = wanted[0].annotation
         whose = f"{wanted[0].name} of {self.callee.name}"
         if self.options.batch is not None and annotation is not wanted[0].empty:
@@ -144,10 +151,23 @@ class Handler:
                 )
             annotation = get_args(annotation)[0]
         self._read = reader(annotation, whose)
+        if self.callee.mode == "process" and takes_message(annotation):
+            raise ConfigurationError(
+                f"{whose} would get the message itself, which can not be sent to a process; "
+                "annotate it bytes, dict, a dataclass or a model"
+            )
 
     def route(self, message: AsyncMessage) -> Routed:
         """The call that a message stands for. Raises Unreadable."""
         return Routed(self.callee, (self._read(message),), {}, None)
+
+
+def check_process(callee: Callee) -> None:
+    """What runs in a process of its own has no Context. Raises ConfigurationError."""
+    if any(is_context(one) for one in callee.parameters.values()):
+        raise ConfigurationError(
+            f"{callee.name} runs in a process of its own, where there is no Context"
+        )
 
 
 def _unread(message: AsyncMessage) -> Any:
@@ -171,6 +191,8 @@ class TaskQueue:
     def prepare(self, resources: Resources) -> None:
         """Look at what the functions take. Raises ConfigurationError."""
         for task in self.tasks.values():
+            if task.callee.mode == "process":
+                check_process(task.callee)
             _ = task.arguments
 
     def route(self, message: AsyncMessage) -> Routed:

@@ -22,6 +22,7 @@ class Held:
         "is_settled",
         "limit",
         "message",
+        "slot",
         "started",
         "thread",
         "trials",
@@ -39,6 +40,8 @@ class Held:
         """When its handler began; 0 while it is buffered."""
         self.deadline = 0.0
         """When its handler has to have ended; 0 for no limit."""
+        self.slot = -1
+        """Its place in the process's black box, if there is one."""
         self.limit: asyncio.Timeout | None = None
         self.thread = 0
         """The thread in which its handler runs; 0 for none of its own."""

@@ -30,9 +30,7 @@ def reader(annotation: Any, whose: str) -> Read:
 
     Raises ConfigurationError for an annotation that nothing can be read into.
     """
-    if annotation in (inspect.Parameter.empty, Any) or (
-        isinstance(annotation, type) and issubclass(annotation, AsyncMessage)
-    ):
+    if takes_message(annotation):
         return _itself
     if annotation is bytes:
         return _checked(lambda message: message.body)
@@ -40,6 +38,13 @@ def reader(annotation: Any, whose: str) -> Read:
         return _checked(lambda message: message.body.decode())
     decode = json_reader(annotation, whose)
     return _checked(lambda message: decode(message.body))
+
+
+def takes_message(annotation: Any) -> bool:
+    """Whether a parameter gets the message itself."""
+    if annotation is inspect.Parameter.empty or annotation is Any:
+        return True
+    return isinstance(annotation, type) and issubclass(annotation, AsyncMessage)
 
 
 def json_reader(annotation: Any, whose: str) -> Callable[[bytes], Any]:

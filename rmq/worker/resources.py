@@ -13,7 +13,14 @@ given to whoever asks for it by annotation.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterator,
+    Mapping,
+)
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, get_args, get_origin
 
@@ -56,6 +63,11 @@ class Resources:
             name for name, one in callee.parameters.items() if _known(one, self._makers)
         )
 
+    @property
+    def makers(self) -> dict[Any, Callable[..., Any]]:
+        """What makes each type."""
+        return dict(self._makers)
+
     def opened(self) -> Opened:
         """Those of one process, none of them made yet."""
         return Opened(dict(self._makers))
@@ -80,11 +92,19 @@ class Opened:
     async def for_callee(self, callee: Callee) -> dict[str, Any]:
         """Arguments of a function that are resources. Raises what a maker raises, and
         ConfigurationError for those that need each other."""
+        return await self.by_type(self.needs(callee))
+
+    def needs(self, callee: Callee) -> dict[str, Any]:
+        """The parameters of a function that are resources, and their types."""
         return {
-            name: await self._get(one.annotation)
+            name: one.annotation
             for name, one in callee.parameters.items()
             if not is_context(one) and _known(one, self._makers)
         }
+
+    async def by_type(self, needs: Mapping[str, Any]) -> dict[str, Any]:
+        """Resources by name, from their types."""
+        return {name: await self._get(kind) for name, kind in needs.items()}
 
     async def _get(self, kind: Any) -> Any:
         if kind in self._made:

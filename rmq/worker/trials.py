@@ -8,6 +8,7 @@ its first receive, as most are, leaves no trace.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,12 +24,13 @@ from rmq.core.script import Call, Plan, text_of
 from rmq.errors import RmqError
 from rmq.queues import plans
 from rmq.queues.attributes import QueueInfo
-from rmq.queues.message import Receipt, ReceivedMessage
+from rmq.queues.message import Receipt, ReceivedMessage, StoredMessage
 from rmq.queues.redrive import relay
 from rmq.queues.registry import Registry, on_known
 
 EVIDENCE_BYTES = 16_384
 """Of crashes that are remembered for one message; later ones are only counted."""
+_DIGITS = re.compile(r"0x[0-9a-f]+|[0-9]+")
 FAILED, RETURNED, CRASHED = "f", "r", "c"
 """What a receive can have come to, but for a delete."""
 
@@ -64,6 +66,42 @@ def _lines(evidence: bytes) -> tuple[Crash, ...]:
         except msgspec.MsgspecError:
             continue
     return tuple(found)
+
+
+@dataclass(slots=True)
+class Group:
+    """Dead letters that failed alike."""
+
+    reason: str
+    error: str
+    text: str
+    """The first line of the error's text, of the newest one."""
+    task: str
+    example: StoredMessage
+    """The newest one."""
+    count: int = 0
+    first_ms: int = 0
+    last_ms: int = 0
+
+
+def grouped(dead: Iterable[StoredMessage]) -> list[Group]:
+    """Dead letters by reason, task and error; the largest group first. Numbers in an error's text
+    do not make it another one. Those that no worker gave up have the reason `unknown`."""
+    groups: dict[tuple[str, ...], Group] = {}
+    for message in dead:
+        failure = message.failure or Failure(reason="unknown")
+        line = failure.text.split("\n", 1)[0]
+        key = (failure.reason, failure.task, failure.error, _DIGITS.sub("#", line))
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = Group(
+                failure.reason, failure.error, line, failure.task, message, 0, failure.at_ms
+            )
+        group.count += 1
+        group.first_ms = min(group.first_ms, failure.at_ms)
+        if failure.at_ms >= group.last_ms:
+            group.last_ms, group.example, group.text = failure.at_ms, message, line
+    return sorted(groups.values(), key=lambda one: -one.count)
 
 
 def look(
@@ -123,7 +161,7 @@ def release(
     registry: Registry,
     name: str,
     kind: str,
-    messages: Sequence[tuple[ReceivedMessage, timedelta | float]],
+    messages: Sequence[tuple[ReceivedMessage | Receipt, timedelta | float]],
     evidence: Crash | None = None,
 ) -> Plan[list[int | RmqError]]:
     """Speak for receives, and give the messages back, each after its delay.
@@ -131,7 +169,10 @@ def release(
     In this order: what was spoken for and not given back comes back when its lease ends, and is
     still no crash.
     """
-    words = [Word(message.receipt, kind, evidence) for message, _ in messages]
+    words = [
+        Word(one if isinstance(one, Receipt) else one.receipt, kind, evidence)
+        for one, _ in messages
+    ]
     step = SCRIPT_MESSAGES[False]
     for start in range(0, len(words), step):
         yield note(registry.keys(name), name, words[start : start + step])

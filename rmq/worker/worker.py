@@ -19,19 +19,25 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rmq.client.aio import AsyncClient
+from rmq.core.limits import whole
 from rmq.errors import RmqError
+from rmq.worker.blackbox import Figures
 from rmq.worker.consumer import Consumer
 from rmq.worker.fleet import QueueWork
 from rmq.worker.following import Following
 from rmq.worker.gate import Gate
+from rmq.worker.handler import MOST_CONCURRENCY
 from rmq.worker.held import Held
 from rmq.worker.leases import Leases
 from rmq.worker.middleware import Hooks
 from rmq.worker.presence import Presence
+from rmq.worker.processes import Processes
 from rmq.worker.scheduler import Scheduler
+from rmq.worker.threads import Threads
 
 if TYPE_CHECKING:
     from rmq.worker.app import App
+    from rmq.worker.blackbox import BlackBox
 
 log = logging.getLogger("rmq.worker")
 
@@ -43,6 +49,11 @@ SILENT_S = 60.0
 """A consumer with room that did not ask for messages for so long does not work."""
 
 
+def host_name() -> str:
+    """This machine's name, as it stands in evidence."""
+    return socket.gethostname()
+
+
 class Worker:
     """Works on queues of one app. Make it with `app.worker()`."""
 
@@ -50,17 +61,27 @@ class Worker:
     """How long a handler that is cancelled may take to end."""
 
     def __init__(
-        self, app: App, queues: Iterable[str] | None = None, *, stop_deadline: float = STOP_S
+        self,
+        app: App,
+        queues: Iterable[str] | None = None,
+        *,
+        concurrency: int | None = None,
+        stop_deadline: float = STOP_S,
+        box: BlackBox | None = None,
     ) -> None:
-        """*queues*: names, default all of the app's. *stop_deadline*: seconds that handlers may go
-        on after a stop.
+        """*queues*: names, default all of the app's. *concurrency*: the most messages at a time, of
+        all queues together; default each queue's own. *stop_deadline*: seconds that handlers may go
+        on after a stop. *box*: where a supervisor reads what is in hand.
 
-        Raises ConfigurationError.
+        Raises ConfigurationError, InvalidParameter.
         """
+        if concurrency is not None:
+            whole(concurrency, "concurrency", 1, MOST_CONCURRENCY)
         self.app = app
         self.queues = app.chosen(queues)
         self.stop_deadline = stop_deadline
-        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.box = box
+        self.name = f"{host_name()}:{os.getpid()}"
         """How it stands in evidence: host and process id."""
         self.client: AsyncClient = app.client
         self.resources = app.resources.opened()
@@ -77,6 +98,15 @@ class Worker:
         self._scheduler = Scheduler(self.client, app.name)
         self._shared: list[asyncio.Task[None]] = []
         """What is done for the fleet beside the messages."""
+        most = {"async": 0, "thread": 0, "process": 0}
+        for name in self.queues:
+            intake = app.intakes[name]
+            for mode in {one.mode for one in intake.callees}:
+                most[mode] += intake.options.concurrency
+        self.threads = Threads(max(most["thread"], 1))
+        self.processes = Processes(max(most["process"], 1), app.resources.makers)
+        self._room = concurrency
+        """Slots of all queues together that are free; None where only each queue's own count."""
         self._leases: Leases | None = None
         self._stopping = asyncio.Event()
         self._abandoning = asyncio.Event()
@@ -88,11 +118,7 @@ class Worker:
 
         Raises ConfigurationError, ConnectionLost, InvalidParameter, and what resources raise.
         """
-        for name in self.queues:
-            self.app.intakes[name].prepare(self.app.resources)
-        if self.app.create_queues:
-            await self.app.make_queues(self.queues)
-        self.consumers = [Consumer(self, self.app.intakes[name]) for name in self.queues]
+        await self.prepare()
         for name, declared in self.app.declared.items():
             await self.app.schedules.put_record(name, declared.record())
         await self.presence.beat()
@@ -108,6 +134,30 @@ class Worker:
             await one.start()
         self._house = asyncio.create_task(self._keep_house(), name="rmq-house")
         log.info("worker %s works on %s", self.name, ", ".join(self.queues))
+
+    async def prepare(self) -> None:
+        """All of start but to receive."""
+        for name in self.queues:
+            self.app.intakes[name].prepare(self.app.resources)
+        if self.app.create_queues:
+            await self.app.make_queues(self.queues)
+        self.consumers = [Consumer(self, self.app.intakes[name]) for name in self.queues]
+        for one in self.consumers:
+            await one.prepare()
+
+    async def drain(self) -> int:
+        """Work on all that is due now, one message after the other, queue by queue, and on what
+        comes of it. How many messages there were. For tests and jobs that run now and then; the
+        worker is prepared, and not started.
+        """
+        total = 0
+        while True:
+            count = 0
+            for one in self.consumers:
+                count += await one.drain()
+            total += count
+            if not count:
+                return total
 
     async def run(self, *, signals: bool = True) -> None:
         """Work until `stop`, SIGTERM or SIGINT; a second signal stops at once.
@@ -149,14 +199,51 @@ class Worker:
     def is_alive(self) -> bool:
         """Whether every queue was asked for messages within the last minute, or had no room."""
         now = time.monotonic()
-        return all(
-            one._used >= one.capacity or now - one.polled < SILENT_S for one in self.consumers
+        return all(not one.has_room or now - one.polled < SILENT_S for one in self.consumers)
+
+    @property
+    def figures(self) -> Figures:
+        """How it is."""
+        now = time.monotonic()
+        polled = [one.polled if one.has_room else now for one in self.consumers]
+        return Figures(
+            polled=min(polled, default=now),
+            in_hand=sum(len(one.hand) for one in self.consumers),
+            buffered=sum(one.buffered for one in self.consumers),
+            handled=sum(one.handled for one in self.consumers),
+            failed=sum(one.failed for one in self.consumers),
+            dead=sum(one.dead for one in self.consumers),
+            returned=sum(one.returned for one in self.consumers),
+            is_ready=int(bool(self.consumers) and not self.is_stopping),
         )
 
     async def unpaused(self, queue: str) -> None:
         """Wait while nothing may be taken from a queue."""
         while queue in self.presence.paused:
             await self.presence.change()
+
+    # --- slots that all queues share ---
+
+    def take_room(self, wanted: int) -> int:
+        """Take up to so many of the slots that all queues share. Where there are fewer than all
+        queues could use, one at a time: an idle queue must not sit on what a busy one needs."""
+        if self._room is None or wanted <= 0:
+            return wanted
+        wanted = min(wanted, self._room, max(self._room // (2 * len(self.consumers)), 1))
+        self._room -= wanted
+        return wanted
+
+    def give_room(self, count: int) -> None:
+        """Give slots back."""
+        if self._room is not None and count:
+            self._room += count
+            for one in self.consumers:
+                one.wake()
+
+    def keep_room(self, count: int) -> None:
+        """Keep slots for what a receive brought, of those that it has just given back."""
+        if self._room is not None:
+            self._room -= count
 
     def stuck(self, consumer: Consumer, held: Held, where: str) -> None:
         """Called, in another thread, for a handler that outlived its time limit and can not be
@@ -221,8 +308,6 @@ class Worker:
             return
         self._is_over = True
         self.stop()
-        if self._house is not None:
-            self._house.cancel()
         if self.consumers:
             self.presence.state = "stopping"
             await self._wait_for_handlers()
@@ -231,6 +316,9 @@ class Worker:
                 await one.abandon()
             for one in self.consumers:
                 await one.finish()
+        if self._house is not None:
+            await asyncio.wait((self._house,), timeout=1.0)
+            self._house.cancel()
         if self._leases is not None:
             self._leases.end()
             await asyncio.to_thread(self._leases.join, 1.0)
@@ -240,6 +328,9 @@ class Worker:
             await asyncio.wait(self._shared, timeout=self.CANCEL_S)
             await self.gate.close()
             await self.presence.sign_off()
+
+        self.threads.close()
+        await asyncio.to_thread(self.processes.close)
         await self.resources.close()
         log.info("worker %s has ended", self.name)
 
