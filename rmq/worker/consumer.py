@@ -410,22 +410,17 @@ class Consumer:
             await self._work(held)
         finally:
             self._free(1)
-            self.worker.gate.leave(held.message)
 
     async def _work_in_order(self, chain: Sequence[Held]) -> None:
         """Messages of one group of a FIFO queue. Behind one that is not done none is begun."""
         left = len(chain)
         try:
             for place, one in enumerate(chain):
-                try:
-                    is_done = False if self.worker.is_stopping else await self._work(one)
-                finally:
-                    self.worker.gate.leave(one.message)
+                is_done = False if self.worker.is_stopping else await self._work(one)
                 if not is_done:
-                    rest = [one for one in chain[place:] if one.message in self.hand]
-                    await self._give_back(rest)
-                    for other in chain[place:]:
-                        self.worker.gate.leave(other.message)
+                    await self._give_back(
+                        [rest for rest in chain[place:] if rest.message in self.hand]
+                    )
                     return
                 left -= 1
                 self._free(1)
@@ -540,7 +535,7 @@ class Consumer:
                 trial.release(self._registry, self.options.queue, trial.RETURNED, again)
             )
         )
-        self.hand.pop(held.message, None)
+        self._drop(held)
         return False
 
     async def _begin(self, held: Held, following: Following) -> bool:
@@ -730,6 +725,7 @@ class Consumer:
     def _drop(self, held: Held) -> None:
         """Redis knows what became of it."""
         self.hand.pop(held.message, None)
+        self.worker.gate.leave(held.message)
         if self._box is not None:
             self._box.drop(held.slot)
 
@@ -738,6 +734,7 @@ class Consumer:
         held.is_settled = True
         if self._box is not None:
             self._box.mark(held.slot, DONE)
+        self.worker.gate.leave(held.message)
         self._done.append(held)
         self._done_some.set()
 

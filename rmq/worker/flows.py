@@ -212,9 +212,7 @@ async def send_group(
     return GroupHandle(id, tuple(handles), app)
 
 
-def group_on(
-    registry: Registry, group: str, outcome: Mapping[str, Any]
-) -> Plan[None]:
+def group_on(registry: Registry, group: str, outcome: Mapping[str, Any]) -> Plan[None]:
     """A member of a group has ended: note how, and send the callback if it was the last one."""
     id, _, place = group.partition(":")
     if not place.isdigit() or int(place) >= MOST_MEMBERS:
@@ -226,8 +224,7 @@ def group_on(
         return
     callback = msgspec.json.decode(found.callback)
     errors = [
-        None if one["state"] == "done" else one.get("error", one["state"])
-        for one in found.outcomes
+        None if one["state"] == "done" else one.get("error", one["state"]) for one in found.outcomes
     ]
     if not any(one is not None for one in errors):
         chosen, given = callback.get("then"), [one.get("result") for one in found.outcomes]

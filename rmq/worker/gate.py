@@ -231,7 +231,9 @@ class Gate:
                 key = args[place]
             elif len(args) == 1:
                 payload = args[0]
-                key = payload.get(by) if isinstance(payload, Mapping) else getattr(payload, by, None)
+                key = (
+                    payload.get(by) if isinstance(payload, Mapping) else getattr(payload, by, None)
+                )
             else:
                 key = None
         try:

@@ -155,9 +155,7 @@ class ConcurrencyLimit:
 
     def of(self, key: str) -> ConcurrencyLimit:
         """The same limit, for one key. Nothing is kept of a key that nobody works on."""
-        return ConcurrencyLimit(
-            self._client, f"{self.name}/{key}", self.limit, lease=self.lease
-        )
+        return ConcurrencyLimit(self._client, f"{self.name}/{key}", self.limit, lease=self.lease)
 
     async def hold(self, *holders: str) -> Held:
         """Take a place for each of *holders* (names that are each used once; up to 1,000), as far as

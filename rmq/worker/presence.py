@@ -1,9 +1,9 @@
 """Presence: a worker's place in the fleet: it says that it lives, and does what it is told.
 
-    stop          take nothing new, what runs has until the deadline, then end
-    drain         take nothing new, end when all is done
-    look          hear of a pause or its end now
-    cancel ID     end a task that runs here
+stop          take nothing new, what runs has until the deadline, then end
+drain         take nothing new, end when all is done
+look          hear of a pause or its end now
+cancel ID     end a task that runs here
 """
 
 from __future__ import annotations

@@ -75,7 +75,11 @@ def look(keys: FleetKeys, app: str, holder: str, lease_ms: int = LEASE_MS) -> Ca
 
     def parse(reply: Sequence[Any]) -> Look:
         found = [
-            (text_of(reply[at]), int(reply[at + 1]), msgspec.json.decode(reply[at + 2], type=Record))
+            (
+                text_of(reply[at]),
+                int(reply[at + 1]),
+                msgspec.json.decode(reply[at + 2], type=Record),
+            )
             for at in range(4, len(reply), 3)
             if reply[at + 2]
         ]
@@ -117,7 +121,10 @@ def _fire(keys: FleetKeys, app: str, holder: str, seen: Look) -> Call[int]:
     rest: list[Any] = []
     for name, next_ms, record in seen.due:
         found, after = moments.due(
-            when_of(record), next_ms, seen.now_ms, moments.check_catch_up(record.catch_up),
+            when_of(record),
+            next_ms,
+            seen.now_ms,
+            moments.check_catch_up(record.catch_up),
             record.until_ms,
         )
         rest += [name, next_ms, after or 0, len(found), *found]

@@ -222,7 +222,9 @@ class Schedules:
         """Schedules by name, up to *limit* (1 to 1,000), going on behind *token*, the next_token of
         the page before."""
         whole(limit, "limit", 1, 1000)
-        found = await self._executor.run(self._page("-" if token is None else f"({token}", limit + 1))
+        found = await self._executor.run(
+            self._page("-" if token is None else f"({token}", limit + 1)
+        )
         return cut([(one.name, one) for one in found], limit)
 
     def _set(self, name: str, what: str, next_ms: int) -> Call[bool]:

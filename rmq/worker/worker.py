@@ -328,7 +328,6 @@ class Worker:
             await asyncio.wait(self._shared, timeout=self.CANCEL_S)
             await self.gate.close()
             await self.presence.sign_off()
-
         self.threads.close()
         await asyncio.to_thread(self.processes.close)
         await self.resources.close()

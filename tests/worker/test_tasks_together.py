@@ -332,9 +332,7 @@ async def test_a_group_with_a_failure_calls_the_other_one(app):
         called.append(errors)
 
     await app.make_queues()
-    group = await app.group(
-        task.with_(1), breaks.with_(), then=total.with_(), failed=sorry.with_()
-    )
+    group = await app.group(task.with_(1), breaks.with_(), then=total.with_(), failed=sorry.with_())
     async with working(app):
         with pytest.raises(TaskFailed, match="no"):
             await group.wait(timeout=20)
