@@ -26,7 +26,7 @@ from rmq.client.configured import configured
 from rmq.client.sync import Client
 from rmq.core.clock import Clock
 from rmq.core.limits import Limits, seconds
-from rmq.errors import ConfigurationError, InvalidParameter
+from rmq.errors import ConfigurationError, InvalidParameter, brief
 from rmq.settings import Settings
 from rmq.worker.callee import callee
 from rmq.worker.handler import CONCURRENCY, Batch, Handler, Intake, QueueOptions, TaskQueue
@@ -41,7 +41,11 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 LIMITS = Limits.aws(
-    max_receive=None, max_delay=None, max_visibility_timeout=None, max_in_flight=None
+    max_receive=None,
+    max_delay=None,
+    max_visibility_timeout=None,
+    max_in_flight=None,
+    max_retention=None,
 )
 """SQS's, without those that would keep a worker from its work: a task may be sent for next year, be
 tried again tomorrow, and take longer than 12 hours."""
@@ -295,8 +299,20 @@ class App:
     async def send(self, call: Call[Any]) -> TaskHandle:
         """Send a call. See Task.send."""
         message = call.message()
+        if call.options.delay is not None:
+            await self._check_delay(call.queue, seconds(call.options.delay, "delay"))
         sent = await self.client.queue(call.queue)._sends.submit(call.outgoing(message))
         return TaskHandle(message.id, sent.id, call.queue, self)
+
+    async def _check_delay(self, name: str, delay: timedelta) -> None:
+        """A queue forgets what is older than its retention period, also what waits. Raises
+        InvalidParameter."""
+        queue = self.client.queue(name)
+        kept = (queue.known or await queue.info()).attributes.message_retention_period
+        if delay >= kept:
+            raise InvalidParameter(
+                "delay", delay, f"shorter than queue {name!r} keeps a message, {brief(kept)}"
+            )
 
     def send_sync(self, call: Call[Any]) -> TaskHandle:
         """Send a call over a connection for threads."""

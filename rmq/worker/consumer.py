@@ -407,6 +407,8 @@ class Consumer:
         except (Unreadable, UnknownTask) as error:
             return await self._fail(held, USUAL, error, None)
         callee = held.callee = routed.callee
+        if (late := self._late(routed)) is not None:
+            return await self._fail(held, callee.policy, late, routed)
         if held.trials.crashes:
             if held.trials.crashes >= callee.policy.crashes:
                 return await self._quarantine(held, routed)
@@ -416,6 +418,14 @@ class Consumer:
                 async with self.worker.suspects:
                     return await self._run(held, routed)
         return await self._run(held, routed)
+
+    def _late(self, routed: Routed) -> Reject | None:
+        """Why nobody wants a call any more."""
+        said = routed.task
+        if said is None or said.deadline is None:
+            return None
+        late = self.worker.client.clock.now_ms() / 1000 - said.deadline
+        return Reject(f"its deadline was {late:.3g} s ago") if late > 0 else None
 
     async def _run(self, held: Held, routed: Routed) -> bool:
         if self.worker.is_stopping:

@@ -12,6 +12,9 @@ from datetime import timedelta
 
 from rmq.core.limits import seconds
 
+_MODULE = "rmq.worker"
+"""Where users know them from; a dead letter names its error by it."""
+
 
 class Retry(Exception):
     """Raise it in a handler: this message again, later.
@@ -19,6 +22,8 @@ class Retry(Exception):
     *after* (a timedelta or seconds; default: as the policy says) is how much later. It counts as a
     failure: when the policy has no try left, the message becomes a dead letter all the same.
     """
+
+    __module__ = _MODULE
 
     def __init__(self, reason: str = "", *, after: timedelta | float | None = None) -> None:
         super().__init__(reason)
@@ -29,18 +34,28 @@ class Reject(Exception):
     """Raise it in a handler: this message never again. It goes to the dead-letter queue at once,
     with *reason*."""
 
+    __module__ = _MODULE
+
 
 class TimeLimitExceeded(Exception):
     """A handler took longer than its time limit. A failure like any other."""
+
+    __module__ = _MODULE
 
 
 class UnknownTask(Exception):
     """A message asks for a task that this worker does not have; another, newer one may."""
 
+    __module__ = _MODULE
+
 
 class WorkerLost(Exception):
     """The process that ran a handler is gone: it exited, was killed, or ran out of memory."""
 
+    __module__ = _MODULE
+
 
 class Unreadable(Exception):
     """A body is not what the handler takes."""
+
+    __module__ = _MODULE
