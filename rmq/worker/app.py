@@ -26,7 +26,11 @@ from rmq.client.configured import configured
 from rmq.client.sync import Client
 from rmq.core.clock import Clock
 from rmq.core.limits import Limits, seconds
+<<<<<<< HEAD
 from rmq.errors import CallerError, ConfigurationError, InvalidParameter
+=======
+from rmq.errors import ConfigurationError, InvalidParameter, brief
+>>>>>>> worker
 from rmq.settings import Settings
 from rmq.worker import flows, unique
 from rmq.worker.callee import callee
@@ -48,7 +52,11 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 LIMITS = Limits.aws(
-    max_receive=None, max_delay=None, max_visibility_timeout=None, max_in_flight=None
+    max_receive=None,
+    max_delay=None,
+    max_visibility_timeout=None,
+    max_in_flight=None,
+    max_retention=None,
 )
 """SQS's, without those that would keep a worker from its work: a task may be sent for next year, be
 tried again tomorrow, and take longer than 12 hours."""
@@ -302,6 +310,7 @@ class App:
         """A task's message with all that its task says of it."""
         return call.task.extras.applied(call, message)
 
+<<<<<<< HEAD
     async def send(self, call: Call[Any], message: TaskMessage | None = None) -> TaskHandle:
         """Send a call, as *message* where that was made before. See Task.send."""
         message = call.message() if message is None else message
@@ -327,6 +336,25 @@ class App:
             raise
         await execute(unique.take(namespace, message.unique, message.id, keep_ms))
         return TaskHandle(message.id, sent.id, call.queue, self)
+=======
+    async def send(self, call: Call[Any]) -> TaskHandle:
+        """Send a call. See Task.send."""
+        message = call.message()
+        if call.options.delay is not None:
+            await self._check_delay(call.queue, seconds(call.options.delay, "delay"))
+        sent = await self.client.queue(call.queue)._sends.submit(call.outgoing(message))
+        return TaskHandle(message.id, sent.id, call.queue, self)
+
+    async def _check_delay(self, name: str, delay: timedelta) -> None:
+        """A queue forgets what is older than its retention period, also what waits. Raises
+        InvalidParameter."""
+        queue = self.client.queue(name)
+        kept = (queue.known or await queue.info()).attributes.message_retention_period
+        if delay >= kept:
+            raise InvalidParameter(
+                "delay", delay, f"shorter than queue {name!r} keeps a message, {brief(kept)}"
+            )
+>>>>>>> worker
 
     def send_sync(self, call: Call[Any]) -> TaskHandle:
         """Send a call over a connection for threads."""

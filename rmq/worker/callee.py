@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rmq.core.limits import seconds, whole
 from rmq.errors import ConfigurationError, InvalidParameter, Words
@@ -101,5 +101,5 @@ def _parameters(function: Callable[..., Any], name: str) -> dict[str, inspect.Pa
 
 def is_context(parameter: inspect.Parameter) -> bool:
     """Whether a parameter asks for the Context."""
-    kind = parameter.annotation
-    return isinstance(kind, type) and issubclass(kind, Context)
+    kinds = get_args(parameter.annotation) or (parameter.annotation,)
+    return any(isinstance(kind, type) and issubclass(kind, Context) for kind in kinds)

@@ -7,6 +7,7 @@ handler outlived its time limit by far because nothing could interrupt it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
@@ -54,6 +55,7 @@ class Leases(threading.Thread):
 
     def run(self) -> None:
         try:
+            self._warm()
             while not self._ending.wait(self.interval):
                 try:
                     self.beat()
@@ -65,6 +67,13 @@ class Leases(threading.Thread):
         finally:
             if self._client is not None:
                 self._client.close()
+
+    def _warm(self) -> None:
+        """Connect, and learn of the queues, before the first lease is in a hurry."""
+        self._client = self._connect()
+        for one in self._consumers:
+            with contextlib.suppress(RmqError):
+                self._client.queue(one.options.queue).info()
 
     def end(self) -> None:
         """Stop renewing."""

@@ -69,14 +69,24 @@ def described(exit_code: int | None) -> str:
 
 
 class _Child:
-    def __init__(self, makers: Makers, memory_limit: int | None) -> None:
+    def __init__(self, makers: Makers, memory_limit: int | None, module: str) -> None:
+        """Returns when it is ready: what it imports takes of nobody's time limit. Raises
+        RuntimeError when it is not."""
         self._connection, theirs = _context.Pipe()
         self.process = _context.Process(
-            target=_serve, args=(theirs, makers, memory_limit), name="rmq-handler"
+            target=_serve, args=(theirs, makers, memory_limit, module), name="rmq-handler"
         )
         self.process.start()
         theirs.close()
         self.is_late = False
+        try:
+            self._connection.recv()
+        except (EOFError, OSError):
+            self.process.join(END_S)
+            self._connection.close()
+            raise RuntimeError(
+                f"a process for {module} could not begin: it {described(self.process.exitcode)}"
+            ) from None
 
     def exchange(self, request: Request) -> Any:
         """Have it make a call; blocks. Raises EOFError or OSError when it is gone."""
@@ -110,7 +120,7 @@ class Processes:
         )
         loop = asyncio.get_running_loop()
         idle = self._idle.setdefault(callee.memory_limit, [])
-        child = idle.pop() if idle else await self._start(callee.memory_limit)
+        child = idle.pop() if idle else await self._start(callee.memory_limit, request.module)
         self._busy.add(child)
         timer = None
         if callee.timeout is not None:
@@ -141,9 +151,11 @@ class Processes:
             return result
         raise _unpacked(*result)
 
-    async def _start(self, memory_limit: int | None) -> _Child:
+    async def _start(self, memory_limit: int | None, module: str) -> _Child:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _Child, self._makers, memory_limit)
+        return await loop.run_in_executor(
+            self._threads, _Child, self._makers, memory_limit, module
+        )
 
     @staticmethod
     def _late(child: _Child) -> None:
@@ -180,7 +192,9 @@ def _unpacked(packed: bytes | None, kind: str, text: str, story: str) -> BaseExc
 # --- in the child -------------------------------------------------------------------------------
 
 
-def _serve(connection: Connection, makers: Makers, memory_limit: int | None) -> None:
+def _serve(
+    connection: Connection, makers: Makers, memory_limit: int | None, module: str
+) -> None:
     """Make calls until the other end is closed."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # our parent hears them, and ends us when we are done
@@ -189,6 +203,8 @@ def _serve(connection: Connection, makers: Makers, memory_limit: int | None) -> 
         import resource
 
         resource.setrlimit(resource.RLIMIT_DATA, (memory_limit, memory_limit))
+    importlib.import_module(module)
+    connection.send("ready")
     opened = Opened(dict(makers))
     with asyncio.Runner() as runner:
         while True:

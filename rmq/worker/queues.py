@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 from rmq.client.aio import AsyncClient
 from rmq.errors import QueueDoesNotExist, QueueExists
@@ -15,6 +16,10 @@ log = logging.getLogger("rmq.worker")
 RECEIVES = 1000
 """The receive limit of a queue that a worker makes, the highest there is: the worker counts by
 itself, and better, what failed and what crashed. This is for who receives without counting."""
+
+KEPT = timedelta(days=3650)
+"""How long a queue that a worker makes keeps a message, where the limits allow it: SQS's 4 days are
+too short for a call that is sent for next year, and a backlog must not vanish by itself."""
 
 
 async def make_queue(client: AsyncClient, options: QueueOptions) -> None:
@@ -43,8 +48,10 @@ async def make_queue(client: AsyncClient, options: QueueOptions) -> None:
 
 
 async def _make(client: AsyncClient, name: str, **attributes: object) -> AsyncQueue:
+    most = client.limits.max_retention
+    kept = KEPT if most is None else min(KEPT, most)
     try:
-        return await client.create_queue(name, **attributes)
+        return await client.create_queue(name, message_retention_period=kept, **attributes)
     except QueueExists:  # somebody else was first, with attributes of theirs
         return client.queue(name)
 

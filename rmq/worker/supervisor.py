@@ -41,6 +41,8 @@ QUICK_S = 5.0
 LONGEST_WAIT_S = 30.0
 KILL_S = 5.0
 """How long after the stop deadline a process is killed that has not ended."""
+NOW_S = 5.0
+"""How long a process may take to end after the second signal."""
 READY_S = 30.0
 """How long a restart waits for the new process to work before it stops the old one all the same."""
 CRASHED_DELAY_S = 1.0
@@ -150,10 +152,17 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop, and when it is stopping already, now."""
+        if self._stopping.is_set():
+            # One whose event loop is blocked does not hear of it.
+            asyncio.get_running_loop().call_later(NOW_S, self._kill)
         self._stopping.set()
         for one in self.children:
             one.is_unwanted = True
             one.tell(signal.SIGTERM)
+
+    def _kill(self) -> None:
+        for one in self.children:
+            one.tell(signal.SIGKILL)
 
     def restart(self) -> None:
         """Replace all processes, one after the other."""

@@ -319,7 +319,7 @@ async def test_a_time_limit_ends_a_coroutine_and_a_thread(app):
         await until(lambda: sum(one.dead for one in worker.consumers) == 2)
         for name in app.intakes:
             (dead,) = await app.client.queue(f"{name}-dead").peek()
-            assert dead.failure.error == "rmq.worker.verdicts.TimeLimitExceeded"
+            assert dead.failure.error == "rmq.worker.TimeLimitExceeded"
             assert "took longer than 0.05 s" in dead.failure.text
     assert sorted(ended) == ["loop", "thread"]
 
