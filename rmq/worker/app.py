@@ -26,11 +26,7 @@ from rmq.client.configured import configured
 from rmq.client.sync import Client
 from rmq.core.clock import Clock
 from rmq.core.limits import Limits, seconds
-<<<<<<< HEAD
-from rmq.errors import CallerError, ConfigurationError, InvalidParameter
-=======
-from rmq.errors import ConfigurationError, InvalidParameter, brief
->>>>>>> worker
+from rmq.errors import CallerError, ConfigurationError, InvalidParameter, brief
 from rmq.settings import Settings
 from rmq.worker import flows, unique
 from rmq.worker.callee import callee
@@ -310,10 +306,11 @@ class App:
         """A task's message with all that its task says of it."""
         return call.task.extras.applied(call, message)
 
-<<<<<<< HEAD
     async def send(self, call: Call[Any], message: TaskMessage | None = None) -> TaskHandle:
         """Send a call, as *message* where that was made before. See Task.send."""
         message = call.message() if message is None else message
+        if call.options.delay is not None:
+            await self._check_delay(call.queue, seconds(call.options.delay, "delay"))
         if message.unique:
             return await self._send_unique(call, message)
         sent = await self.client.queue(call.queue)._sends.submit(call.outgoing(message))
@@ -324,7 +321,6 @@ class App:
         assert message.unique is not None
         namespace, keep_ms = self.client.namespace, call.task.extras.keep_ms
         execute = self.client._executor.call
-        # Asked by an id of its own: that of a repeat may be the same.
         pending = unique.take(namespace, message.unique, message.id, unique.PENDING_MS)
         holder = await execute(pending)
         if holder != message.id:
@@ -336,14 +332,6 @@ class App:
             raise
         await execute(unique.take(namespace, message.unique, message.id, keep_ms))
         return TaskHandle(message.id, sent.id, call.queue, self)
-=======
-    async def send(self, call: Call[Any]) -> TaskHandle:
-        """Send a call. See Task.send."""
-        message = call.message()
-        if call.options.delay is not None:
-            await self._check_delay(call.queue, seconds(call.options.delay, "delay"))
-        sent = await self.client.queue(call.queue)._sends.submit(call.outgoing(message))
-        return TaskHandle(message.id, sent.id, call.queue, self)
 
     async def _check_delay(self, name: str, delay: timedelta) -> None:
         """A queue forgets what is older than its retention period, also what waits. Raises
@@ -354,7 +342,6 @@ class App:
             raise InvalidParameter(
                 "delay", delay, f"shorter than queue {name!r} keeps a message, {brief(kept)}"
             )
->>>>>>> worker
 
     def send_sync(self, call: Call[Any]) -> TaskHandle:
         """Send a call over a connection for threads."""

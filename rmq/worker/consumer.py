@@ -447,12 +447,9 @@ class Consumer:
             self._see(held, error.said)
             return await self._fail(held, USUAL, error, None)
         callee = held.callee = routed.callee
-<<<<<<< HEAD
         self._see(held, routed.task)
-=======
         if (late := self._late(routed)) is not None:
             return await self._fail(held, callee.policy, late, routed)
->>>>>>> worker
         if held.trials.crashes:
             if held.trials.crashes >= callee.policy.crashes:
                 return await self._quarantine(held, routed)
@@ -463,12 +460,11 @@ class Consumer:
                     return await self._run(held, routed)
         return await self._run(held, routed)
 
-<<<<<<< HEAD
     def _see(self, held: Held, said: TaskMessage | None) -> None:
         """Whether anything comes of a task beyond its message."""
         if said is not None:
             held.following = Following.of(self._registry, said, said.id or held.message.id)
-=======
+
     def _late(self, routed: Routed) -> Reject | None:
         """Why nobody wants a call any more."""
         said = routed.task
@@ -476,7 +472,6 @@ class Consumer:
             return None
         late = self.worker.client.clock.now_ms() / 1000 - said.deadline
         return Reject(f"its deadline was {late:.3g} s ago") if late > 0 else None
->>>>>>> worker
 
     async def _run(self, held: Held, routed: Routed) -> bool:
         if self.worker.is_stopping:
