@@ -175,11 +175,7 @@ def relay(registry: Registry, keys: FleetKeys, app: str) -> Plan[int]:
             for at in range(0, len(ones), step):
                 some = ones[at : at + step]
                 try:
-                    yield from on_known(
-                        registry,
-                        queue,
-                        lambda info, some=some: _deliver(registry, info, app, line, some, lost),  # type: ignore[misc]
-                    )
+                    yield from _bring(registry, queue, app, line, some, lost)
                 except CallerError as error:
                     lost.update({one.seq: str(error) for one in some})
         for one in waiting:
@@ -190,6 +186,17 @@ def relay(registry: Registry, keys: FleetKeys, app: str) -> Plan[int]:
         yield script.load("worker/schedule_settle").call(
             app, int, outbox=keys.schedule_outbox, runs=keys.schedule_runs, rest=rest
         )
+
+
+def _bring(
+    registry: Registry,
+    queue: str,
+    app: str,
+    line: Line,
+    ones: Sequence[Fired],
+    lost: dict[int, str],
+) -> Plan[int]:
+    return on_known(registry, queue, lambda info: _deliver(registry, info, app, line, ones, lost))
 
 
 def _outbox(keys: FleetKeys, app: str) -> Call[tuple[str, list[Fired]]]:

@@ -169,9 +169,8 @@ class Supervisor:
 
     def _left(self, keeper: asyncio.Task[None]) -> None:
         """One process ended for good; with the last one, so do we, unless none is wanted."""
-        if not keeper.cancelled() and keeper.exception() is not None:
-            self._stopping.set()
-        elif self._count and all(one.done() for one in self._keepers):
+        is_broken = not keeper.cancelled() and keeper.exception() is not None
+        if is_broken or (self._count and all(one.done() for one in self._keepers)):
             self._stopping.set()
 
     def stop(self) -> None:
