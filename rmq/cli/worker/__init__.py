@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from rmq.cli.worker import fleet
+from rmq.cli.worker.autoscale import autoscale
 from rmq.cli.worker.errors import errors
 from rmq.cli.worker.run import run
 
@@ -33,6 +34,7 @@ FLEET = "The fleet"
 
 app.command("run")(run)
 app.command("errors")(errors)
+app.command("autoscale", rich_help_panel=FLEET)(autoscale)
 app.command("list", rich_help_panel=FLEET)(fleet.list_workers)
 app.command("stop", rich_help_panel=FLEET)(fleet.stop)
 app.command("drain", rich_help_panel=FLEET)(fleet.drain)
