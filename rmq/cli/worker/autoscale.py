@@ -141,7 +141,7 @@ def autoscale(
         step_out=step_out,
         step_in=step_in,
     )
-    log_to_stderr(as_json=session.as_json)
+    log_to_stderr(as_json=session.as_json, level="info")
     app = load(path)
     if session.url is not None or session.namespace is not None:
         app.use(session.url, session.namespace)
