@@ -855,7 +855,7 @@ class Consumer:
         following = held.following
         if following is not None:
             why = f"{failure.error}: {failure.text}"
-            await self._insist(lambda: self._executor.run(following.failed(why)))
+            await self._insist(lambda: self._executor.run(following.failed(why, failure.traceback)))
         await self._insist(lambda: self._burials.submit((held.message, failure)))
         self.dead += 1
         self._drop(held)

@@ -81,9 +81,9 @@ class Following:
         yield from self._end("done", value)
         yield from self._follow(result)
 
-    def failed(self, error: str) -> Plan[None]:
+    def failed(self, error: str, traceback: str = "") -> Plan[None]:
         """It is given up."""
-        yield from self._end("failed", error.encode()[:4000])
+        yield from self._end("failed", f"{error[:4000]}\0{traceback[-16_000:]}".encode())
         yield from self._ended({"state": "failed", "error": error[:4000]})
 
     def cancelled(self) -> Plan[None]:
