@@ -11,10 +11,12 @@
 from rmq.core.codec import Crash, Failure
 from rmq.worker.app import App
 from rmq.worker.context import Context
+from rmq.worker.gate import Concurrency, Throttle
 from rmq.worker.handler import Batch
 from rmq.worker.middleware import Middleware
 from rmq.worker.policy import Policy
 from rmq.worker.task import Task, TaskHandle, TaskMessage
+from rmq.worker.unique import Unique
 from rmq.worker.verdicts import (
     Reject,
     Retry,
@@ -28,6 +30,7 @@ from rmq.worker.worker import Worker
 __all__ = [
     "App",
     "Batch",
+    "Concurrency",
     "Context",
     "Crash",
     "Failure",
@@ -38,7 +41,9 @@ __all__ = [
     "Task",
     "TaskHandle",
     "TaskMessage",
+    "Throttle",
     "TimeLimitExceeded",
+    "Unique",
     "UnknownTask",
     "Unreadable",
     "Worker",

@@ -16,7 +16,7 @@ of yours.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
@@ -26,13 +26,20 @@ from rmq.client.configured import configured
 from rmq.client.sync import Client
 from rmq.core.clock import Clock
 from rmq.core.limits import Limits, seconds
-from rmq.errors import ConfigurationError, InvalidParameter, brief
+from rmq.errors import CallerError, ConfigurationError, InvalidParameter, brief
 from rmq.settings import Settings
+from rmq.worker import flows, unique
 from rmq.worker.callee import callee
+from rmq.worker.extras import Declared, Extras
+from rmq.worker.fleet import Fleet
+from rmq.worker.flows import GroupHandle
+from rmq.worker.gate import Limit, checked_limits
 from rmq.worker.handler import CONCURRENCY, Batch, Handler, Intake, QueueOptions, TaskQueue
 from rmq.worker.middleware import Middleware
 from rmq.worker.policy import CRASHES, RETRIES, Judge, Policy, default_wait
 from rmq.worker.resources import Resources
+from rmq.worker.results import Results
+from rmq.worker.schedules import Schedules
 from rmq.worker.task import Call, Encoding, Task, TaskHandle, TaskMessage
 from rmq.worker.worker import Worker
 
@@ -83,6 +90,8 @@ class App:
         self.intakes: dict[str, Intake] = {}
         """What is done with the messages of each queue, by its name."""
         self.tasks: dict[str, Task[..., Any]] = {}
+        self.declared: dict[str, Declared] = {}
+        """Schedules that code defines, by name."""
         self._given = client
         self._settings = (
             configured(Settings, url, namespace, settings) if client is None else client.settings
@@ -113,6 +122,7 @@ class App:
         process: bool = False,
         memory_limit: int | None = None,
         dead_letter_queue: str | None = None,
+        limits: Sequence[Limit] = (),
     ) -> Callable[[F], F]:
         """Declare a function to be what handles each message of *queue*. It stays what it is.
 
@@ -131,6 +141,7 @@ class App:
         all are done, or a list with an entry for each, an exception for one that failed (as
         asyncio.gather with return_exceptions=True gives it). What it raises is the failure of all.
         *dead_letter_queue*: default the queue's own, else `<queue>-dead`.
+        *limits*: Throttle and Concurrency objects, which all workers share; see rmq/worker/gate.py.
 
         Raises ConfigurationError, InvalidParameter.
         """
@@ -155,6 +166,7 @@ class App:
                 visibility_timeout=_s(visibility_timeout, "visibility_timeout"),
                 dead_letter_queue=dead_letter_queue,
                 batch=batch,
+                limits=checked_limits(limits),
             )
             if queue in self.intakes:
                 raise ConfigurationError(f"queue {queue!r} has {self.intakes[queue]!r} already")
@@ -170,6 +182,7 @@ class App:
         concurrency: int = CONCURRENCY["async"],
         visibility_timeout: timedelta | float = 30,
         dead_letter_queue: str | None = None,
+        limits: Sequence[Limit] = (),
     ) -> None:
         """Say how a queue of tasks is worked on; without this, by the defaults of handler.
 
@@ -180,6 +193,7 @@ class App:
             concurrency=concurrency,
             visibility_timeout=_s(visibility_timeout, "visibility_timeout"),
             dead_letter_queue=dead_letter_queue,
+            limits=checked_limits(limits),
         )
         self._task_queue(name).options = options
 
@@ -203,14 +217,15 @@ class App:
         calls it. Several tasks may share a queue.
 
         *name*: what its messages say, default `module.function`. *encoding*: of its messages, json
-        or msgpack; both are read. The others are as for handler.
+        or msgpack; both are read. *result_ttl*, *unique*, *rate*, *limits*: see Extras. The others are
+        as for handler.
 
         Raises ConfigurationError, InvalidParameter.
         """
         policy = Policy(
             retries=retries, wait=wait or default_wait(), stop=stop, retry=retry, crashes=crashes
         )
-        checked = self._checked_extras(extras)
+        checked = Extras.of(extras)
 
         def declare(function: Callable[P, R]) -> Task[P, R]:
             made = callee(
@@ -229,11 +244,6 @@ class App:
             return task
 
         return declare
-
-    def _checked_extras(self, extras: dict[str, Any]) -> dict[str, Any]:
-        for one, value in extras.items():
-            raise InvalidParameter(one, value, "left out: a task has no such option")
-        return extras
 
     def _task_queue(self, name: str) -> TaskQueue:
         found = self.intakes.get(name)
@@ -294,14 +304,34 @@ class App:
 
     def prepare(self, call: Call[Any], message: TaskMessage) -> TaskMessage:
         """A task's message with all that its task says of it."""
-        return message
+        return call.task.extras.applied(call, message)
 
-    async def send(self, call: Call[Any]) -> TaskHandle:
-        """Send a call. See Task.send."""
-        message = call.message()
+    async def send(self, call: Call[Any], message: TaskMessage | None = None) -> TaskHandle:
+        """Send a call, as *message* where that was made before. See Task.send."""
+        message = call.message() if message is None else message
         if call.options.delay is not None:
             await self._check_delay(call.queue, seconds(call.options.delay, "delay"))
+        if message.unique:
+            return await self._send_unique(call, message)
         sent = await self.client.queue(call.queue)._sends.submit(call.outgoing(message))
+        return TaskHandle(message.id, sent.id, call.queue, self)
+
+    async def _send_unique(self, call: Call[Any], message: TaskMessage) -> TaskHandle:
+        """Send a call, unless one like it is there; then its handle."""
+        assert message.unique is not None
+        namespace, keep_ms = self.client.namespace, call.task.extras.keep_ms
+        execute = self.client._executor.call
+        # Asked by an id of its own: that of a repeat may be the same.
+        pending = unique.take(namespace, message.unique, message.id, unique.PENDING_MS)
+        holder = await execute(pending)
+        if holder != message.id:
+            return TaskHandle(holder, "", call.queue, self)
+        try:
+            sent = await self.client.queue(call.queue)._sends.submit(call.outgoing(message))
+        except CallerError:
+            await execute(unique.free(namespace, message.unique, message.id))
+            raise
+        await execute(unique.take(namespace, message.unique, message.id, keep_ms))
         return TaskHandle(message.id, sent.id, call.queue, self)
 
     async def _check_delay(self, name: str, delay: timedelta) -> None:
@@ -317,8 +347,59 @@ class App:
     def send_sync(self, call: Call[Any]) -> TaskHandle:
         """Send a call over a connection for threads."""
         message = call.message()
+        if message.unique:
+            raise ConfigurationError(f"{call.task.name} is unique; send it from a coroutine")
         sent = self.sync_client.queue(call.queue)._sends.submit(call.outgoing(message))
         return TaskHandle(message.id, sent.id, call.queue, self)
+
+    # --- what the fleet shares ---
+
+    @property
+    def results(self) -> Results:
+        """The results of tasks, by their ids."""
+        return Results(self.client, self.name)
+
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules of this app, on the server."""
+        return Schedules(self.client, self.name)
+
+    @property
+    def fleet(self) -> Fleet:
+        """The live workers of this app."""
+        return Fleet(self.client, self.name)
+
+    def schedule(
+        self, when: str | timedelta, *, name: str, **options: Any
+    ) -> Callable[[Call[R]], Call[R]]:
+        """Declare that a call is sent at certain moments: a worker writes it to the server when it
+        starts. *when* and *options* are those of Schedules.put.
+
+        app.schedule("0 3 * * *", name="nightly", timezone="Europe/Berlin")(report.with_("daily"))
+
+        Raises InvalidParameter, ConfigurationError.
+        """
+
+        def declare(call: Call[R]) -> Call[R]:
+            if name in self.declared:
+                raise ConfigurationError(f"there is a schedule {name!r} already")
+            self.declared[name] = Declared(when, call, options)
+            return call
+
+        return declare
+
+    async def chain(self, *calls: Call[Any]) -> TaskHandle:
+        """Send calls that come one after the other. See rmq.worker.flows.send_chain."""
+        return await flows.send_chain(self, calls)
+
+    async def group(
+        self,
+        *calls: Call[Any],
+        then: Call[Any] | None = None,
+        failed: Call[Any] | None = None,
+    ) -> GroupHandle:
+        """Send calls that run at the same time. See rmq.worker.flows.send_group."""
+        return await flows.send_group(self, calls, then=then, failed=failed)
 
     async def make_queues(self, queues: Iterable[str] | None = None) -> None:
         """Make the queues that are missing, and dead-letter queues for those without one. A worker

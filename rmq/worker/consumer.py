@@ -31,6 +31,8 @@ from rmq.worker import trials as trial
 from rmq.worker.blackbox import DONE, FAILING, RUNNING
 from rmq.worker.callee import Callee, is_context
 from rmq.worker.context import Context
+from rmq.worker.following import Following
+from rmq.worker.gate import Limit
 from rmq.worker.handler import Intake, Routed
 from rmq.worker.held import Held
 from rmq.worker.middleware import call
@@ -48,6 +50,7 @@ from rmq.worker.verdicts import (
 )
 
 if TYPE_CHECKING:
+    from rmq.worker.task import TaskMessage
     from rmq.worker.worker import Worker
 
 T = TypeVar("T")
@@ -122,6 +125,12 @@ class Consumer:
         """Receivers that wait for room or for messages."""
         self._acknowledger: asyncio.Task[None] | None = None
         self._is_ending = False
+        self._interrupted: set[asyncio.Task[Any]] = set()
+        """Receivers that are to look again whether they may."""
+        limits = self.options.limits
+        self._queue_limits = tuple(one for one in limits if one.by is None)
+        """Asked before messages are received."""
+        self._message_limits = tuple(one for one in limits if one.by is not None)
 
     @property
     def buffered(self) -> int:
@@ -254,11 +263,16 @@ class Consumer:
         asked = 0
         try:
             self._idle.add(receiver)
+            await self.worker.unpaused(self.options.queue)
             asked = await self._room(most)
+            if self._queue_limits:
+                return await self._receive_allowed(asked, wait)
             return await self._receive(asked, wait)
         except asyncio.CancelledError:
             if not self.worker.is_stopping:
-                raise
+                if receiver not in self._interrupted:
+                    raise
+                receiver.uncancel()
         except QueueDoesNotExist as error:
             log.warning("%s", error)
             await self._remake()
@@ -267,9 +281,34 @@ class Consumer:
             await self._pause()
         finally:
             self._idle.discard(receiver)
+            self._interrupted.discard(receiver)
             self._asked -= asked
             self._free(asked)
         return []
+
+    def interrupt(self) -> None:
+        """End receives that wait, because the queue was paused."""
+        for one in self._idle - self._interrupted:
+            self._interrupted.add(one)
+            one.cancel()
+
+    async def _receive_allowed(self, room: int, wait: float) -> list[AsyncMessage]:
+        """Receive as many as the fleet's limits allow."""
+        messages: list[AsyncMessage] = []
+        asked = await self.worker.gate.ask(self._queue_limits, room)
+        try:
+            # Only one message's share is kept for long.
+            messages = await self._receive(asked.count, wait if asked.count == 1 else 0)
+        finally:
+            await asked.received(messages)
+        if messages or self.worker.is_stopping or wait <= 0:
+            return messages
+        asked = await self.worker.gate.ask(self._queue_limits, 1)
+        try:
+            messages = await self._receive(1, wait)
+        finally:
+            await asked.received(messages)
+        return messages
 
     async def _room(self, most: int | None) -> int:
         """Take slots for a receive, as many as it may ask for: wait until there is one."""
@@ -371,17 +410,22 @@ class Consumer:
             await self._work(held)
         finally:
             self._free(1)
+            self.worker.gate.leave(held.message)
 
     async def _work_in_order(self, chain: Sequence[Held]) -> None:
         """Messages of one group of a FIFO queue. Behind one that is not done none is begun."""
         left = len(chain)
         try:
             for place, one in enumerate(chain):
-                is_done = False if self.worker.is_stopping else await self._work(one)
+                try:
+                    is_done = False if self.worker.is_stopping else await self._work(one)
+                finally:
+                    self.worker.gate.leave(one.message)
                 if not is_done:
-                    await self._give_back(
-                        [rest for rest in chain[place:] if rest.message in self.hand]
-                    )
+                    rest = [one for one in chain[place:] if one.message in self.hand]
+                    await self._give_back(rest)
+                    for other in chain[place:]:
+                        self.worker.gate.leave(other.message)
                     return
                 left -= 1
                 self._free(1)
@@ -405,8 +449,10 @@ class Consumer:
         try:
             routed = self.intake.route(held.message)
         except (Unreadable, UnknownTask) as error:
+            self._see(held, error.said)
             return await self._fail(held, USUAL, error, None)
         callee = held.callee = routed.callee
+        self._see(held, routed.task)
         if (late := self._late(routed)) is not None:
             return await self._fail(held, callee.policy, late, routed)
         if held.trials.crashes:
@@ -418,6 +464,11 @@ class Consumer:
                 async with self.worker.suspects:
                     return await self._run(held, routed)
         return await self._run(held, routed)
+
+    def _see(self, held: Held, said: TaskMessage | None) -> None:
+        """Whether anything comes of a task beyond its message."""
+        if said is not None:
+            held.following = Following.of(self._registry, said, said.id or held.message.id)
 
     def _late(self, routed: Routed) -> Reject | None:
         """Why nobody wants a call any more."""
@@ -431,7 +482,12 @@ class Consumer:
         if self.worker.is_stopping:
             await self._give_back([held])
             return False
-        callee, hooks = routed.callee, self.worker.hooks
+        callee, hooks, following = routed.callee, self.worker.hooks, held.following
+        limits = (*self._message_limits, *routed.limits)
+        if limits and not await self._enter(held, routed, limits):
+            return False
+        if following is not None and not await self._begin(held, following):
+            return True
         names = self._context_names[callee]
         context = None
         if names or hooks:
@@ -451,21 +507,72 @@ class Consumer:
             result = await self._call(held, callee, routed.args, kwargs)
             if context is not None and hooks.after:
                 await call(hooks.after, context, result)
+            if following is not None:
+                following.run = None
+                await self._follow(lambda: following.done(result))
         except BaseException as error:
             if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
                 raise
             if isinstance(error, asyncio.CancelledError) and self.worker.is_abandoning:
                 raise  # it is given back
+            if isinstance(error, asyncio.CancelledError) and following and following.is_cancelled:
+                asyncio.current_task().uncancel()  # type: ignore[union-attr]
+                await self._follow(following.cancelled)
+                self._settle(held)
+                return True
             if context is not None and hooks.error:
                 await self._tell(hooks.error, context, error)
             return await self._fail(held, callee.policy, error, routed)
         finally:
             self.running -= 1
+            if following is not None:
+                self.worker.following.pop(following.id, None)
         self.handled += 1
         self._settle(held)
         if self.watch is not None:
             self.watch(Ran(callee.name, held.message, held.trials, "done", result=result))
         return True
+
+    async def _enter(self, held: Held, routed: Routed, limits: Sequence[Limit]) -> bool:
+        """Whether the fleet's limits let it run now. Where not, it is back when they may."""
+        wait = await self._insist(
+            lambda: self.worker.gate.enter(
+                limits, held.message, routed.callee, routed.args, routed.kwargs
+            )
+        )
+        if wait is None:
+            return True
+        held.is_settled = True
+        self.returned += 1
+        again = [(held.message, wait)]
+        await self._insist(
+            lambda: self._executor.run(
+                trial.release(self._registry, self.options.queue, trial.RETURNED, again)
+            )
+        )
+        self.hand.pop(held.message, None)
+        return False
+
+    async def _begin(self, held: Held, following: Following) -> bool:
+        """Whether a task with a result is to be run; one that was cancelled is not."""
+        is_wanted = await self._insist(
+            lambda: self._executor.run(following.begin(self.worker.presence.id))
+        )
+        if is_wanted is False:
+            self._settle(held)
+            return False
+        following.run = asyncio.current_task()
+        self.worker.following[following.id] = following
+        return True
+
+    async def _follow(self, plan: Callable[[], Plan[None]]) -> None:
+        """Carry out what follows a task, however long Redis is away."""
+        while True:
+            try:
+                return await self._executor.run(plan())
+            except ServerError as error:
+                log.warning("queue %s: %s", self.options.queue, error)
+                await asyncio.sleep(TROUBLE_S)
 
     async def _call(self, held: Held, callee: Callee, args: tuple[Any, ...], kwargs: Any) -> Any:
         timeout = callee.timeout
@@ -602,6 +709,7 @@ class Consumer:
             held.trials,
             task_id=None if said is None else said.id or held.message.id,
             extend=self._extend,
+            progress=None if held.following is None else self._progress,
             stopping=lambda: self.worker.is_stopping,
         )
 
@@ -615,6 +723,11 @@ class Consumer:
             message, max(by, timedelta(seconds=self.options.visibility_timeout))
         )
         held.extended = time.monotonic()
+
+    async def _progress(self, context: Context, part: float, text: str) -> None:
+        following = self.worker.following.get(context.task_id or "")
+        if following is not None:
+            await self._executor.run(following.progress(part, text))
 
     async def _tell(self, hooks: Any, context: Context, error: BaseException) -> None:
         try:
@@ -742,6 +855,10 @@ class Consumer:
 
     async def _bury(self, held: Held, failure: Failure) -> None:
         held.is_settled = True
+        following = held.following
+        if following is not None:
+            why = f"{failure.error}: {failure.text}"
+            await self._insist(lambda: self._executor.run(following.failed(why)))
         await self._insist(lambda: self._burials.submit((held.message, failure)))
         self.dead += 1
         self._drop(held)

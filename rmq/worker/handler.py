@@ -17,6 +17,7 @@ from rmq.errors import ConfigurationError, InvalidParameter
 from rmq.queues.aio import AsyncMessage
 from rmq.queues.attributes import queue_name
 from rmq.worker.callee import Callee, is_context
+from rmq.worker.gate import Limit
 from rmq.worker.payload import Read, reader, takes_message
 from rmq.worker.resources import Resources
 from rmq.worker.task import Task, TaskMessage, read
@@ -61,6 +62,8 @@ class QueueOptions:
     dead_letter_queue: str | None = None
     """Where dead letters go: default the queue's own, else `<queue>-dead`."""
     batch: Batch | None = None
+    limits: tuple[Limit, ...] = ()
+    """Of the whole fleet."""
 
     def __post_init__(self) -> None:
         queue_name(self.queue)
@@ -95,6 +98,8 @@ class Routed(NamedTuple):
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     task: TaskMessage | None
+    limits: tuple[Limit, ...] = ()
+    """Beside those of the queue."""
 
 
 class Handler:
@@ -197,10 +202,14 @@ class TaskQueue:
         except ValueError as error:
             raise Unreadable(str(error)) from None
         task = self.tasks.get(said.task)
-        if task is None:
-            raise UnknownTask(f"there is no task {said.task!r} on queue {self.options.queue!r}")
-        args, kwargs = task.arguments.read(said)
-        return Routed(task.callee, args, kwargs, said)
+        try:
+            if task is None:
+                raise UnknownTask(f"there is no task {said.task!r} on queue {self.options.queue!r}")
+            args, kwargs = task.arguments.read(said)
+        except (Unreadable, UnknownTask) as error:
+            error.said = said
+            raise
+        return Routed(task.callee, args, kwargs, said, task.limits)
 
 
 Intake = Handler | TaskQueue

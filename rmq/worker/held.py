@@ -6,6 +6,7 @@ import asyncio
 
 from rmq.queues.aio import AsyncMessage
 from rmq.worker.callee import Callee
+from rmq.worker.following import Following
 from rmq.worker.trials import FRESH, Trials
 
 
@@ -16,6 +17,7 @@ class Held:
         "callee",
         "deadline",
         "extended",
+        "following",
         "is_lost",
         "is_settled",
         "limit",
@@ -30,6 +32,8 @@ class Held:
         self.message = message
         self.trials: Trials = FRESH
         self.callee: Callee | None = None
+        self.following: Following | None = None
+        """What comes of it beyond its message."""
         self.extended = now
         """When its lease began, or was last renewed."""
         self.started = 0.0

@@ -153,9 +153,7 @@ class Processes:
 
     async def _start(self, memory_limit: int | None, module: str) -> _Child:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._threads, _Child, self._makers, memory_limit, module
-        )
+        return await loop.run_in_executor(self._threads, _Child, self._makers, memory_limit, module)
 
     @staticmethod
     def _late(child: _Child) -> None:
@@ -192,9 +190,7 @@ def _unpacked(packed: bytes | None, kind: str, text: str, story: str) -> BaseExc
 # --- in the child -------------------------------------------------------------------------------
 
 
-def _serve(
-    connection: Connection, makers: Makers, memory_limit: int | None, module: str
-) -> None:
+def _serve(connection: Connection, makers: Makers, memory_limit: int | None, module: str) -> None:
     """Make calls until the other end is closed."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # our parent hears them, and ends us when we are done

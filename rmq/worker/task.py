@@ -21,11 +21,13 @@ from rmq.core.limits import seconds
 from rmq.errors import ConfigurationError, InvalidParameter, Words
 from rmq.queues.outgoing import Outgoing
 from rmq.worker.callee import Callee, is_context
+from rmq.worker.extras import Extras
 from rmq.worker.payload import from_plain, to_plain
 from rmq.worker.verdicts import Unreadable
 
 if TYPE_CHECKING:
     from rmq.worker.app import App
+    from rmq.worker.results import TaskStatus
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -174,6 +176,18 @@ class TaskHandle:
     def __repr__(self) -> str:
         return f"<task {self.id} on {self.queue!r}>"
 
+    async def result(self, timeout: timedelta | float | None = None) -> Any:
+        """Wait for what the task returns; for tasks with result_ttl. See Results.wait."""
+        return await self.app.results.wait(self.id, timeout)
+
+    async def status(self) -> TaskStatus:
+        """What is known of it now: state, progress, result."""
+        return await self.app.results.status(self.id)
+
+    async def cancel(self) -> bool:
+        """Let it not begin, or end it; for tasks with result_ttl. See Results.cancel."""
+        return await self.app.results.cancel(self.id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -191,6 +205,9 @@ class Options:
     """After this moment it is not run any more."""
     queue: str | None = None
     """Another queue than the task's."""
+    with_result: bool = True
+    """In a chain, or as a group's callback: whether it gets the result before it as its first
+    argument."""
 
 
 class Call(Generic[R]):
@@ -206,9 +223,11 @@ class Call(Generic[R]):
         self.kwargs = kwargs
         self.options = options
 
-    def message(self) -> TaskMessage:
-        """The message that asks for it. Raises InvalidParameter where the arguments do not fit."""
-        self.task.arguments.check(self.args, self.kwargs, self.task.name)
+    def message(self, before: int = 0) -> TaskMessage:
+        """The message that asks for it; *before* is how many arguments it will get before its own.
+        Raises InvalidParameter where the arguments do not fit."""
+        before *= self.options.with_result
+        self.task.arguments.check((None,) * before + self.args, self.kwargs, self.task.name)
         options = self.options
         made = TaskMessage(
             task=self.task.name,
@@ -271,7 +290,7 @@ class Task(Generic[P, R]):
         queue: str,
         *,
         encoding: Encoding = "json",
-        extras: Mapping[str, Any],
+        extras: Extras,
     ) -> None:
         if encoding not in ("json", "msgpack"):
             raise InvalidParameter("encoding", encoding, "json or msgpack")
@@ -279,8 +298,8 @@ class Task(Generic[P, R]):
         self.callee = callee
         self.queue = queue
         self.encoding = encoding
-        self.extras = dict(extras)
-        """What else was said of it; see App.task."""
+        self.extras = extras
+        self.limits = extras.limits_of(callee.name)
         self.__wrapped__ = callee.function
         self.__doc__ = callee.function.__doc__
         self.__name__ = callee.function.__name__

@@ -9,11 +9,15 @@ raises another      again, by the policy, until that gives up
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from rmq.core.limits import seconds
 
 _MODULE = "rmq.worker"
 """Where users know them from; a dead letter names its error by it."""
+
+if TYPE_CHECKING:
+    from rmq.worker.task import TaskMessage
 
 
 class Retry(Exception):
@@ -47,6 +51,7 @@ class UnknownTask(Exception):
     """A message asks for a task that this worker does not have; another, newer one may."""
 
     __module__ = _MODULE
+    said: TaskMessage | None = None
 
 
 class WorkerLost(Exception):
@@ -59,3 +64,5 @@ class Unreadable(Exception):
     """A body is not what the handler takes."""
 
     __module__ = _MODULE
+    said: TaskMessage | None = None
+    """Of a task's message that could be read as such: what it says. Somebody may wait for it."""

@@ -23,11 +23,16 @@ from rmq.core.limits import whole
 from rmq.errors import RmqError
 from rmq.worker.blackbox import Figures
 from rmq.worker.consumer import Consumer
+from rmq.worker.fleet import QueueWork
+from rmq.worker.following import Following
+from rmq.worker.gate import Gate
 from rmq.worker.handler import MOST_CONCURRENCY
 from rmq.worker.held import Held
 from rmq.worker.leases import Leases
 from rmq.worker.middleware import Hooks
+from rmq.worker.presence import Presence
 from rmq.worker.processes import Processes
+from rmq.worker.scheduler import Scheduler
 from rmq.worker.threads import Threads
 
 if TYPE_CHECKING:
@@ -86,6 +91,13 @@ class Worker:
         self.is_stopping = False
         self.is_abandoning = False
         self.consumers: list[Consumer] = []
+        self.gate = Gate(self.client)
+        self.following: dict[str, Following] = {}
+        """Tasks that run here and can be cancelled, by their ids."""
+        self.presence = Presence(self.client, app.name, look=self._in_hand, obey=self._obey)
+        self._scheduler = Scheduler(self.client, app.name)
+        self._shared: list[asyncio.Task[None]] = []
+        """What is done for the fleet beside the messages."""
         most = {"async": 0, "thread": 0, "process": 0}
         for name in self.queues:
             intake = app.intakes[name]
@@ -107,6 +119,15 @@ class Worker:
         Raises ConfigurationError, ConnectionLost, InvalidParameter, and what resources raise.
         """
         await self.prepare()
+        for name, declared in self.app.declared.items():
+            await self.app.schedules.put_record(name, declared.record())
+        await self.presence.beat()
+        self._shared = [
+            asyncio.create_task(self.presence.run(), name="rmq-presence"),
+            asyncio.create_task(self.gate.run(), name="rmq-gate"),
+            asyncio.create_task(self._pauses(), name="rmq-pauses"),
+            asyncio.create_task(self._scheduler.run(self._stopping), name="rmq-schedules"),
+        ]
         self._leases = Leases(self.consumers, self.app.new_sync_client, self.stuck)
         self._leases.start()
         for one in self.consumers:
@@ -196,6 +217,11 @@ class Worker:
             is_ready=int(bool(self.consumers) and not self.is_stopping),
         )
 
+    async def unpaused(self, queue: str) -> None:
+        """Wait while nothing may be taken from a queue."""
+        while queue in self.presence.paused:
+            await self.presence.change()
+
     # --- slots that all queues share ---
 
     def take_room(self, wanted: int) -> int:
@@ -229,6 +255,43 @@ class Worker:
             where,
         )
 
+    async def _pauses(self) -> None:
+        """End receives that wait on a queue that was paused."""
+        while True:
+            await self.presence.change()
+            for one in self.consumers:
+                if one.options.queue in self.presence.paused:
+                    one.interrupt()
+
+    def _in_hand(self) -> dict[str, QueueWork]:
+        """What the fleet is told of us."""
+        ago = self.client.clock.now_ms() - time.monotonic() * 1000
+        return {
+            one.options.queue: QueueWork(
+                capacity=one.capacity,
+                running=one.running,
+                buffered=one.buffered,
+                handled=one.handled,
+                failed=one.failed,
+                dead=one.dead,
+                polled_ms=int(ago + one.polled * 1000),
+            )
+            for one in self.consumers
+        }
+
+    def _obey(self, word: str, rest: str) -> None:
+        """Do what we are told by somebody through Redis."""
+        if word == "drain":
+            self.stop_deadline = float("inf")
+        if word in ("stop", "drain"):
+            self.presence.state = "stopping"
+            self.stop()
+        elif word == "cancel":
+            found = self.following.get(rest)
+            if found is not None and found.run is not None:
+                found.is_cancelled = True
+                found.run.cancel()
+
     def _listen(self) -> list[signal.Signals]:
         if threading.current_thread() is not threading.main_thread():
             return []
@@ -246,6 +309,7 @@ class Worker:
         self._is_over = True
         self.stop()
         if self.consumers:
+            self.presence.state = "stopping"
             await self._wait_for_handlers()
             self.is_abandoning = True
             for one in self.consumers:
@@ -258,6 +322,13 @@ class Worker:
         if self._leases is not None:
             self._leases.end()
             await asyncio.to_thread(self._leases.join, 1.0)
+        if self._shared:
+            for task in self._shared[:3]:
+                task.cancel()
+            await asyncio.wait(self._shared, timeout=self.CANCEL_S)
+            await self.gate.close()
+            await self.presence.sign_off()
+
         self.threads.close()
         await asyncio.to_thread(self.processes.close)
         await self.resources.close()
@@ -269,7 +340,7 @@ class Worker:
         abandoned = asyncio.create_task(self._abandoning.wait())
         await asyncio.wait(
             (drained, abandoned),
-            timeout=self.stop_deadline,
+            timeout=None if self.stop_deadline == float("inf") else self.stop_deadline,
             return_when=asyncio.FIRST_COMPLETED,
         )
         for one in (drained, abandoned):
