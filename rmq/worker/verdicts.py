@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 from rmq.core.limits import seconds
 
-if TYPE_CHECKING:
-    from rmq.worker.task import TaskMessage
-
-
 _MODULE = "rmq.worker"
 """Where users know them from; a dead letter names its error by it."""
+
+if TYPE_CHECKING:
+    from rmq.worker.task import TaskMessage
 
 
 class Retry(Exception):
@@ -52,7 +51,6 @@ class UnknownTask(Exception):
     """A message asks for a task that this worker does not have; another, newer one may."""
 
     __module__ = _MODULE
-
     said: TaskMessage | None = None
 
 
@@ -66,6 +64,5 @@ class Unreadable(Exception):
     """A body is not what the handler takes."""
 
     __module__ = _MODULE
-
     said: TaskMessage | None = None
     """Of a task's message that could be read as such: what it says. Somebody may wait for it."""
