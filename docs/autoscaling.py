@@ -10,6 +10,7 @@ import math
 import random
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -80,7 +81,7 @@ def day(seed: int = 1) -> list[Moment]:
 def turns(moments: list[Moment]) -> int:
     """How often more workers became fewer, or the other way round."""
     count, direction = 0, 0
-    for before, after in zip(moments, moments[1:], strict=False):
+    for before, after in pairwise(moments):
         step = (after.workers > before.workers) - (after.workers < before.workers)
         if step and step != direction:
             count += direction != 0
@@ -105,7 +106,7 @@ def drawn(moments: list[Moment]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH + LEFT + 20} {height}" '
         'font-family="system-ui, sans-serif" font-size="12">',
-        f'<rect width="100%" height="100%" fill="#ffffff"/>',
+        '<rect width="100%" height="100%" fill="#ffffff"/>',
     ]
     for place, (title, colour, values) in enumerate(rows):
         top = place * (HEIGHT + GAP) + GAP

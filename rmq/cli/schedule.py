@@ -115,7 +115,8 @@ def list_schedules(ctx: typer.Context, of: AppName = "app") -> None:
     from rmq.worker.schedules import Schedules
 
     async def work(client: AsyncClient) -> list[Schedule]:
-        schedules, found, token = Schedules(client, of), [], None
+        schedules, token = Schedules(client, of), None
+        found: list[Schedule] = []
         while True:
             page = await schedules.list(token=token)
             found += page.found

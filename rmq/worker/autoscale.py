@@ -1,18 +1,20 @@
-"""Autoscale: how many workers are wanted, by target tracking as an Auto Scaling group does it. Pure.
+"""Autoscale: how many workers are wanted, by target tracking as an Auto Scaling group does it.
+Pure.
 
     for the backlog   ceil(backlog / target)
     for the traffic   ceil(done a second / what one worker can do a second / 0.8)
 
     more     as many as the backlog needs, at once, when the last step up is out_cooldown ago
-    fewer    as many as were needed at most, for backlog and for traffic, in the last in_cooldown, when
-             no step was made in that time
+    fewer    as many as were needed at most, for backlog and for traffic, in the last in_cooldown,
+             when no step was made in that time
 
-A backlog alone does not tell how many are needed: with enough workers there is none, and who went by it
-would take them all away and start them anew. What one worker can do is seen while there is a backlog,
-when all are busy. As long as that was not seen, one worker at a time is taken away, until it is.
+A backlog alone does not tell how many are needed: with enough workers there is none, and who went
+by it would take them all away and start them anew. What one worker can do is seen while there is a
+backlog, when all are busy. As long as that was not seen, one worker at a time is taken away, until
+it is.
 
-Source: Target tracking scaling policies; Scaling policy based on Amazon SQS (Amazon EC2 Auto Scaling
-User Guide): of several metrics the one that wants most counts.
+Source: Target tracking scaling policies; Scaling policy based on Amazon SQS (Amazon EC2 Auto
+Scaling User Guide): of several metrics the one that wants most counts.
 """
 
 from __future__ import annotations
@@ -76,8 +78,8 @@ class Decision:
 
 
 class Autoscaler:
-    """Decides again and again. It remembers what was needed lately, when it last stepped, and what a
-    worker can do."""
+    """Decides again and again. It remembers what was needed lately, when it last stepped, and what
+    a worker can do."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
@@ -92,9 +94,9 @@ class Autoscaler:
         self._began = self._stepped = self._stepped_out = -math.inf
 
     def decide(self, now: float, backlog: int, done: float, workers: int) -> Decision:
-        """How many there should be, where there are *workers*, a *backlog* (messages that wait or are
-        in flight), and so many messages *done* a second since the last time. *now* is in seconds, and
-        does not go back."""
+        """How many there should be, where there are *workers*, a *backlog* (messages that wait or
+        are in flight), and so many messages *done* a second since the last time. *now* is in
+        seconds, and does not go back."""
         policy = self.policy
         self._learn(now, backlog, done, workers)
         for_backlog = math.ceil(backlog / policy.target)
@@ -131,8 +133,8 @@ class Autoscaler:
             part = 1 - math.exp(-(now - then) / SMOOTH_S)
             self._traffic += (done - self._traffic) * part
             each = done / workers if workers else 0.0
-            # All are busy where a good part of a backlog was left all the time. New ones have yet to
-            # begin.
+            # All are busy where a good part of a backlog was left all the time. New ones have yet
+            # to begin.
             is_busy = min(was, backlog) > self.policy.target * workers / 4
             if is_busy and each and now - self._stepped_out > self.policy.out_cooldown:
                 self.capacity = (

@@ -1,4 +1,5 @@
-"""Flows: tasks that come one after the other (a chain), or at the same time with a callback (a group).
+"""Flows: tasks that come one after the other (a chain), or at the same time with a callback (a
+group).
 
     chain   a ── its result ──> b ── its result ──> c        the rest travels in the message
     group   a, b, c ── each says how it ended ──> members    the last one sends `then` or `failed`
@@ -88,8 +89,8 @@ def send_once(registry: Registry, line: str, link: Mapping[str, Any], result: An
 
 
 async def send_chain(app: App, calls: Sequence[Call[Any]]) -> TaskHandle:
-    """Send the first call; each other one is sent when the one before it is done, with its result as
-    the first argument. The handle of the last one. Raises what a send raises."""
+    """Send the first call; each other one is sent when the one before it is done, with its result
+    as the first argument. The handle of the last one. Raises what a send raises."""
     from rmq.worker.task import TaskHandle
 
     calls = listed(calls, "calls", "calls")

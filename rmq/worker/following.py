@@ -1,8 +1,8 @@
 """Following: what comes of a task beyond its message: its result, its place, its chain, its group.
 
-Most messages have nothing of the kind, and cost nothing here. For one that has, the worker asks before
-it runs, and says how it ended before the message is deleted: a worker that dies in between repeats the
-task, and what follows it is still sent once.
+Most messages have nothing of the kind, and cost nothing here. For one that has, the worker asks
+before it runs, and says how it ended before the message is deleted: a worker that dies in between
+repeats the task, and what follows it is still sent once.
 """
 
 from __future__ import annotations

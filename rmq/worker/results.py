@@ -94,8 +94,8 @@ class Results:
         raise ResultTimeout(f"task {id} has not ended within {timeout} s", task=id)
 
     async def cancel(self, id: str) -> bool:
-        """Let a task whose result is kept not begin; one that runs is ended, where it is a coroutine.
-        False where it had ended already."""
+        """Let a task whose result is kept not begin; one that runs is ended, where it is a
+        coroutine. False where it had ended already."""
         before, worker = await self._executor.call(_cancel(self._keys(id), id))
         if before == "running":
             try:

@@ -100,7 +100,8 @@ def look(keys: FleetKeys, app: str, holder: str, lease_ms: int = LEASE_MS) -> Ca
 
 
 def tick(registry: Registry, keys: FleetKeys, app: str, holder: str) -> Plan[Look]:
-    """Fire what is due and bring it to the queues, if the lease is ours. What the last look found."""
+    """Fire what is due and bring it to the queues, if the lease is ours. What the last look
+    found."""
     while True:
         seen: Look = yield look(keys, app, holder)
         if not seen.fence:

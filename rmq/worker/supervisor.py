@@ -151,8 +151,8 @@ class Supervisor:
             raise self._failure
 
     def scale(self, count: int) -> None:
-        """Have so many processes from now on. Those that are too many, the newest first, take nothing
-        new and end when what they have is done, within the stop deadline."""
+        """Have so many processes from now on. Those that are too many, the newest first, take
+        nothing new and end when what they have is done, within the stop deadline."""
         self._keepers = [one for one in self._keepers if not one.done()]
         wanted = [one for one in self.children if not one.is_unwanted]
         leaving = max(len(wanted) - count, 0)

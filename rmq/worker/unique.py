@@ -1,9 +1,9 @@
-"""Unique: of calls that are alike only one is wanted, until it has started, until it is done, or for a
-time.
+"""Unique: of calls that are alike only one is wanted, until it has started, until it is done, or
+for a time.
 
 A call is told by its task and its arguments, or by a key that the task makes of them. Its place is
-taken before the message is sent, first for PENDING_MS: a sender that dies in between blocks nobody for
-longer. Who finds the place taken sends nothing, and gets the id of the one that has it.
+taken before the message is sent, first for PENDING_MS: a sender that dies in between blocks nobody
+for longer. Who finds the place taken sends nothing, and gets the id of the one that has it.
 """
 
 from __future__ import annotations

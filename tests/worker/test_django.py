@@ -183,9 +183,9 @@ async def test_it_is_enqueued_from_coroutines_too(client):
 def test_a_task_is_enqueued_if_and_only_if_the_transaction_commits(client):
     with transaction.atomic():
         kept = tasks.add.using(backend="outbox").enqueue(1, 2)
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         tasks.add.using(backend="outbox").enqueue(3, 4)
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     client.create_queue("default")
     assert client.queue("default").stats().visible == 0
     assert outbox.relay(client) == 1
@@ -214,9 +214,9 @@ def test_messages_are_relayed_in_order_and_each_is_taken_once(client):
 def test_a_relay_that_dies_before_its_commit_sends_again_under_the_same_id(client):
     queue = client.create_queue("orders")
     outbox.send("orders", "x")
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         outbox.relay(client)
-        raise ZeroDivisionError
+        transaction.set_rollback(True)  # as a death before the commit does
     outbox.relay(client)
     first, second = queue.receive(10)
     assert outbox.outbox_id(first) == outbox.outbox_id(second)

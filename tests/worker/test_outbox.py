@@ -1,4 +1,5 @@
-"""The outbox of an SQLAlchemy database: sent if and only if committed; its consumer takes each once."""
+"""The outbox of an SQLAlchemy database: sent if and only if committed; its consumer takes each
+once."""
 
 from __future__ import annotations
 
@@ -108,9 +109,10 @@ def test_a_relay_that_dies_before_its_commit_sends_again_and_the_consumer_takes_
     def dies(rows, refused):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(outbox, "settle", dies)
-        relay.step()
+        with pytest.raises(KeyboardInterrupt):
+            relay.step()
     relay.step()
     messages = queue.receive(10)
     assert len(messages) == 2
@@ -161,9 +163,10 @@ def test_while_redis_is_away_everything_stays(engine, outbox, client, relay, mon
     def away(messages):
         raise ConnectionLost("away")
 
-    with monkeypatch.context() as patched, pytest.raises(ConnectionLost):
+    with monkeypatch.context() as patched:
         patched.setattr(queue, "_send", away)
-        relay.step()
+        with pytest.raises(ConnectionLost):
+            relay.step()
     assert relay.step() == 1
     assert texts(queue) == ["x"]
 

@@ -1,5 +1,5 @@
-"""rmq worker autoscale: as many worker processes as the backlog asks for, or a signal for who starts
-them."""
+"""rmq worker autoscale: as many worker processes as the backlog asks for, or a signal for who
+starts them."""
 
 from __future__ import annotations
 

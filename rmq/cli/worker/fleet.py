@@ -1,5 +1,5 @@
-"""rmq worker list, stop, drain, pause, resume, cancel: the live workers of an app, and what they are
-told through Redis."""
+"""rmq worker list, stop, drain, pause, resume, cancel: the live workers of an app, and what they
+are told through Redis."""
 
 from __future__ import annotations
 

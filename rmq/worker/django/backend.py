@@ -9,8 +9,8 @@
     rmq worker rmq.worker.django.worker:app        runs them, with DJANGO_SETTINGS_MODULE set
 
 Works with django.tasks (Django 6.0 and newer) and with its backport for older ones, django-tasks. A
-Django task is a call of the rmq task `django.<queue>`, so all that holds for rmq tasks holds for it.
-"""
+Django task is a call of the rmq task `django.<queue>`, so all that holds for rmq tasks holds for
+it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ import msgspec
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from rmq.client.sync import Client
 from rmq.client.configured import configured
+from rmq.client.sync import Client
 from rmq.core.keys import ResultKeys
 from rmq.errors import QueueDoesNotExist
 from rmq.queues.outgoing import Outgoing
@@ -57,7 +57,7 @@ _STATUS = {
 }
 
 
-class RmqBackend(BaseTaskBackend):  # type: ignore[misc]
+class RmqBackend(BaseTaskBackend):
     """Options: *url* and *namespace* (default RMQ_URL, RMQ_NAMESPACE), *app*: what its workers are
     known by (default `django`), *result_ttl*: seconds for which results are kept (default a day),
     *retries*: tries after the first (default 0, as Django has none), *outbox*: enqueue in the

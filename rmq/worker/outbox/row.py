@@ -1,9 +1,9 @@
 """Row: a message that lies in a database's outbox, on its way to its queue.
 
-A message that is written in the transaction of what it is about is sent if, and only if, that commits.
-A relay then brings it here. A relay that dies between the send and its own commit sends again, so each
-message has an id, which travels with it, and its consumer asks its own database whether it had it:
-the idempotent consumer is the other half of the outbox.
+A message that is written in the transaction of what it is about is sent if, and only if, that
+commits. A relay then brings it here. A relay that dies between the send and its own commit sends
+again, so each message has an id, which travels with it, and its consumer asks its own database
+whether it had it: the idempotent consumer is the other half of the outbox.
 
     web request ── BEGIN, orders + outbox, COMMIT        relay ── outbox ──> queue ──> consumer
                                                          consumer ── BEGIN, inbox + its work, COMMIT
@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rmq.core.limits import seconds
 from rmq.errors import CallerError, QueueDoesNotExist, RmqError
 from rmq.queues.message import ReceivedMessage
 from rmq.queues.outgoing import Outgoing
@@ -63,7 +64,7 @@ class Row:
         """The call of a task: its id is the task's. Raises InvalidParameter."""
         message = call.message()
         sent = call.outgoing(message)
-        delay = sent.delay.total_seconds() if hasattr(sent.delay, "total_seconds") else sent.delay
+        delay = None if sent.delay is None else seconds(sent.delay, "delay").total_seconds()
         return cls(message.id, call.queue, bytes(sent.body), {}, sent.message_group_id, delay)  # type: ignore[arg-type]
 
     def outgoing(self) -> Outgoing:

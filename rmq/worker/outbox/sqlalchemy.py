@@ -11,8 +11,8 @@
     with session.begin():                                        the consumer
         if outbox.is_new(session, message): ...
 
-What `message` and `call` give is a statement, so it is the same for a Session, a Connection and their
-asynchronous kinds. Several relays may run; rows that one works on, the others pass over.
+What `message` and `call` give is a statement, so it is the same for a Session, a Connection and
+their asynchronous kinds. Several relays may run; rows that one works on, the others pass over.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Outbox:
         # Where the database can say it in one statement, without a savepoint: Python's own driver
         # for SQLite begins no transaction for one.
         if bind.dialect.name == "sqlite":
-            unless_there = sqlite.insert(self.inbox).on_conflict_do_nothing()
+            unless_there: sa.Insert = sqlite.insert(self.inbox).on_conflict_do_nothing()
         elif bind.dialect.name == "postgresql":
             unless_there = postgresql.insert(self.inbox).on_conflict_do_nothing()
         elif bind.dialect.name in ("mysql", "mariadb"):

@@ -1,14 +1,16 @@
 """The outbox and the inbox."""
 
+from typing import ClassVar
+
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
     initial = True
 
-    dependencies = []
+    dependencies: ClassVar[list[tuple[str, str]]] = []
 
-    operations = [
+    operations: ClassVar[list[migrations.CreateModel]] = [
         migrations.CreateModel(
             name="InboxMessage",
             fields=[
