@@ -10,6 +10,7 @@ What follows a task is sent before its message is deleted, on a line of its own 
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -188,6 +189,9 @@ async def send_group(
     if not 1 <= len(calls) <= MOST_MEMBERS:
         raise InvalidParameter("calls", Words(f"{len(calls)} calls"), f"1 to {MOST_MEMBERS}")
     client, id = app.client, uuid.uuid4().hex
+    messages = [call.message() for call in calls]
+    for place, message in enumerate(messages):
+        message.group = f"{id}:{place}"
     callback = {
         name: link(call, call.message(before=1))
         for name, call in (("then", then), ("failed", failed))
@@ -205,11 +209,8 @@ async def send_group(
             expires=_expires(client.clock),
         )
     )
-    handles = []
-    for place, call in enumerate(calls):
-        message = call.message()
-        message.group = f"{id}:{place}"
-        handles.append(await app.send(call, message))
+    # Awaited together they go out together.
+    handles = await asyncio.gather(*map(app.send, calls, messages))
     return GroupHandle(id, tuple(handles), app)
 
 
