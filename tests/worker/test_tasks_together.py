@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rmq.errors import InvalidParameter, ResultTimeout, TaskCancelled, TaskFailed
-from rmq.worker import App, Context, Reject, Unique
+from rmq.worker import App, Context, Reject, Unique, flows
 from rmq.worker.app import LIMITS
 from rmq.worker.following import Following
 from rmq.worker.worker import Worker
@@ -342,6 +342,23 @@ async def test_a_group_with_a_failure_calls_the_other_one(app):
     ((first, second),) = called
     assert first is None
     assert second.endswith("Reject: no")
+
+
+async def test_how_a_member_ended_first_stays_and_a_closed_group_calls_no_more(app, client):
+    task, after = double(app), app.task(name="after")(_takes)
+    await app.make_queues()
+    group = await app.group(task.with_(1), then=after.with_())
+    await client.queue("tasks").purge()
+    run, member = client._executor.run, f"{group.id}:0"
+    await run(flows.group_on(client._registry, member, {"state": "done", "result": 2}))
+    await run(flows.group_on(client._registry, member, {"state": "failed", "error": "late"}))
+    assert await group.wait(timeout=0) == [2]
+    assert (await client.queue("tasks").stats()).visible == 1
+    names = []
+    repeat = ByHand(client, flows.group_on(client._registry, member, {"state": "done"}))
+    while (name := await repeat.step()) is not None:
+        names.append(name)
+    assert names == ["worker.group_end"]
 
 
 @pytest.mark.parametrize("kind", ["standard", "fifo"])
