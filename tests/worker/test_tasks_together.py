@@ -318,6 +318,14 @@ async def test_a_group_calls_back_once_with_all_results_in_order(app):
     assert called == [[2 * one for one in range(20)]]
 
 
+async def test_a_group_of_unique_calls_that_are_alike_ends(app):
+    task = double(app, unique="done")
+    await app.make_queues()
+    group = await app.group(task.with_(1), task.with_(1))
+    async with working(app):
+        assert await group.wait(timeout=20) == [2, 2]
+
+
 async def test_a_group_with_a_failure_calls_the_other_one(app):
     task, called = double(app), []
 
