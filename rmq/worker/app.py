@@ -313,8 +313,9 @@ class App:
             await self._check_delay(call.queue, seconds(call.options.delay, "delay"))
         if message.unique:
             return await self._send_unique(call, message)
+        _drop_id(call, message)
         sent = await self.client.queue(call.queue)._sends.submit(call.outgoing(message))
-        return TaskHandle(message.id, sent.id, call.queue, self)
+        return TaskHandle(message.id or sent.id, sent.id, call.queue, self)
 
     async def _send_unique(self, call: Call[Any], message: TaskMessage) -> TaskHandle:
         """Send a call, unless one like it is there; then its handle."""
@@ -332,7 +333,7 @@ class App:
             await execute(unique.free(namespace, message.unique, message.id))
             raise
         await execute(unique.take(namespace, message.unique, message.id, keep_ms))
-        return TaskHandle(message.id, sent.id, call.queue, self)
+        return TaskHandle(message.id or sent.id, sent.id, call.queue, self)
 
     async def _check_delay(self, name: str, delay: timedelta) -> None:
         """A queue forgets what is older than its retention period, also what waits. Raises
@@ -349,8 +350,9 @@ class App:
         message = call.message()
         if message.unique:
             raise ConfigurationError(f"{call.task.name} is unique; send it from a coroutine")
+        _drop_id(call, message)
         sent = self.sync_client.queue(call.queue)._sends.submit(call.outgoing(message))
-        return TaskHandle(message.id, sent.id, call.queue, self)
+        return TaskHandle(message.id or sent.id, sent.id, call.queue, self)
 
     # --- what the fleet shares ---
 
@@ -465,6 +467,12 @@ class App:
 
     async def __aexit__(self, *error: object) -> None:
         await self.close()
+
+
+def _drop_id(call: Call[Any], message: TaskMessage) -> None:
+    """An id that nothing is kept under is not worth its 45 bytes: the message has one by itself."""
+    if call.options.id is None and not (message.result_ttl or message.chain or message.group):
+        message.id = ""
 
 
 def _s(value: timedelta | float, field: str) -> float:
