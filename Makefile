@@ -32,8 +32,9 @@ bench: .venv/.stamp  ## measure, beside the raw-Redis floor
 soak: .venv/.stamp  ## the tests that take minutes
 	$(BIN)/pytest -m soak tests
 
-picture: .venv/.stamp  ## draw the README's picture anew
+picture: .venv/.stamp  ## draw the pictures of the docs anew
 	$(BIN)/python docs/picture.py
+	$(BIN)/python docs/autoscaling.py
 
 clean:  ## forget everything that was made
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,8 +1,8 @@
 """Workers: jobs a second, latency and memory, beside the task libraries that people come from.
 
-Each runs in a process of its own, ours too, one after the other, each on a new server of the same kind; the libraries
-come from pip in two environments of their own (Celery's redis-py is not the others'). What each runs
-and how it is set up is in rivals/contestant.py.
+Each runs in a process of its own, ours too, one after the other, each on a new server of the same
+kind; the libraries come from pip in two environments of their own (Celery's redis-py is not the
+others'). What each runs and how it is set up is in rivals/contestant.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ LIBRARIES = (
     "uvloop==0.23.0",
 )
 CELERY = ("celery[redis]==5.5.3",)
-"""As they were when this was written; taskiq is the last that its Redis broker can be imported with."""
+"""As they were when this was written; taskiq is the last that its Redis broker can be imported
+with."""
 RIVALS = {"arq": 2_000, "dramatiq": 6_000, "taskiq": 3_000, "rq": 600, "celery": 3_000}
 """How many jobs each gets: a second or two of work."""
 OURS = {

@@ -30,6 +30,8 @@
     │   ├── OptedOut, OptedInRecently    a phone number that takes no SMS; too soon to ask it again
     │   ├── SandboxNumberDoesNotExist, TooManySandboxNumbers
     │   ├── VerificationFailed, TooManyPasswords    of a number of the SMS sandbox
+    │   ├── ScheduleDoesNotExist, WorkerDoesNotExist
+    │   ├── TaskFailed, TaskCancelled, ResultTimeout    of a task whose result was waited for
     │   ├── AddressRefused           an address that this machine may not be made to call
     │   └── ConfigurationError       a URL, a setting or a server that we can not work with
     └── ServerError                  Redis or the way to it

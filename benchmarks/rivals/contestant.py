@@ -2,9 +2,9 @@
 
     python contestant.py NAME URL throughput|latency|memory COUNT
 
-Needs nothing of this project but for the names that begin with rmq, so that it runs in any library's
-own environment. Each is set up as its documentation says it is fastest, in one process; the comment
-beside it says how. Prints one JSON object.
+Needs nothing of this project but for the names that begin with rmq, so that it runs in any
+library's own environment. Each is set up as its documentation says it is fastest, in one process;
+the comment beside it says how. Prints one JSON object.
 
 Throughput: all jobs are queued before the worker begins; the clock runs from the first job to the
 last. Latency: jobs are sent one by one at RATE, by a thread that has nothing else to do, and each
@@ -143,7 +143,7 @@ def _named(job):  # type: ignore[no-untyped-def]
 
 def dramatiq() -> None:
     """8 threads (its default), a prefetch of 1,000, no middleware but what retries need."""
-    os.environ["dramatiq_queue_prefetch"] = "1000"
+    os.environ["dramatiq_queue_prefetch"] = "1000"  # noqa: SIM112
     import dramatiq as library
     from dramatiq.brokers.redis import RedisBroker
     from dramatiq.middleware import Retries
@@ -218,7 +218,8 @@ def rq() -> None:
 
 
 def celery() -> None:
-    """The solo pool, prefetching as much as there is, no results, no gossip, mingle or heartbeat."""
+    """The solo pool, prefetching as much as there is, no results, no gossip, mingle or
+    heartbeat."""
     from celery import Celery
 
     app = Celery("contest", broker=URL)

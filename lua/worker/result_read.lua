@@ -6,19 +6,20 @@
 -- KEYS[2] ended    list    at most one token, which waiters hand on
 -- ARGV[1] now_ms   '' in production; the clock of a test
 --
--- Reply   state, value, part, text, worker, started, ended; '' for what is not known
+-- Reply   state, value, part, text, worker, started, ended, note; '' for what is not known
 -- Errors  none
 -- Cost    O(1)
 --@include lib/base
 
 local state, ended = KEYS[1], KEYS[2]
 local now_ms = math.floor(now_us(ARGV[1]) / 1000)
-local s = call('HMGET', state, 'state', 'value', 'part', 'text', 'worker', 'started', 'ended', 'until')
-if s[8] and tonumber(s[8]) <= now_ms then return { '', '', '', '', '', '', '' } end
+local s = call('HMGET', state, 'state', 'value', 'part', 'text', 'worker', 'started', 'ended',
+  'note', 'until')
+if s[9] and tonumber(s[9]) <= now_ms then return { '', '', '', '', '', '', '', '' } end
 if s[7] and call('LLEN', ended) == 0 then
   call('LPUSH', ended, '1')
-  if ARGV[1] == '' then call('PEXPIRE', ended, int(tonumber(s[8]) - now_ms)) end
+  if ARGV[1] == '' then call('PEXPIRE', ended, int(tonumber(s[9]) - now_ms)) end
 end
 local reply = {}
-for i = 1, 7 do reply[i] = s[i] or '' end
+for i = 1, 8 do reply[i] = s[i] or '' end
 return reply

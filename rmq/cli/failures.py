@@ -26,6 +26,7 @@ from rmq.errors import (
     RedriveRunning,
     RmqError,
     SandboxNumberDoesNotExist,
+    ScheduleDoesNotExist,
     StaleReceipt,
     SubscriptionDoesNotExist,
     SubscriptionExists,
@@ -33,6 +34,7 @@ from rmq.errors import (
     TooManySubscriptions,
     TopicDoesNotExist,
     TopicExists,
+    WorkerDoesNotExist,
 )
 
 DONE, REFUSED, USAGE, NOT_FOUND, SERVER, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -41,7 +43,7 @@ STATUSES = {
     DONE: "done",
     REFUSED: "something was refused, or some of many failed; rmq demo: a promise was broken",
     USAGE: "wrong usage, parameter or configuration",
-    NOT_FOUND: "no such queue, topic, subscription, message or task",
+    NOT_FOUND: "no such queue, topic, subscription, message, task, worker or schedule",
     SERVER: "Redis can not be reached, or refuses (out of memory)",
     INTERRUPTED: "interrupted (Ctrl-C)",
 }
@@ -56,6 +58,8 @@ _STATUS_OF: tuple[tuple[type[RmqError], int], ...] = (
     (SandboxNumberDoesNotExist, NOT_FOUND),
     (MessageDoesNotExist, NOT_FOUND),
     (RedriveNotFound, NOT_FOUND),
+    (ScheduleDoesNotExist, NOT_FOUND),
+    (WorkerDoesNotExist, NOT_FOUND),
     (InvalidParameter, USAGE),
     (InvalidReceipt, USAGE),
     (ConfigurationError, USAGE),

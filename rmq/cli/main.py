@@ -21,6 +21,7 @@ from rmq.cli.events import app as events_app
 from rmq.cli.mobile import app as mobile_app
 from rmq.cli.output import Output
 from rmq.cli.queue import app as queue_app
+from rmq.cli.schedule import app as schedule_app
 from rmq.cli.session import Session
 from rmq.cli.sms import app as sms_app
 from rmq.cli.topic import app as topic_app
@@ -148,6 +149,7 @@ app.add_typer(mobile_app, name="mobile")
 app.add_typer(sms_app, name="sms")
 app.add_typer(events_app, name="events")
 app.add_typer(worker_app, name="worker")
+app.add_typer(schedule_app, name="schedule")
 app.command("demo")(demo.demo)
 app.command("serve")(serving.serve)
 app.command("dispatch")(dispatching.dispatch)

@@ -10,8 +10,8 @@
 
     await send_mail.send("a@b.c", subject="hello")
 
-Making one sends nothing. `rmq worker module:app` works on its queues, or `app.worker()` in a program
-of yours.
+Making one sends nothing. `rmq worker module:app` works on its queues, or `app.worker()` in a
+program of yours.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from rmq.client.configured import configured
 from rmq.client.sync import Client
 from rmq.core.clock import Clock
 from rmq.core.limits import Limits, seconds
-from rmq.errors import CallerError, ConfigurationError, InvalidParameter, brief
+from rmq.core.script import Plan
+from rmq.errors import ConfigurationError, InvalidParameter, brief
+from rmq.queues.registry import Registry
 from rmq.settings import Settings
 from rmq.worker import flows, unique
 from rmq.worker.callee import callee
@@ -126,9 +128,9 @@ class App:
     ) -> Callable[[F], F]:
         """Declare a function to be what handles each message of *queue*. It stays what it is.
 
-        It gets the payload by the annotation of its parameter (see rmq/worker/payload.py), a Context
-        where it asks for one, and resources. A coroutine function runs in the event loop, a plain
-        one in a thread, with *process* in a process of its own.
+        It gets the payload by the annotation of its parameter (see rmq/worker/payload.py), a
+        Context where it asks for one, and resources. A coroutine function runs in the event loop, a
+        plain one in a thread, with *process* in a process of its own.
 
         *concurrency*: messages at a time in one process; default 100, in threads 20, in processes
         one for each core, batches 1.
@@ -217,8 +219,8 @@ class App:
         calls it. Several tasks may share a queue.
 
         *name*: what its messages say, default `module.function`. *encoding*: of its messages, json
-        or msgpack; both are read. *result_ttl*, *unique*, *rate*, *limits*: see Extras. The others are
-        as for handler.
+        or msgpack; both are read. *result_ttl*, *unique*, *rate*, *limits*: see Extras. The others
+        are as for handler.
 
         Raises ConfigurationError, InvalidParameter.
         """
@@ -312,27 +314,11 @@ class App:
         if call.options.delay is not None:
             await self._check_delay(call.queue, seconds(call.options.delay, "delay"))
         if message.unique:
-            return await self._send_unique(call, message)
+            sending = self._unique(self.client._registry, call, message)
+            id, message_id = await self.client._executor.run(sending)
+            return TaskHandle(id, message_id, call.queue, self)
         _drop_id(call, message)
         sent = await self.client.queue(call.queue)._sends.submit(call.outgoing(message))
-        return TaskHandle(message.id or sent.id, sent.id, call.queue, self)
-
-    async def _send_unique(self, call: Call[Any], message: TaskMessage) -> TaskHandle:
-        """Send a call, unless one like it is there; then its handle."""
-        assert message.unique is not None
-        namespace, keep_ms = self.client.namespace, call.task.extras.keep_ms
-        execute = self.client._executor.call
-        # Asked by an id of its own: that of a repeat may be the same.
-        pending = unique.take(namespace, message.unique, message.id, unique.PENDING_MS)
-        holder = await execute(pending)
-        if holder != message.id:
-            return TaskHandle(holder, "", call.queue, self)
-        try:
-            sent = await self.client.queue(call.queue)._sends.submit(call.outgoing(message))
-        except CallerError:
-            await execute(unique.free(namespace, message.unique, message.id))
-            raise
-        await execute(unique.take(namespace, message.unique, message.id, keep_ms))
         return TaskHandle(message.id or sent.id, sent.id, call.queue, self)
 
     async def _check_delay(self, name: str, delay: timedelta) -> None:
@@ -349,10 +335,20 @@ class App:
         """Send a call over a connection for threads."""
         message = call.message()
         if message.unique:
-            raise ConfigurationError(f"{call.task.name} is unique; send it from a coroutine")
+            sending = self._unique(self.sync_client._registry, call, message)
+            id, message_id = self.sync_client._executor.run(sending)
+            return TaskHandle(id, message_id, call.queue, self)
         _drop_id(call, message)
         sent = self.sync_client.queue(call.queue)._sends.submit(call.outgoing(message))
         return TaskHandle(message.id or sent.id, sent.id, call.queue, self)
+
+    def _unique(
+        self, registry: Registry, call: Call[Any], message: TaskMessage
+    ) -> Plan[tuple[str, str]]:
+        assert message.unique is not None
+        keep_ms = call.task.extras.keep_ms
+        outgoing = call.outgoing(message)
+        return unique.send(registry, call.queue, message.unique, message.id, keep_ms, outgoing)
 
     # --- what the fleet shares ---
 

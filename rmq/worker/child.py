@@ -1,7 +1,7 @@
 """Child: one worker process, as its supervisor starts it: `python -m rmq.worker.child ORDERS`.
 
-It ends when it is told to (SIGTERM, a second one for at once), when its supervisor is gone, and when a
-handler is stuck that nothing else could end.
+It ends when it is told to (SIGTERM, a second one for at once), when its supervisor is gone, and
+when a handler is stuck that nothing else could end.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from rmq.worker.worker import Worker
 
 log = logging.getLogger("rmq.worker")
 
-CONFIGURED_WRONGLY, WAS_STUCK = 78, 75
-"""Exit statuses (sysexits.h: EX_CONFIG, EX_TEMPFAIL)."""
+CONFIGURED_WRONGLY, WAS_STUCK, WAS_TOLD = 78, 75, 79
+"""Exit statuses (sysexits.h: EX_CONFIG, EX_TEMPFAIL; the last is ours): the last is of a worker
+that somebody told to end, by `rmq worker stop` or `drain`. No other is started in its place."""
 FIGURES_S = 0.2
 """How often it says how it is."""
 
@@ -85,8 +86,8 @@ def log_to_stderr(*, as_json: bool, level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
-async def work(orders: Orders) -> None:
-    """Work until it is over."""
+async def work(orders: Orders) -> bool:
+    """Work until it is over. Whether somebody told us through Redis that it is."""
     app = load(orders.app)
     if orders.url is not None or orders.namespace is not None:
         app.use(orders.url, orders.namespace)
@@ -107,6 +108,7 @@ async def work(orders: Orders) -> None:
         speaking.cancel()
         await worker.close()
         await app.close()
+    return worker.was_told
 
 
 async def _say(worker: Worker, box: BlackBox) -> None:
@@ -129,7 +131,8 @@ def main() -> None:
     status = 0
     try:
         with _runner() as runner:
-            runner.run(work(orders))
+            if runner.run(work(orders)):
+                status = WAS_TOLD
     except ConfigurationError as error:
         log.critical("%s", error)
         status = CONFIGURED_WRONGLY

@@ -125,6 +125,8 @@ class Consumer:
         """Receivers that wait for room or for messages."""
         self._acknowledger: asyncio.Task[None] | None = None
         self._is_ending = False
+        self._held_up = 0
+        """Receivers that a pause or a limit of the fleet holds up."""
         self._interrupted: set[asyncio.Task[Any]] = set()
         """Receivers that are to look again whether they may."""
         limits = self.options.limits
@@ -139,8 +141,8 @@ class Consumer:
 
     @property
     def has_room(self) -> bool:
-        """Whether it could take more than it has."""
-        return self._used - self._asked < self.capacity
+        """Whether it could take more than it has, and the fleet lets it."""
+        return not self._held_up and self._used - self._asked < self.capacity
 
     @property
     def capacity(self) -> int:
@@ -263,7 +265,8 @@ class Consumer:
         asked = 0
         try:
             self._idle.add(receiver)
-            await self.worker.unpaused(self.options.queue)
+            if self.options.queue in self.worker.presence.paused:
+                await self._held(self.worker.unpaused(self.options.queue))
             asked = await self._room(most)
             if self._queue_limits:
                 return await self._receive_allowed(asked, wait)
@@ -292,10 +295,19 @@ class Consumer:
             self._interrupted.add(one)
             one.cancel()
 
+    async def _held(self, allowed: Awaitable[T]) -> T:
+        """Wait until the fleet allows what we would do. It is no silence: it is not ours to end."""
+        self._held_up += 1
+        try:
+            return await allowed
+        finally:
+            self._held_up -= 1
+            self.polled = time.monotonic()
+
     async def _receive_allowed(self, room: int, wait: float) -> list[AsyncMessage]:
         """Receive as many as the fleet's limits allow."""
         messages: list[AsyncMessage] = []
-        asked = await self.worker.gate.ask(self._queue_limits, room)
+        asked = await self._held(self.worker.gate.ask(self._queue_limits, room))
         try:
             # Only one message's share is kept for long.
             messages = await self._receive(asked.count, wait if asked.count == 1 else 0)
@@ -303,7 +315,7 @@ class Consumer:
             await asked.received(messages)
         if messages or self.worker.is_stopping or wait <= 0:
             return messages
-        asked = await self.worker.gate.ask(self._queue_limits, 1)
+        asked = await self._held(self.worker.gate.ask(self._queue_limits, 1))
         try:
             messages = await self._receive(1, wait)
         finally:
@@ -410,22 +422,17 @@ class Consumer:
             await self._work(held)
         finally:
             self._free(1)
-            self.worker.gate.leave(held.message)
 
     async def _work_in_order(self, chain: Sequence[Held]) -> None:
         """Messages of one group of a FIFO queue. Behind one that is not done none is begun."""
         left = len(chain)
         try:
             for place, one in enumerate(chain):
-                try:
-                    is_done = False if self.worker.is_stopping else await self._work(one)
-                finally:
-                    self.worker.gate.leave(one.message)
+                is_done = False if self.worker.is_stopping else await self._work(one)
                 if not is_done:
-                    rest = [one for one in chain[place:] if one.message in self.hand]
-                    await self._give_back(rest)
-                    for other in chain[place:]:
-                        self.worker.gate.leave(other.message)
+                    await self._give_back(
+                        [rest for rest in chain[place:] if rest.message in self.hand]
+                    )
                     return
                 left -= 1
                 self._free(1)
@@ -550,7 +557,7 @@ class Consumer:
                 trial.release(self._registry, self.options.queue, trial.RETURNED, again)
             )
         )
-        self.hand.pop(held.message, None)
+        self._drop(held)
         return False
 
     async def _begin(self, held: Held, following: Following) -> bool:
@@ -740,6 +747,7 @@ class Consumer:
     def _drop(self, held: Held) -> None:
         """Redis knows what became of it."""
         self.hand.pop(held.message, None)
+        self.worker.gate.leave(held.message)
         if self._box is not None:
             self._box.drop(held.slot)
 
@@ -748,6 +756,7 @@ class Consumer:
         held.is_settled = True
         if self._box is not None:
             self._box.mark(held.slot, DONE)
+        self.worker.gate.leave(held.message)
         self._done.append(held)
         self._done_some.set()
 
@@ -858,7 +867,7 @@ class Consumer:
         following = held.following
         if following is not None:
             why = f"{failure.error}: {failure.text}"
-            await self._insist(lambda: self._executor.run(following.failed(why)))
+            await self._insist(lambda: self._executor.run(following.failed(why, failure.traceback)))
         await self._insist(lambda: self._burials.submit((held.message, failure)))
         self.dead += 1
         self._drop(held)

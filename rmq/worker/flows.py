@@ -1,4 +1,5 @@
-"""Flows: tasks that come one after the other (a chain), or at the same time with a callback (a group).
+"""Flows: tasks that come one after the other (a chain), or at the same time with a callback (a
+group).
 
     chain   a ── its result ──> b ── its result ──> c        the rest travels in the message
     group   a, b, c ── each says how it ended ──> members    the last one sends `then` or `failed`
@@ -9,6 +10,7 @@ What follows a task is sent before its message is deleted, on a line of its own 
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,8 +90,8 @@ def send_once(registry: Registry, line: str, link: Mapping[str, Any], result: An
 
 
 async def send_chain(app: App, calls: Sequence[Call[Any]]) -> TaskHandle:
-    """Send the first call; each other one is sent when the one before it is done, with its result as
-    the first argument. The handle of the last one. Raises what a send raises."""
+    """Send the first call; each other one is sent when the one before it is done, with its result
+    as the first argument. The handle of the last one. Raises what a send raises."""
     from rmq.worker.task import TaskHandle
 
     calls = listed(calls, "calls", "calls")
@@ -187,6 +189,9 @@ async def send_group(
     if not 1 <= len(calls) <= MOST_MEMBERS:
         raise InvalidParameter("calls", Words(f"{len(calls)} calls"), f"1 to {MOST_MEMBERS}")
     client, id = app.client, uuid.uuid4().hex
+    messages = [call.message() for call in calls]
+    for place, message in enumerate(messages):
+        message.group = f"{id}:{place}"
     callback = {
         name: link(call, call.message(before=1))
         for name, call in (("then", then), ("failed", failed))
@@ -204,11 +209,8 @@ async def send_group(
             expires=_expires(client.clock),
         )
     )
-    handles = []
-    for place, call in enumerate(calls):
-        message = call.message()
-        message.group = f"{id}:{place}"
-        handles.append(await app.send(call, message))
+    # Awaited together they go out together.
+    handles = await asyncio.gather(*map(app.send, calls, messages))
     return GroupHandle(id, tuple(handles), app)
 
 

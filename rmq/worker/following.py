@@ -1,8 +1,8 @@
 """Following: what comes of a task beyond its message: its result, its place, its chain, its group.
 
-Most messages have nothing of the kind, and cost nothing here. For one that has, the worker asks before
-it runs, and says how it ended before the message is deleted: a worker that dies in between repeats the
-task, and what follows it is still sent once.
+Most messages have nothing of the kind, and cost nothing here. For one that has, the worker asks
+before it runs, and says how it ended before the message is deleted: a worker that dies in between
+repeats the task, and what follows it is still sent once.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ class Following:
         yield from self._end("done", value)
         yield from self._follow(result)
 
-    def failed(self, error: str) -> Plan[None]:
+    def failed(self, error: str, traceback: str = "") -> Plan[None]:
         """It is given up."""
-        yield from self._end("failed", error.encode()[:4000])
+        yield from self._end("failed", f"{error[:4000]}\0{traceback[-16_000:]}".encode())
         yield from self._ended({"state": "failed", "error": error[:4000]})
 
     def cancelled(self) -> Plan[None]:

@@ -1,7 +1,7 @@
 """Limits that all workers share: how many in a time (Rate), and how many at once (Concurrency).
 
-A limit lives in Redis under its name, in a slot of its own; whoever uses that name shares it, whatever
-queue or task it is for. `limit.of(key)` is the same limit for one key: a customer, a host.
+A limit lives in Redis under its name, in a slot of its own; whoever uses that name shares it,
+whatever queue or task it is for. `limit.of(key)` is the same limit for one key: a customer, a host.
 """
 
 from __future__ import annotations
@@ -158,8 +158,8 @@ class ConcurrencyLimit:
         return ConcurrencyLimit(self._client, f"{self.name}/{key}", self.limit, lease=self.lease)
 
     async def hold(self, *holders: str) -> Held:
-        """Take a place for each of *holders* (names that are each used once; up to 1,000), as far as
-        there are any, or renew the lease of those who have one."""
+        """Take a place for each of *holders* (names that are each used once; up to 1,000), as far
+        as there are any, or renew the lease of those who have one."""
         return await self._executor.call(self._hold(holders))
 
     async def release(self, *holders: str) -> int:

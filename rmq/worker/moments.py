@@ -2,10 +2,10 @@
 
     0 3 * * *      cron: minute, hour, day, month, weekday, in a time zone
     */10 * * * * * the same with seconds before them
-    every 5m       an interval; its moments are the multiples of it since 1970, the same for everybody
+    every 5m       an interval; its moments are its multiples since 1970, the same for everybody
 
-Where clocks are set forward or back, a cron expression at a fixed hour behaves as Debian's cron does:
-it runs once, and is neither left out nor repeated (cronsim, which reads the expressions).
+Where clocks are set forward or back, a cron expression at a fixed hour behaves as Debian's cron
+does: it runs once, and is neither left out nor repeated (cronsim, which reads the expressions).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
@@ -149,7 +150,7 @@ def check_catch_up(value: str) -> CatchUp:
     raise InvalidParameter("catch_up", value, "all, last or none")
 
 
-def _cronsim():  # type: ignore[no-untyped-def]
+def _cronsim() -> ModuleType:
     try:
         import cronsim
     except ImportError:

@@ -1,9 +1,11 @@
-"""Queues: what a worker needs to be there before it begins: its queue, and where dead letters go."""
+"""Queues: what a worker needs to be there before it begins: its queue, and where dead letters
+go."""
 
 from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from rmq.client.aio import AsyncClient
 from rmq.errors import QueueDoesNotExist, QueueExists
@@ -47,7 +49,7 @@ async def make_queue(client: AsyncClient, options: QueueOptions) -> None:
         await _make(client, dead)
 
 
-async def _make(client: AsyncClient, name: str, **attributes: object) -> AsyncQueue:
+async def _make(client: AsyncClient, name: str, **attributes: Any) -> AsyncQueue:
     most = client.limits.max_retention
     kept = KEPT if most is None else min(KEPT, most)
     try:

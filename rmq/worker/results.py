@@ -47,6 +47,7 @@ class TaskStatus:
     """Of a task that is done: what it returned, as JSON gives it."""
     error: str
     """Of one that failed for good: class and text of the error."""
+    traceback: str
     part: float | None
     """How far it said it is, 0 to 1."""
     text: str
@@ -54,6 +55,8 @@ class TaskStatus:
     worker: str
     started_at: datetime | None
     ended_at: datetime | None
+    note: str
+    """What its sender left with it; see `note`."""
 
     @property
     def is_ended(self) -> bool:
@@ -91,8 +94,8 @@ class Results:
         raise ResultTimeout(f"task {id} has not ended within {timeout} s", task=id)
 
     async def cancel(self, id: str) -> bool:
-        """Let a task whose result is kept not begin; one that runs is ended, where it is a coroutine.
-        False where it had ended already."""
+        """Let a task whose result is kept not begin; one that runs is ended, where it is a
+        coroutine. False where it had ended already."""
         before, worker = await self._executor.call(_cancel(self._keys(id), id))
         if before == "running":
             try:
@@ -126,18 +129,21 @@ def read(keys: ResultKeys, id: str) -> Call[TaskStatus]:
     """What is known of a task."""
 
     def parse(reply: Sequence[Any]) -> TaskStatus:
-        state, value, part, text, worker, started, ended = reply
+        state, value, part, text, worker, started, ended, said = reply
         state = text_of(state) or "unknown"
+        error, _, traceback = text_of(value).partition("\0") if state == "failed" else ("", "", "")
         return TaskStatus(
             id=id,
             state=state,
             result=msgspec.json.decode(value) if state == "done" and value else None,
-            error=text_of(value) if state == "failed" else "",
+            error=error,
+            traceback=traceback,
             part=float(part) if part else None,
             text=text_of(text),
             worker=text_of(worker),
             started_at=_moment(started),
             ended_at=_moment(ended),
+            note=text_of(said),
         )
 
     return script.load("worker/result_read").call(id, parse, state=keys.state, ended=keys.ended)
@@ -154,6 +160,13 @@ def end(keys: ResultKeys, id: str, what: str, value: bytes, keep_ms: int) -> Cal
     """It has ended. False where it had before."""
     return script.load("worker/result_end").call(
         id, bool, state=keys.state, ended=keys.ended, what=what, value=value, keep_ms=keep_ms
+    )
+
+
+def note(keys: ResultKeys, id: str, text: str, keep_ms: int = KEEP_MS) -> Call[bool]:
+    """Leave something with a task that is about to be sent, for who looks at it later."""
+    return script.load("worker/result_note").call(
+        id, bool, state=keys.state, note=text, keep_ms=keep_ms
     )
 
 

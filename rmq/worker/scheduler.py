@@ -100,7 +100,8 @@ def look(keys: FleetKeys, app: str, holder: str, lease_ms: int = LEASE_MS) -> Ca
 
 
 def tick(registry: Registry, keys: FleetKeys, app: str, holder: str) -> Plan[Look]:
-    """Fire what is due and bring it to the queues, if the lease is ours. What the last look found."""
+    """Fire what is due and bring it to the queues, if the lease is ours. What the last look
+    found."""
     while True:
         seen: Look = yield look(keys, app, holder)
         if not seen.fence:
@@ -175,11 +176,7 @@ def relay(registry: Registry, keys: FleetKeys, app: str) -> Plan[int]:
             for at in range(0, len(ones), step):
                 some = ones[at : at + step]
                 try:
-                    yield from on_known(
-                        registry,
-                        queue,
-                        lambda info, some=some: _deliver(registry, info, app, line, some, lost),  # type: ignore[misc]
-                    )
+                    yield from _bring(registry, queue, app, line, some, lost)
                 except CallerError as error:
                     lost.update({one.seq: str(error) for one in some})
         for one in waiting:
@@ -190,6 +187,17 @@ def relay(registry: Registry, keys: FleetKeys, app: str) -> Plan[int]:
         yield script.load("worker/schedule_settle").call(
             app, int, outbox=keys.schedule_outbox, runs=keys.schedule_runs, rest=rest
         )
+
+
+def _bring(
+    registry: Registry,
+    queue: str,
+    app: str,
+    line: Line,
+    ones: Sequence[Fired],
+    lost: dict[int, str],
+) -> Plan[int]:
+    return on_known(registry, queue, lambda info: _deliver(registry, info, app, line, ones, lost))
 
 
 def _outbox(keys: FleetKeys, app: str) -> Call[tuple[str, list[Fired]]]:

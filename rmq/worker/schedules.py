@@ -4,9 +4,9 @@
       └─ due moment ── schedule_fire, by the one scheduler that holds the lease ──> outbox
                                       outbox ── relay, by anybody ──> queue, each once
 
-A schedule that code defines is written when a worker starts: the last one started wins, and one that
-was paused stays paused. What code no longer defines stays until it is removed, for during a rolling
-deploy the older workers still define it.
+A schedule that code defines is written when a worker starts: the last one started wins, and one
+that was paused stays paused. What code no longer defines stays until it is removed, for during a
+rolling deploy the older workers still define it.
 """
 
 from __future__ import annotations
@@ -146,10 +146,10 @@ class Schedules:
         """Make a schedule, or change the one of that name. False where it stands so already.
 
         *when* is a cron expression (5 fields, or 6 with seconds first), `every 15m`, or a timedelta
-        of at least 1 s. *body* is the text that is sent, or a task's message: a mapping with `task`,
-        `args`, `kwargs`, which gets an id of its own at each moment. Options: *timezone* (UTC);
-        *catch_up*: `last` (default), `all` or `none` of the moments that nobody was there for;
-        *group_id*; *until*, a datetime after which there is no moment.
+        of at least 1 s. *body* is the text that is sent, or a task's message: a mapping with
+        `task`, `args`, `kwargs`, which gets an id of its own at each moment. Options: *timezone*
+        (UTC); *catch_up*: `last` (default), `all` or `none` of the moments that nobody was there
+        for; *group_id*; *until*, a datetime after which there is no moment.
 
         Raises InvalidParameter, and ConfigurationError where a cron expression needs `cronsim`.
         """
@@ -242,8 +242,8 @@ class Schedules:
             next_ms=next_ms,
         )
 
-    def _page(self, start: str, most: int) -> Plan[list[Schedule]]:
-        found: list[Schedule] = yield script.load("worker/schedule_list").call(
+    def _page(self, start: str, most: int) -> Plan[Sequence[Schedule]]:
+        found: Sequence[Schedule] = yield script.load("worker/schedule_list").call(
             self.app,
             _schedules,
             index=self.keys.schedule_index,

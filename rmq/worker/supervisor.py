@@ -1,7 +1,8 @@
 """Supervisor: starts worker processes, starts others for those that end, and speaks for the dead.
 
     SIGTERM, SIGINT   stop: what runs may finish, the rest goes back; a second one: now
-    SIGHUP            restart, one process after the other: the new one works before the old one stops
+    SIGHUP            restart, one process after the other: the new one works before the old one
+    stops
 
 What a process had in hand when it died is read from its black box (blackbox.py): nobody has to wait
 for a lease to end, and nothing that was done is done again.
@@ -28,7 +29,7 @@ from rmq.queues import plans
 from rmq.worker import trials as trial
 from rmq.worker.app import App
 from rmq.worker.blackbox import BUFFERED, DONE, FAILING, RUNNING, STUCK, BlackBox, Entry
-from rmq.worker.child import CONFIGURED_WRONGLY, Orders
+from rmq.worker.child import CONFIGURED_WRONGLY, WAS_TOLD, Orders
 from rmq.worker.processes import described
 from rmq.worker.worker import SILENT_S, STOP_S, host_name
 
@@ -137,7 +138,7 @@ class Supervisor:
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self.restart)
         try:
-            self._keepers = [asyncio.create_task(self._keep()) for _ in range(self._count)]
+            self.scale(self._count)
             await self._stopping.wait()
             await self._end()
         finally:
@@ -149,6 +150,29 @@ class Supervisor:
             os.close(self._theirs)
         if self._failure is not None:
             raise self._failure
+
+    def scale(self, count: int) -> None:
+        """Have so many processes from now on. Those that are too many, the newest first, take
+        nothing new and end when what they have is done, within the stop deadline."""
+        self._keepers = [one for one in self._keepers if not one.done()]
+        wanted = [one for one in self.children if not one.is_unwanted]
+        leaving = max(len(wanted) - count, 0)
+        for child in sorted(wanted, key=lambda one: one.begun, reverse=True)[:leaving]:
+            child.is_unwanted = True
+            child.tell(signal.SIGTERM)
+        # Those who keep a process that leaves end with it.
+        keeping = len(self._keepers) - sum(one.is_unwanted for one in self.children)
+        for _ in range(max(count - keeping, 0)):
+            keeper = asyncio.create_task(self._keep())
+            keeper.add_done_callback(self._left)
+            self._keepers.append(keeper)
+        self._count = count
+
+    def _left(self, keeper: asyncio.Task[None]) -> None:
+        """One process ended for good; with the last one, so do we, unless none is wanted."""
+        is_broken = not keeper.cancelled() and keeper.exception() is not None
+        if is_broken or (self._count and all(one.done() for one in self._keepers)):
+            self._stopping.set()
 
     def stop(self) -> None:
         """Stop, and when it is stopping already, now."""
@@ -213,7 +237,7 @@ class Supervisor:
                     return
                 child = follower
                 await child.ended.wait()
-            if self._stopping.is_set():
+            if self._stopping.is_set() or child.process.returncode == WAS_TOLD:
                 return
             self.restarts += 1
             quick = quick + 1 if time.monotonic() - child.begun < QUICK_S else 0
@@ -251,6 +275,8 @@ class Supervisor:
             if code == CONFIGURED_WRONGLY:
                 self._failure = ConfigurationError(child.box.last_lines.strip().split("\n")[-1])
                 self.stop()
+            elif code == WAS_TOLD:
+                log.info("worker process %d was told to end", child.process.pid)
             elif code != 0 or not child.is_unwanted:
                 log.error("worker process %d %s", child.process.pid, described(code))
             await self._speak_for(child, described(code))

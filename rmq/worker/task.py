@@ -60,10 +60,7 @@ class TaskMessage(msgspec.Struct, omit_defaults=True, kw_only=True):
     def is_followed(self) -> bool:
         """Whether anything comes of it beyond its message."""
         return (
-            self.result_ttl is not None
-            or bool(self.unique)
-            or bool(self.chain)
-            or bool(self.group)
+            self.result_ttl is not None or bool(self.unique) or bool(self.chain) or bool(self.group)
         )
 
 
@@ -291,7 +288,8 @@ class Configured(Generic[P, R]):
 
 
 class Task(Generic[P, R]):
-    """A function whose calls are messages. Made by `app.task`; called, it is the function itself."""
+    """A function whose calls are messages. Made by `app.task`; called, it is the function
+    itself."""
 
     def __init__(
         self,

@@ -1,9 +1,9 @@
-"""Unique: of calls that are alike only one is wanted, until it has started, until it is done, or for a
-time.
+"""Unique: of calls that are alike only one is wanted, until it has started, until it is done, or
+for a time.
 
 A call is told by its task and its arguments, or by a key that the task makes of them. Its place is
-taken before the message is sent, first for PENDING_MS: a sender that dies in between blocks nobody for
-longer. Who finds the place taken sends nothing, and gets the id of the one that has it.
+taken before the message is sent, first for PENDING_MS: a sender that dies in between blocks nobody
+for longer. Who finds the place taken sends nothing, and gets the id of the one that has it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ import msgspec
 from rmq.core import script
 from rmq.core.keys import unique_key
 from rmq.core.limits import duration, ms
-from rmq.core.script import Call, text_of
-from rmq.errors import InvalidParameter
+from rmq.core.script import Call, Plan, text_of
+from rmq.errors import CallerError, InvalidParameter, RmqError
+from rmq.queues import plans
+from rmq.queues.outgoing import Outgoing
+from rmq.queues.registry import Registry
 from rmq.worker.payload import to_plain
 
 Until = Literal["started", "done", "time"]
@@ -58,6 +61,26 @@ class Unique:
             what = [task, args, kwargs]
         text = msgspec.json.encode(what, enc_hook=to_plain, order="sorted")
         return f"{self.until}:{hashlib.blake2b(text, digest_size=16).hexdigest()}"
+
+
+def send(
+    registry: Registry, queue: str, field: str, id: str, keep_ms: int, message: Outgoing
+) -> Plan[tuple[str, str]]:
+    """Send a call, unless one like it is there. The task's id, ours or that one's, and the
+    message's id where it was sent."""
+    namespace = registry.namespace
+    holder: str = yield take(namespace, field, id, PENDING_MS)
+    if holder != id:
+        return holder, ""
+    try:
+        (sent,) = yield from plans.send(registry, queue, [message])
+        if isinstance(sent, RmqError):
+            raise sent
+    except CallerError:
+        yield free(namespace, field, id)
+        raise
+    yield take(namespace, field, id, keep_ms)
+    return id, sent.id
 
 
 def take(namespace: str, field: str, id: str, keep_ms: int) -> Call[str]:

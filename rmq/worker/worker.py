@@ -90,6 +90,8 @@ class Worker:
         """Held by the one message that runs and that was with a worker that was lost."""
         self.is_stopping = False
         self.is_abandoning = False
+        self.was_told = False
+        """Whether a command through Redis ends it."""
         self.consumers: list[Consumer] = []
         self.gate = Gate(self.client)
         self.following: dict[str, Following] = {}
@@ -284,6 +286,7 @@ class Worker:
         if word == "drain":
             self.stop_deadline = float("inf")
         if word in ("stop", "drain"):
+            self.was_told = True
             self.presence.state = "stopping"
             self.stop()
         elif word == "cancel":
@@ -328,7 +331,6 @@ class Worker:
             await asyncio.wait(self._shared, timeout=self.CANCEL_S)
             await self.gate.close()
             await self.presence.sign_off()
-
         self.threads.close()
         await asyncio.to_thread(self.processes.close)
         await self.resources.close()

@@ -1,5 +1,5 @@
-"""What tests of workers get: an app on each kind of server; a way to run its handlers one by one, and
-one to let a worker run."""
+"""What tests of workers get: an app on each kind of server; a way to run its handlers one by one,
+and one to let a worker run."""
 
 from __future__ import annotations
 

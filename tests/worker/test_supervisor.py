@@ -1,4 +1,5 @@
-"""Worker processes and their supervisor: what is killed is replaced, and nothing of its work is lost.
+"""Worker processes and their supervisor: what is killed is replaced, and nothing of its work is
+lost.
 
 Real processes; each test starts what it needs once, and does all that it can with it.
 """
@@ -124,7 +125,8 @@ def test_a_poison_is_quarantined_and_its_neighbours_are_processed(url, tmp_path)
 
 def test_a_killed_process_loses_nothing_and_is_replaced(url, tmp_path):
     """What it had is done by others; what it had finished is not done again, but for what ended in
-    the moment before the kill. A receive that Redis was answering then is back when its lease ends."""
+    the moment before the kill. A receive that Redis was answering then is back when its lease
+    ends."""
     with fleet(url, tmp_path, "--processes", "2", lease_s=2) as one:
         one.send(*(jobs.Job(id, seconds=0.02) for id in range(400)))
         for part in (50, 150):
@@ -272,5 +274,3 @@ def _status(port: int, path: str) -> int:
         return error.code
     except OSError:
         return 0
-
-

@@ -201,6 +201,14 @@ async def test_of_calls_that_are_alike_one_is_sent_until_it_is_done(app):
         await until(sent)
 
 
+async def test_a_program_without_asyncio_sends_unique_tasks_too(app):
+    task = double(app, unique="done")
+    await app.make_queues()
+    first = await asyncio.to_thread(task.send_sync, 1)
+    assert (await asyncio.to_thread(task.send_sync, 1)).id == first.id
+    assert (await task.send(1)).id == first.id
+
+
 async def test_until_it_has_started(app):
     begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -258,15 +266,9 @@ async def test_a_task_that_is_given_up_gives_its_place_back(app):
 async def test_a_sender_that_dies_blocks_nobody_for_long(app, client, clock):
     task = double(app, unique="done")
     await app.make_queues()
-    submit = client.queue("tasks")._sends.submit
-
-    async def dies(message):
-        raise asyncio.CancelledError
-
-    client.queue("tasks")._sends.submit = dies
-    with pytest.raises(asyncio.CancelledError):
-        await task.send(1)
-    client.queue("tasks")._sends.submit = submit
+    call = task.with_(1)
+    dying = ByHand(client, app._unique(client._registry, call, call.message()))
+    assert await dying.step() == "worker.unique_take"
     await task.send(1)
     assert (await client.queue("tasks").stats()).visible == 0
     clock.move(30)

@@ -10,6 +10,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from rmq.cli.worker import fleet
+from rmq.cli.worker.autoscale import autoscale
 from rmq.cli.worker.errors import errors
 from rmq.cli.worker.run import run
 
@@ -28,5 +30,14 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Workers: run an app's handlers and tasks (rmq worker MODULE:APP), see what failed.",
 )
+FLEET = "The fleet"
+
 app.command("run")(run)
 app.command("errors")(errors)
+app.command("autoscale", rich_help_panel=FLEET)(autoscale)
+app.command("list", rich_help_panel=FLEET)(fleet.list_workers)
+app.command("stop", rich_help_panel=FLEET)(fleet.stop)
+app.command("drain", rich_help_panel=FLEET)(fleet.drain)
+app.command("pause", rich_help_panel=FLEET)(fleet.pause)
+app.command("resume", rich_help_panel=FLEET)(fleet.resume)
+app.command("cancel", rich_help_panel=FLEET)(fleet.cancel)
