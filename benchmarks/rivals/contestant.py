@@ -51,7 +51,7 @@ def end(now: float) -> None:
 
 
 def say(**found: float) -> None:
-    print(json.dumps(found), flush=True)
+    print(json.dumps(found), file=sys.__stdout__, flush=True)  # Celery has another one
     os._exit(0)
 
 

@@ -150,8 +150,7 @@ class App:
         policy = Policy(
             retries=retries, wait=wait or default_wait(), stop=stop, retry=retry, crashes=crashes
         )
-        if isinstance(batch, int) and not isinstance(batch, bool):
-            batch = Batch(batch)
+        filled = Batch(batch) if isinstance(batch, int) else batch
 
         def declare(function: F) -> F:
             made = callee(
@@ -161,13 +160,13 @@ class App:
                 timeout=timeout,
                 memory_limit=memory_limit,
             )
-            usual = 1 if batch is not None else CONCURRENCY[made.mode]
+            usual = 1 if filled is not None else CONCURRENCY[made.mode]
             options = QueueOptions(
                 queue=queue,
                 concurrency=usual if concurrency is None else concurrency,
                 visibility_timeout=_s(visibility_timeout, "visibility_timeout"),
                 dead_letter_queue=dead_letter_queue,
-                batch=batch,
+                batch=filled,
                 limits=checked_limits(limits),
             )
             if queue in self.intakes:

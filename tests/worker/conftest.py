@@ -49,6 +49,6 @@ async def at_work(app: App, **options: Any) -> AsyncIterator[Worker]:
 async def until(reached: Callable[[], Any], seconds: float = 30) -> Any:
     """Wait until *reached* says so."""
     async with asyncio.timeout(seconds):
-        while not (found := reached()):
+        while not (found := reached()):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     return found
