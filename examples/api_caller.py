@@ -1,5 +1,5 @@
-"""Calls of somebody's API, no faster than it allows: retries that it asked for, dead letters for what
-it refuses, and a redrive once it is repaired.
+"""Calls of somebody's API, no faster than it allows: retries that it asked for, dead letters for
+what it refuses, and a redrive once it is repaired.
 
     python examples/api_caller.py [url]
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from tenacity import wait_fixed
 
+import rmq
 from rmq.testing import private_namespace
 from rmq.worker import App, Context, Retry, Throttle
 
@@ -67,6 +68,12 @@ async def look_up(city: str, weather: Weather, context: Context) -> None:
     context.logger.info("%s is looked up, at attempt %d", city, context.attempt)
 
 
+async def all_done(queue: rmq.AsyncQueue) -> None:
+    """Look now and then whether anything is left in a queue."""
+    while (await queue.stats()).messages:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+
+
 async def main() -> None:
     # Each failure is logged, with its traceback; here what became of it is printed below.
     logging.getLogger("rmq.worker").setLevel(logging.CRITICAL)
@@ -76,8 +83,8 @@ async def main() -> None:
         queue, dead = app.client.queue("weather"), app.client.queue("weather-dead")
         for city in ["Berlin", "Bern", "Atlantis", "Oslo", "Rome"]:
             await look_up.send(city)
-        while not (letters := await dead.peek()) or (await queue.stats()).messages:
-            await asyncio.sleep(0.02)
+        await all_done(queue)
+        letters = await dead.peek()
         print("calls:", dict(sorted(WEATHER.calls.items())))
         for letter in letters:
             failure = letter.failure
@@ -85,8 +92,7 @@ async def main() -> None:
 
         WEATHER.is_broken = False
         moved = (await dead.redrive()).moved
-        while (await queue.stats()).messages or WEATHER.calls["Atlantis"] < 4:
-            await asyncio.sleep(0.02)
+        await all_done(queue)
         print(f"repaired, {moved} redriven, {(await dead.stats()).messages} dead letters left")
         worker.stop()
         await working

@@ -39,11 +39,15 @@ def make_thumbnail(source: str, target: str) -> list[int]:
         raise Reject(str(error)) from None  # no retry will make it an image
 
 
+def files_of(folder: Path) -> list[Path]:
+    return sorted(one for one in folder.iterdir() if one.is_file())
+
+
 async def thumbnails_of(folder: Path) -> list[TaskHandle]:
     """Have a thumbnail made of everything in *folder*."""
     small = folder / "small"
     small.mkdir(exist_ok=True)
-    files = sorted(one for one in folder.iterdir() if one.is_file())
+    files = files_of(folder)
     return [await make_thumbnail.send(str(one), str(small / one.name)) for one in files]
 
 
@@ -60,9 +64,7 @@ async def main() -> None:
         async with app, app.worker() as worker:
             await app.make_queues()
             working = asyncio.create_task(worker.run())
-            for handle, file in zip(
-                await thumbnails_of(folder), sorted(folder.glob("*.*")), strict=True
-            ):
+            for handle, file in zip(await thumbnails_of(folder), files_of(folder), strict=True):
                 try:
                     width, height = await handle.result(timeout=60)
                     print(f"{file.name}: {width} x {height}")

@@ -6,8 +6,10 @@ Real processes; each test starts what it needs once, and does all that it can wi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -139,6 +141,35 @@ def test_a_killed_process_loses_nothing_and_is_replaced(url, tmp_path):
     assert set(done) == set(range(400))
     assert sum(count - 1 for count in done.values()) <= 4
     assert max(began.values()) <= 3
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_processes_that_are_killed_all_the_time_lose_nothing(url, tmp_path):
+    """SIGKILL at random moments, poison of each kind among the jobs: all that can be done is done,
+    all that can not is a dead letter, and what was done is hardly ever done again."""
+    chance, poison = random.Random(3), {2_000: "exit", 9_000: "kill", 15_000: "raise"}
+    with fleet(url, tmp_path, "--processes", "3", lease_s=5) as one:
+        todo = [jobs.Job(id, poison.get(id, "nothing"), 0.01) for id in range(20_000)]
+        one.send(*todo)
+        kills, until = 0, time.monotonic() + 120
+        while not one.is_empty() and time.monotonic() < until:
+            time.sleep(chance.uniform(0.2, 2.0))
+            lines = one.lines("began")
+            if lines and kills < 40:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(chance.choice(lines[-20:])[1], signal.SIGKILL)
+                    kills += 1
+        one.until(lambda: len(one.client.queue("jobs-dead").peek(1000)) >= 2, 240)
+        one.until(lambda: one.client.queue("jobs").stats().messages <= 1, 240)
+        dead = one.client.queue("jobs-dead").peek(1000)
+        done = Counter(id for id, _ in one.lines("ended"))
+        assert one.stop() == 0
+    buried = {msgspec.json.decode(message.body)["id"] for message in dead}
+    assert {2_000, 9_000} <= buried
+    assert set(done) | buried | {15_000} == set(range(20_000))
+    assert kills >= 20
+    assert sum(count - 1 for count in done.values()) <= 2 * kills
 
 
 def test_a_restart_under_load_repeats_nothing(url, tmp_path):
