@@ -25,6 +25,7 @@ from benchmarks import (
     sending,
     topics,
     waiting,
+    working,
 )
 from benchmarks.bench import Bench
 from benchmarks.figure import Figure
@@ -41,6 +42,7 @@ FIGURES: tuple[Figure, ...] = (
     *filtering.FIGURES,
     *pushing.FIGURES,
     *gateway.FIGURES,
+    *working.FIGURES,
 )
 OPEN_FILES = 4096
 WIDTH = 150

@@ -34,8 +34,8 @@ on_one_server = pytest.mark.parametrize("backend", ON_ONE_SERVER, indirect=True)
 
 
 def pytest_collection_finish() -> None:
-    """Tens of thousands of tests, and all that they import, stay to the end: a collection that looks
-    at them each time takes longer than most tests."""
+    """Tens of thousands of tests, and all that they import, stay to the end: a collection that
+    looks at them each time takes longer than most tests."""
     gc.collect()
     gc.freeze()
 

@@ -10,8 +10,8 @@
 
     await send_mail.send("a@b.c", subject="hello")
 
-Making one sends nothing. `rmq worker module:app` works on its queues, or `app.worker()` in a program
-of yours.
+Making one sends nothing. `rmq worker module:app` works on its queues, or `app.worker()` in a
+program of yours.
 """
 
 from __future__ import annotations
@@ -128,9 +128,9 @@ class App:
     ) -> Callable[[F], F]:
         """Declare a function to be what handles each message of *queue*. It stays what it is.
 
-        It gets the payload by the annotation of its parameter (see rmq/worker/payload.py), a Context
-        where it asks for one, and resources. A coroutine function runs in the event loop, a plain
-        one in a thread, with *process* in a process of its own.
+        It gets the payload by the annotation of its parameter (see rmq/worker/payload.py), a
+        Context where it asks for one, and resources. A coroutine function runs in the event loop, a
+        plain one in a thread, with *process* in a process of its own.
 
         *concurrency*: messages at a time in one process; default 100, in threads 20, in processes
         one for each core, batches 1.
@@ -150,8 +150,7 @@ class App:
         policy = Policy(
             retries=retries, wait=wait or default_wait(), stop=stop, retry=retry, crashes=crashes
         )
-        if isinstance(batch, int) and not isinstance(batch, bool):
-            batch = Batch(batch)
+        filled = Batch(batch) if isinstance(batch, int) else batch
 
         def declare(function: F) -> F:
             made = callee(
@@ -161,13 +160,13 @@ class App:
                 timeout=timeout,
                 memory_limit=memory_limit,
             )
-            usual = 1 if batch is not None else CONCURRENCY[made.mode]
+            usual = 1 if filled is not None else CONCURRENCY[made.mode]
             options = QueueOptions(
                 queue=queue,
                 concurrency=usual if concurrency is None else concurrency,
                 visibility_timeout=_s(visibility_timeout, "visibility_timeout"),
                 dead_letter_queue=dead_letter_queue,
-                batch=batch,
+                batch=filled,
                 limits=checked_limits(limits),
             )
             if queue in self.intakes:
@@ -219,8 +218,8 @@ class App:
         calls it. Several tasks may share a queue.
 
         *name*: what its messages say, default `module.function`. *encoding*: of its messages, json
-        or msgpack; both are read. *result_ttl*, *unique*, *rate*, *limits*: see Extras. The others are
-        as for handler.
+        or msgpack; both are read. *result_ttl*, *unique*, *rate*, *limits*: see Extras. The others
+        are as for handler.
 
         Raises ConfigurationError, InvalidParameter.
         """
@@ -317,8 +316,9 @@ class App:
             sending = self._unique(self.client._registry, call, message)
             id, message_id = await self.client._executor.run(sending)
             return TaskHandle(id, message_id, call.queue, self)
+        _drop_id(call, message)
         sent = await self.client.queue(call.queue)._sends.submit(call.outgoing(message))
-        return TaskHandle(message.id, sent.id, call.queue, self)
+        return TaskHandle(message.id or sent.id, sent.id, call.queue, self)
 
     async def _check_delay(self, name: str, delay: timedelta) -> None:
         """A queue forgets what is older than its retention period, also what waits. Raises
@@ -337,8 +337,9 @@ class App:
             sending = self._unique(self.sync_client._registry, call, message)
             id, message_id = self.sync_client._executor.run(sending)
             return TaskHandle(id, message_id, call.queue, self)
+        _drop_id(call, message)
         sent = self.sync_client.queue(call.queue)._sends.submit(call.outgoing(message))
-        return TaskHandle(message.id, sent.id, call.queue, self)
+        return TaskHandle(message.id or sent.id, sent.id, call.queue, self)
 
     def _unique(
         self, registry: Registry, call: Call[Any], message: TaskMessage
@@ -461,6 +462,12 @@ class App:
 
     async def __aexit__(self, *error: object) -> None:
         await self.close()
+
+
+def _drop_id(call: Call[Any], message: TaskMessage) -> None:
+    """An id that nothing is kept under is not worth its 45 bytes: the message has one by itself."""
+    if call.options.id is None and not (message.result_ttl or message.chain or message.group):
+        message.id = ""
 
 
 def _s(value: timedelta | float, field: str) -> float:

@@ -1,10 +1,11 @@
-"""The black box: what a worker process has in hand, where its supervisor can read it when it is dead.
+"""The black box: what a worker process has in hand, where its supervisor can read it when it is
+dead.
 
 A file in memory that both have mapped. So a supervisor knows of a process that was killed in an
-instant which messages it was running (they are suspects), which it had not begun (they go back as they
-were), and which were done and not yet deleted (they are deleted now, and not done again).
+instant which messages it was running (they are suspects), which it had not begun (they go back as
+they were), and which were done and not yet deleted (they are deleted now, and not done again).
 
-    | head: counts and times | a state a slot | 24 bytes a slot: which message | the last log lines |
+    | head: counts, times | a state a slot | 24 bytes a slot: which message | the last log lines |
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Child: one worker process, as its supervisor starts it: `python -m rmq.worker.child ORDERS`.
 
-It ends when it is told to (SIGTERM, a second one for at once), when its supervisor is gone, and when a
-handler is stuck that nothing else could end.
+It ends when it is told to (SIGTERM, a second one for at once), when its supervisor is gone, and
+when a handler is stuck that nothing else could end.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from rmq.worker.worker import Worker
 log = logging.getLogger("rmq.worker")
 
 CONFIGURED_WRONGLY, WAS_STUCK, WAS_TOLD = 78, 75, 79
-"""Exit statuses (sysexits.h: EX_CONFIG, EX_TEMPFAIL; the last is ours): the last is of a worker that
-somebody told to end, by `rmq worker stop` or `drain`. No other is started in its place."""
+"""Exit statuses (sysexits.h: EX_CONFIG, EX_TEMPFAIL; the last is ours): the last is of a worker
+that somebody told to end, by `rmq worker stop` or `drain`. No other is started in its place."""
 FIGURES_S = 0.2
 """How often it says how it is."""
 

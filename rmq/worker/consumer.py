@@ -474,7 +474,7 @@ class Consumer:
 
     def _see(self, held: Held, said: TaskMessage | None) -> None:
         """Whether anything comes of a task beyond its message."""
-        if said is not None:
+        if said is not None and said.is_followed:
             held.following = Following.of(self._registry, said, said.id or held.message.id)
 
     def _late(self, routed: Routed) -> Reject | None:

@@ -121,13 +121,14 @@ class Context:
         return found
 
     def wait(self, what: Coroutine[Any, Any, R]) -> R:
-        """Wait for *what*, from a plain function in its thread: context.wait(context.extend(60))."""
+        """Wait for *what*, from a plain function in its thread:
+        context.wait(context.extend(60))."""
         return asyncio.run_coroutine_threadsafe(what, self._loop).result()
 
     async def extend(self, by: timedelta | float) -> None:
-        """Give this run *by* (a timedelta or seconds) from now, whatever its time limit was, and keep
-        its messages invisible for as long. Without a time limit there is nothing to extend: leases
-        are renewed by themselves.
+        """Give this run *by* (a timedelta or seconds) from now, whatever its time limit was, and
+        keep its messages invisible for as long. Without a time limit there is nothing to extend:
+        leases are renewed by themselves.
 
         Raises ConnectionLost, InvalidParameter.
         """

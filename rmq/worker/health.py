@@ -4,8 +4,8 @@
     /ready    200 once every process works, and none is stopping
     /stats    figures, as JSON
 
-Answered from a thread of its own: a handler that blocks the event loop changes what is said, and not
-whether it is said.
+Answered from a thread of its own: a handler that blocks the event loop changes what is said, and
+not whether it is said.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Leases: what is in hand stays invisible to others, however long a handler takes.
 
 They are renewed from a thread of their own, over a connection of its own: a handler that blocks the
-event loop keeps its lease. The thread also sees what the loop can not: that it is blocked, and which
-handler outlived its time limit by far because nothing could interrupt it.
+event loop keeps its lease. The thread also sees what the loop can not: that it is blocked, and
+which handler outlived its time limit by far because nothing could interrupt it.
 """
 
 from __future__ import annotations

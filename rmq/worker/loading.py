@@ -14,8 +14,8 @@ def load(path: str) -> App:
     """The app that `module:name` names; `module` alone means its `app`. The module is looked for in
     the current folder as well.
 
-    Raises ConfigurationError. What the module itself raises is not caught: it is the user's bug, and
-    its traceback says where.
+    Raises ConfigurationError. What the module itself raises is not caught: it is the user's bug,
+    and its traceback says where.
     """
     module, _, name = path.partition(":")
     folder = os.getcwd()

@@ -5,8 +5,8 @@
         async def after(self, context, result): ...
         async def error(self, context, error): ...
 
-`before` runs in the order in which they were added, `after` and `error` in the other one. A hook may
-be a coroutine function or a plain one; one that is not overridden costs nothing.
+`before` runs in the order in which they were added, `after` and `error` in the other one. A hook
+may be a coroutine function or a plain one; one that is not overridden costs nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Queues: what a worker needs to be there before it begins: its queue, and where dead letters go."""
+"""Queues: what a worker needs before it begins: its queue, and where dead letters go."""
 
 from __future__ import annotations
 

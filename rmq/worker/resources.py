@@ -1,5 +1,5 @@
-"""Resources: what a process has one of (a pool, a client), made at its start, closed at its end, and
-given to whoever asks for it by annotation.
+"""Resources: what a process has one of (a pool, a client), made at its start, closed at its end,
+and given to whoever asks for it by annotation.
 
     @app.resource
     async def database() -> AsyncIterator[Pool]:

@@ -1,7 +1,8 @@
 """Supervisor: starts worker processes, starts others for those that end, and speaks for the dead.
 
     SIGTERM, SIGINT   stop: what runs may finish, the rest goes back; a second one: now
-    SIGHUP            restart, one process after the other: the new one works before the old one stops
+    SIGHUP            restart, one process after the other: the new one works before the old one
+    stops
 
 What a process had in hand when it died is read from its black box (blackbox.py): nobody has to wait
 for a lease to end, and nothing that was done is done again.

@@ -56,6 +56,13 @@ class TaskMessage(msgspec.Struct, omit_defaults=True, kw_only=True):
     deadline: float | None = None
     """Seconds since 1970 after which nobody wants it any more."""
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether anything comes of it beyond its message."""
+        return (
+            self.result_ttl is not None or bool(self.unique) or bool(self.chain) or bool(self.group)
+        )
+
 
 _json_encoder = msgspec.json.Encoder(enc_hook=to_plain)
 _packer = msgspec.msgpack.Encoder(enc_hook=to_plain)
@@ -281,7 +288,8 @@ class Configured(Generic[P, R]):
 
 
 class Task(Generic[P, R]):
-    """A function whose calls are messages. Made by `app.task`; called, it is the function itself."""
+    """A function whose calls are messages. Made by `app.task`; called, it is the function
+    itself."""
 
     def __init__(
         self,

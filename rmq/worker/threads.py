@@ -1,8 +1,8 @@
 """Threads: plain functions at work, each with a time limit that reaches into its thread.
 
 Nothing can end a thread. But Python raises in it what another thread asks for, as soon as it runs
-code of Python again; one that waits in C (a socket without a timeout, a long sleep) hears of it only
-then, and is given up by the leases' thread.
+code of Python again; one that waits in C (a socket without a timeout, a long sleep) hears of it
+only then, and is given up by the leases' thread.
 """
 
 from __future__ import annotations

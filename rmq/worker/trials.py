@@ -2,8 +2,8 @@
 
     receives = failures + given back + crashes + this one
 
-A worker that is killed says nothing, so what nobody spoke for was a crash. A message that is done at
-its first receive, as most are, leaves no trace.
+A worker that is killed says nothing, so what nobody spoke for was a crash. A message that is done
+at its first receive, as most are, leaves no trace.
 """
 
 from __future__ import annotations

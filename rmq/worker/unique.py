@@ -66,8 +66,8 @@ class Unique:
 def send(
     registry: Registry, queue: str, field: str, id: str, keep_ms: int, message: Outgoing
 ) -> Plan[tuple[str, str]]:
-    """Send a call, unless one like it is there. The task's id, ours or that one's, and the message's
-    id where it was sent."""
+    """Send a call, unless one like it is there. The task's id, ours or that one's, and the
+    message's id where it was sent."""
     namespace = registry.namespace
     holder: str = yield take(namespace, field, id, PENDING_MS)
     if holder != id:

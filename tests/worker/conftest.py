@@ -1,5 +1,5 @@
-"""What tests of workers get: an app on each kind of server; a way to run its handlers one by one, and
-one to let a worker run."""
+"""What tests of workers get: an app on each kind of server; a way to run its handlers one by one,
+and one to let a worker run."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ async def at_work(app: App, **options: Any) -> AsyncIterator[Worker]:
 async def until(reached: Callable[[], Any], seconds: float = 30) -> Any:
     """Wait until *reached* says so."""
     async with asyncio.timeout(seconds):
-        while not (found := reached()):
+        while not (found := reached()):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     return found

@@ -42,7 +42,7 @@ async def do(job: Job) -> None:
     if job.deed == "raise":
         raise ValueError(f"job {job.id} is no good")
     if job.deed == "block":
-        time.sleep(job.seconds)
+        time.sleep(job.seconds)  # noqa: ASYNC251
     elif job.seconds:
         await asyncio.sleep(job.seconds)
     note("ended", job)
@@ -51,7 +51,7 @@ async def do(job: Job) -> None:
 @app.handler("stuck", timeout=0.2, visibility_timeout=1, crashes=1)
 async def stick(job: Job) -> None:
     note("began", job)
-    time.sleep(3600)
+    time.sleep(3600)  # noqa: ASYNC251
 
 
 @app.handler("alone", process=True, concurrency=2, timeout=5, crashes=2, memory_limit=512 << 20)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -213,7 +212,7 @@ async def test_a_handler_that_blocks_the_event_loop_keeps_its_lease(app):
     @app.handler("orders", visibility_timeout=1)
     async def on_order(order: Order) -> None:
         runs.append(order.id)
-        time.sleep(1.6)
+        time.sleep(1.6)  # noqa: ASYNC251
 
     await app.make_queues()
     await app.client.queue("orders").send('{"id": 1}')
@@ -264,12 +263,13 @@ async def test_a_poison_in_a_process_of_its_own_harms_nobody_else(
     backend, namespace, tmp_path, monkeypatch
 ):
     """Each kind ends in the dead-letter queue, with its story, and the neighbours are processed."""
-    monkeypatch.setenv("JOBS_JOURNAL", str(tmp_path / "journal"))
+    journal = tmp_path / "journal"
+    monkeypatch.setenv("JOBS_JOURNAL", str(journal))
     app = jobs.app
     app._client, app._settings = None, App(backend.url, namespace=namespace)._settings
     handler = app.intakes["alone"].callee
     hurried = {"retries": 0, "wait": tenacity.wait_none()}
-    policy = msgspec.structs if False else type(handler.policy)(crashes=1, **hurried)
+    policy = type(handler.policy)(crashes=1, **hurried)
     monkeypatch.setitem(
         app.intakes,
         "alone",
@@ -308,7 +308,7 @@ async def test_a_poison_in_a_process_of_its_own_harms_nobody_else(
     assert found["hang"].error == "rmq.worker.TimeLimitExceeded"
     assert "x5" in found["odd"].text
     assert "jobs.py" in found["odd"].traceback
-    assert len(Path(tmp_path / "journal").read_text().splitlines()) == 2
+    assert len(journal.read_text().splitlines()) == 2
 
 
 def _with(callee, **changes):  # type: ignore[no-untyped-def]

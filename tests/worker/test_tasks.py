@@ -122,7 +122,7 @@ async def test_what_does_not_fit_is_not_sent(app):
     @app.task(queue="tasks")
     async def take(number: int, *, context: Context | None = None) -> None: ...
 
-    with pytest.raises(InvalidParameter, match="arguments of .*take"):
+    with pytest.raises(InvalidParameter, match=r"arguments of .*take"):
         await take.send()
     with pytest.raises(InvalidParameter, match="what json can hold"):
         await take.send(object())
