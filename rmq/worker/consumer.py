@@ -490,9 +490,10 @@ class Consumer:
             await self._give_back([held])
             return False
         callee, hooks, following = routed.callee, self.worker.hooks, held.following
-        limits = (*self._message_limits, *routed.limits)
-        if limits and not await self._enter(held, routed, limits):
-            return False
+        if self._message_limits or routed.limits:
+            limits = (*self._message_limits, *routed.limits)
+            if not await self._enter(held, routed, limits):
+                return False
         if following is not None and not await self._begin(held, following):
             return True
         names = self._context_names[callee]

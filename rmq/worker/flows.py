@@ -54,6 +54,7 @@ def link(call: Call[Any], message: TaskMessage) -> dict[str, Any]:
         )
     made: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(message, enc_hook=to_plain))
     made["queue"] = call.queue
+    made.pop("unique", None)
     if not call.options.with_result:
         made["with_result"] = False
     if call.options.group_id is not None:
@@ -100,6 +101,7 @@ async def send_chain(app: App, calls: Sequence[Call[Any]]) -> TaskHandle:
     links = [link(one, one.message(before=1)) for one in calls[1:]]
     first = calls[0].message()
     first.chain = links or None
+    first.unique = None  # what comes after it would be lost with it
     handle = await app.send(calls[0], first)
     if not links:
         return handle
@@ -192,6 +194,7 @@ async def send_group(
     messages = [call.message() for call in calls]
     for place, message in enumerate(messages):
         message.group = f"{id}:{place}"
+        message.unique = None  # one that was not sent would never end
     callback = {
         name: link(call, call.message(before=1))
         for name, call in (("then", then), ("failed", failed))

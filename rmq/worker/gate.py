@@ -161,6 +161,8 @@ class Gate:
 
     def leave(self, message: AsyncMessage) -> None:
         """A message does not run any more: give its places back."""
+        if not self._places:
+            return
         for limit, holder in self._places.pop(message, ()):
             self._free(limit, (holder,))
 

@@ -130,6 +130,8 @@ class Worker:
             asyncio.create_task(self._pauses(), name="rmq-pauses"),
             asyncio.create_task(self._scheduler.run(self._stopping), name="rmq-schedules"),
         ]
+        for task in self._shared:
+            task.add_done_callback(_say_end)
         self._leases = Leases(self.consumers, self.app.new_sync_client, self.stuck)
         self._leases.start()
         for one in self.consumers:
@@ -356,3 +358,9 @@ class Worker:
                     await one.tidy()
                 except RmqError as error:
                     log.debug("%s", error)
+
+
+def _say_end(task: asyncio.Task[None]) -> None:
+    """Of what is done for the fleet: messages are worked on without it, but not in silence."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("%s has ended: %s", task.get_name(), error, exc_info=error)

@@ -178,6 +178,32 @@ async def test_each_key_has_places_of_its_own(app, clock, runs, by):
     assert runs.most == {"a": 1, "b": 1}
 
 
+async def test_what_may_not_run_spends_nothing(app, client, clock, runs):
+    """Of a rate and a place: the place is missing, so the token is not spent."""
+    began, limits = clock.now(), [Throttle("api", "1/h", burst=2), Concurrency("db", 1)]
+
+    @app.task(limits=limits)
+    async def work() -> None:
+        await runs.run(wait=True)
+
+    await app.make_queues()
+    for _ in range(2):
+        await work.send()
+    async with working(app):
+        await until(lambda: runs.now[""] == 1)
+        for _ in range(5):
+            clock.move(1.3)
+            await until(lambda: _counts(app, "tasks", visible=0, in_flight=2))
+        runs.go_on.set()
+
+        async def done():
+            clock.move(1.3)
+            return runs.done[""] == 2
+
+        await until(done)
+    assert (clock.now() - began).total_seconds() < 3600
+
+
 async def test_each_message_group_has_places_of_its_own(app, clock, runs):
     @app.handler("orders", limits=[Concurrency("orders", 1, by="group")])
     async def on_order(body: str) -> None:

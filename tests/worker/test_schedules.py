@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rmq.errors import InvalidParameter, ScheduleDoesNotExist
+from rmq.errors import InvalidParameter, ScheduleDoesNotExist, SchedulerLeaseLost
 from rmq.testing import HeldClock
 from rmq.worker.scheduler import LEASE_MS, Scheduler, _fire, look, relay, tick
 from rmq.worker.schedules import Schedules
@@ -125,6 +125,19 @@ async def test_one_whose_lease_was_taken_can_not_fire(client, clock, queue, sche
     await slow.finish()
     assert slow.result.fence == 0
     assert await scheduled(queue) == []
+
+
+async def test_whoever_has_an_older_fence_is_refused_before_the_new_holder_did_anything(
+    client, clock, queue, schedules
+):
+    await schedules.put("a", "every 10s", "orders", "a")
+    clock.move(10)
+    call = client._executor.call
+    seen = await call(look(schedules.keys, "app", "slow"))
+    clock.move(LEASE_MS / 1000)
+    assert (await call(look(schedules.keys, "app", "quick"))).fence == seen.fence + 1
+    with pytest.raises(SchedulerLeaseLost):
+        await call(_fire(schedules.keys, "app", "slow", seen))
 
 
 async def test_a_fire_that_is_repeated_after_a_lost_answer_fires_nothing(

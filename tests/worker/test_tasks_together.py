@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rmq.errors import InvalidParameter, ResultTimeout, TaskCancelled, TaskFailed
-from rmq.worker import App, Context, Reject, Unique
+from rmq.worker import App, Context, Reject, Unique, flows
 from rmq.worker.app import LIMITS
 from rmq.worker.following import Following
 from rmq.worker.worker import Worker
@@ -318,6 +318,14 @@ async def test_a_group_calls_back_once_with_all_results_in_order(app):
     assert called == [[2 * one for one in range(20)]]
 
 
+async def test_a_group_of_unique_calls_that_are_alike_ends(app):
+    task = double(app, unique="done")
+    await app.make_queues()
+    group = await app.group(task.with_(1), task.with_(1))
+    async with working(app):
+        assert await group.wait(timeout=20) == [2, 2]
+
+
 async def test_a_group_with_a_failure_calls_the_other_one(app):
     task, called = double(app), []
 
@@ -342,6 +350,23 @@ async def test_a_group_with_a_failure_calls_the_other_one(app):
     ((first, second),) = called
     assert first is None
     assert second.endswith("Reject: no")
+
+
+async def test_how_a_member_ended_first_stays_and_a_closed_group_calls_no_more(app, client):
+    task, after = double(app), app.task(name="after")(_takes)
+    await app.make_queues()
+    group = await app.group(task.with_(1), then=after.with_())
+    await client.queue("tasks").purge()
+    run, member = client._executor.run, f"{group.id}:0"
+    await run(flows.group_on(client._registry, member, {"state": "done", "result": 2}))
+    await run(flows.group_on(client._registry, member, {"state": "failed", "error": "late"}))
+    assert await group.wait(timeout=0) == [2]
+    assert (await client.queue("tasks").stats()).visible == 1
+    names = []
+    repeat = ByHand(client, flows.group_on(client._registry, member, {"state": "done"}))
+    while (name := await repeat.step()) is not None:
+        names.append(name)
+    assert names == ["worker.group_end"]
 
 
 @pytest.mark.parametrize("kind", ["standard", "fifo"])
