@@ -34,6 +34,7 @@ soak: .venv/.stamp  ## the tests that take minutes
 
 picture: .venv/.stamp  ## draw the pictures of the docs anew
 	$(BIN)/python docs/picture.py
+	$(BIN)/python docs/autoscaling.py
 
 clean:  ## forget everything that was made
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -27,6 +27,7 @@ from benchmarks import (
     streams,
     topics,
     waiting,
+    working,
 )
 from benchmarks.bench import Bench
 from benchmarks.figure import Figure
@@ -45,6 +46,7 @@ FIGURES: tuple[Figure, ...] = (
     *pushing.FIGURES,
     *gateway.FIGURES,
     *kinesis.FIGURES,
+    *working.FIGURES,
 )
 OPEN_FILES = 4096
 WIDTH = 150

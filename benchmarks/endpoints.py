@@ -7,6 +7,7 @@ in a virtual environment of its own beside ours: its dependencies and ours need 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -37,7 +38,7 @@ DROPPED = ("content-length", "date", "server")
 """Headers that granian adds by itself."""
 
 
-class MotoMissing(Exception):
+class RivalMissing(Exception):
     """pip could not install moto; the message is pip's."""
 
 
@@ -70,8 +71,8 @@ def bare(answers: dict[str, tuple[list[tuple[str, str]], str]]) -> Iterator[int]
 
 @contextmanager
 def moto() -> Iterator[int]:
-    """moto's own server; yields the port. Raises MotoMissing."""
-    python = _moto_python()
+    """moto's own server; yields the port. Raises RivalMissing."""
+    python = str(environment("moto", (f"moto[server]=={MOTO}",)))
     with _running(lambda port: [python, "-m", "moto.server", "-p", str(port)]) as port:
         yield port
 
@@ -168,16 +169,18 @@ def _kinesalite_script() -> Path:
     return folder / "node_modules" / "kinesalite" / "cli.js"
 
 
-def _moto_python() -> str:
-    """The Python of moto's environment, which is made when it is asked for the first time."""
-    folder = Path(sys.prefix) / "bench" / f"moto-{MOTO}"
+def environment(name: str, pins: tuple[str, ...]) -> Path:
+    """The Python of an environment of its own that has *pins*, made when it is asked for the first
+    time. Raises RivalMissing."""
+    what = hashlib.sha256(" ".join(pins).encode()).hexdigest()[:8]
+    folder = Path(sys.prefix) / "bench" / f"{name}-{what}"
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     stamp = folder / "complete"
     if not stamp.exists():
         venv.create(folder, clear=True, with_pip=True)
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        done = subprocess.run([*install, f"moto[server]=={MOTO}"], capture_output=True, text=True)
+        done = subprocess.run([*install, *pins], capture_output=True, text=True)
         if done.returncode:
-            raise MotoMissing(done.stderr)
+            raise RivalMissing(done.stderr)
         stamp.touch()
-    return str(python)
+    return python

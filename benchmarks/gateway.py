@@ -81,7 +81,7 @@ def beside_moto(bench: Bench) -> Iterator[Row]:
     with bench.client(), ExitStack() as stack:
         try:
             other = stack.enter_context(endpoints.moto())
-        except endpoints.MotoMissing as error:
+        except endpoints.RivalMissing as error:
             yield Row(case=f"no moto {endpoints.MOTO}: {error}", measured=0, target=Target(5))
             return
         port = stack.enter_context(endpoints.ours(bench))

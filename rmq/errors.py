@@ -44,6 +44,8 @@
     │   ├── GroupDoesNotExist, GroupInUse    a consumer group; its workers are at work
     │   ├── LeaseLost                a shard's lease has another owner
     │   ├── RecordFailed             a consumer's handler fails on one record
+    │   ├── ScheduleDoesNotExist, WorkerDoesNotExist
+    │   ├── TaskFailed, TaskCancelled, ResultTimeout    of a task whose result was waited for
     │   ├── AddressRefused           an address that this machine may not be made to call
     │   └── ConfigurationError       a URL, a setting or a server that we can not work with
     └── ServerError                  Redis or the way to it
@@ -646,6 +648,60 @@ class RecordFailed(CallerError, code="RMQ_RECORD_FAILED"):
     shard_id: str
     sequence_number: str
     sub_sequence_number: int
+
+
+# --- workers -----------------------------------------------------------------------------------
+
+
+class ScheduleDoesNotExist(CallerError, code="RMQ_SCHEDULE_DOES_NOT_EXIST"):
+    """The app has no schedule of that name."""
+
+    schedule: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"schedule {detail!r} does not exist in app {subject!r}; rmq schedule list shows those "
+            "there are",
+            schedule=detail,
+        )
+
+
+class SchedulerLeaseLost(CallerError, code="RMQ_SCHEDULER_LEASE_LOST"):
+    """Ours to handle: another scheduler holds the lease by now."""
+
+
+class WorkerDoesNotExist(CallerError, code="RMQ_WORKER_DOES_NOT_EXIST"):
+    """No live worker has that id."""
+
+    worker: str
+
+    @classmethod
+    def _refused(cls, subject: str, detail: str) -> RmqError:
+        return cls(
+            f"worker {detail!r} does not live in app {subject!r}; rmq worker list shows those that "
+            "do",
+            worker=detail,
+        )
+
+
+class ResultTimeout(CallerError, code="RMQ_RESULT_TIMEOUT"):
+    """A task had not ended when the wait for its result did."""
+
+    task: str
+
+
+class TaskFailed(CallerError, code="RMQ_TASK_FAILED"):
+    """The task whose result was asked for failed for good; `error` says why."""
+
+    task: str
+    error: str
+
+
+class TaskCancelled(CallerError, code="RMQ_TASK_CANCELLED"):
+    """The task whose result was asked for was cancelled."""
+
+    task: str
 
 
 class ConfigurationError(CallerError, code="RMQ_CONFIGURATION"):

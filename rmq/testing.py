@@ -1,5 +1,9 @@
 """For users' tests: a clock they hold, a namespace of their own, and AWS in this process.
 
+async with rmq.testing.working(app) as work:     # handlers and tasks of rmq.worker
+    await send_mail.send("a@b.c")
+    assert (await work.run())[0].outcome == "done"
+
 clock = HeldClock()
 client = rmq.connect(clock=clock, namespace=private_namespace())
 clock.move(31)
@@ -16,7 +20,7 @@ import inspect
 import os
 import uuid
 from collections.abc import Callable
-from contextlib import ContextDecorator
+from contextlib import AsyncExitStack, ContextDecorator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rmq.core.clock import HeldClock
@@ -25,6 +29,9 @@ from rmq.errors import RmqError
 if TYPE_CHECKING:
     from rmq.core.limits import Limits
     from rmq.gateway.inprocess import Engine
+    from rmq.queues.message import PeekedMessage
+    from rmq.worker.app import App
+    from rmq.worker.ran import Ran
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -119,6 +126,74 @@ class aws(ContextDecorator):
         self.clock.release()
 
 
+class working:
+    """While it lasts, an app's queues are in this process, and its handlers and tasks run when they
+    are told to: at once, one after the other, in order.
+
+        async with rmq.testing.working(app) as work:
+            await send_mail.send("a@b.c")
+            ran = await work.run()               # all that is due
+            assert ran[0].outcome == "retried"
+            work.clock.move(ran[0].again)        # a back-off costs a test nothing
+            await work.run()
+
+    *url* is where the queues are, default memory://; each use has a namespace of its own, which is
+    removed at the end. *raises*: an error of a handler is raised in the test, once what was due has
+    run.
+    """
+
+    clock: HeldClock
+    """The time: frozen until it is moved."""
+
+    def __init__(self, app: App, url: str = "memory://", *, raises: bool = False) -> None:
+        self.app = app
+        self._url = url
+        self._raises = raises
+        self._stack = AsyncExitStack()
+        self._ran: list[Ran] = []
+
+    async def __aenter__(self) -> working:
+        import rmq
+        from rmq.worker.app import LIMITS
+        from rmq.worker.worker import Worker
+
+        self.clock = HeldClock()
+        client = rmq.connect_async(
+            self._url, namespace=private_namespace(), clock=self.clock, limits=LIMITS
+        )
+        self._stack.push_async_callback(client.close)
+        self._stack.push_async_callback(client.wipe)
+        self._stack.enter_context(self.app.bound(client))
+        self._worker = Worker(self.app)
+        self._stack.push_async_callback(self._worker.close)
+        await self._worker.prepare()
+        for one in self._worker.consumers:
+            one.watch = self._ran.append
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
+
+    async def run(self) -> list[Ran]:
+        """Run all that is due, and what comes of it meanwhile. What ran, in order.
+
+        With *raises*, raises the first error of a handler.
+        """
+        await self._worker.drain()
+        ran, self._ran[:] = list(self._ran), []
+        for one in ran:
+            if self._raises and one.error is not None:
+                raise one.error
+        return ran
+
+    async def dead_letters(self, queue: str) -> list[PeekedMessage]:
+        """The dead letters of a queue, each with its failure."""
+        from rmq.worker.queues import dead_letter_queue
+
+        name = await dead_letter_queue(self.app.client, self.app.intakes[queue].options)
+        return [] if name is None else await self.app.client.queue(name).peek(1000)
+
+
 def _environment(changes: dict[str, str], without: tuple[str, ...]) -> Callable[[], None]:
     """Change environment variables; the result changes them back."""
     before = {name: os.environ.get(name) for name in (*changes, *without)}
@@ -136,4 +211,4 @@ def _environment(changes: dict[str, str], without: tuple[str, ...]) -> Callable[
     return back
 
 
-__all__ = ["HeldClock", "aws", "private_namespace"]
+__all__ = ["HeldClock", "aws", "private_namespace", "working"]

@@ -4,7 +4,7 @@
 -- KEYS[1] state     hash
 -- KEYS[2] outbox    stream   emptied, never deleted: its IDs must not go backwards
 -- KEYS[3..]         log, inflight, delayed, first, order, groups, loads, dedup, moved,
---                   attempts, attempt_times
+--                   attempts, attempt_times, trials
 -- ARGV[1] version
 -- ARGV[2] interval_ms  refuse when the last purge is less ago; '' purges anyway
 -- ARGV[3] token     names this purge: a repeat after a lost answer is answered as the first was

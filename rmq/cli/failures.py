@@ -31,6 +31,7 @@ from rmq.errors import (
     RedriveRunning,
     RmqError,
     SandboxNumberDoesNotExist,
+    ScheduleDoesNotExist,
     ShardDoesNotExist,
     StaleReceipt,
     StreamDoesNotExist,
@@ -42,6 +43,7 @@ from rmq.errors import (
     TooManySubscriptions,
     TopicDoesNotExist,
     TopicExists,
+    WorkerDoesNotExist,
 )
 
 DONE, REFUSED, USAGE, NOT_FOUND, SERVER, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -50,7 +52,8 @@ STATUSES = {
     DONE: "done",
     REFUSED: "something was refused, or some of many failed; rmq demo: a promise was broken",
     USAGE: "wrong usage, parameter or configuration",
-    NOT_FOUND: "no such queue, topic, stream, subscription, message, shard, reader or task",
+    NOT_FOUND: "no such queue, topic, stream, subscription, message, shard, reader, task, worker "
+    "or schedule",
     SERVER: "Redis can not be reached, or refuses (out of memory)",
     INTERRUPTED: "interrupted (Ctrl-C)",
 }
@@ -69,6 +72,8 @@ _STATUS_OF: tuple[tuple[type[RmqError], int], ...] = (
     (SandboxNumberDoesNotExist, NOT_FOUND),
     (MessageDoesNotExist, NOT_FOUND),
     (RedriveNotFound, NOT_FOUND),
+    (ScheduleDoesNotExist, NOT_FOUND),
+    (WorkerDoesNotExist, NOT_FOUND),
     (InvalidParameter, USAGE),
     (InvalidReceipt, USAGE),
     (ConfigurationError, USAGE),

@@ -22,10 +22,12 @@ from rmq.cli.events import app as events_app
 from rmq.cli.mobile import app as mobile_app
 from rmq.cli.output import Output
 from rmq.cli.queue import app as queue_app
+from rmq.cli.schedule import app as schedule_app
 from rmq.cli.session import Session
 from rmq.cli.sms import app as sms_app
 from rmq.cli.stream import app as stream_app
 from rmq.cli.topic import app as topic_app
+from rmq.cli.worker import app as worker_app
 
 USAGE_ERROR = cast(type[Exception], typer.BadParameter.__mro__[1])
 """UsageError, which typer has made in several places over its releases."""
@@ -156,6 +158,8 @@ app.add_typer(stream_app, name="stream")
 app.add_typer(mobile_app, name="mobile")
 app.add_typer(sms_app, name="sms")
 app.add_typer(events_app, name="events")
+app.add_typer(worker_app, name="worker")
+app.add_typer(schedule_app, name="schedule")
 app.add_typer(demo_app, name="demo")
 app.command("serve")(serving.serve)
 app.command("dispatch")(dispatching.dispatch)

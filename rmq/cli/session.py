@@ -57,7 +57,7 @@ class Session:
             self.url,
             namespace=self.namespace,
             limits=Limits.none() if self.no_limits else None,
-            **_patience() | settings,
+            **patience() | settings,
         )
         return client
 
@@ -67,7 +67,8 @@ class Session:
             self.client.close()
 
 
-def _patience() -> dict[str, Any]:
+def patience() -> dict[str, Any]:
+    """How long trouble is retried, unless the environment says."""
     overrides: dict[str, Any] = {}
     try:
         given = Settings(**overrides).model_fields_set

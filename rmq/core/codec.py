@@ -31,6 +31,38 @@ class MessageAttribute:
     value: str | bytes
 
 
+class Crash(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One worker that was lost while it had a message."""
+
+    worker: str
+    """Host and process id."""
+    at_ms: int
+    what: str
+    """How it ended, as far as anybody knows: `killed by SIGKILL`, `its lease ended`."""
+    log: str = ""
+    """The last lines that it logged, if they were kept."""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a message is a dead letter, where a worker could say so."""
+
+    reason: str
+    """failed, rejected, unreadable or crashed."""
+    error: str = ""
+    """The class of the error, with its module: `httpx.ConnectTimeout`."""
+    text: str = ""
+    traceback: str = ""
+    worker: str = ""
+    """Host and process id of the one that gave it up."""
+    at_ms: int = 0
+    failures: int = 0
+    """How often it was tried and failed."""
+    task: str = ""
+    """The task's name, of a message that is a task's."""
+    crashes: tuple[Crash, ...] = ()
+    """The workers that were lost with it."""
+
+
 class Header(msgspec.Struct, omit_defaults=True, frozen=True):
     """All but the body. The short names are what is stored."""
 
@@ -50,6 +82,7 @@ class Header(msgspec.Struct, omit_defaults=True, frozen=True):
     first_received_ms: int | None = msgspec.field(name="f", default=None)
     source: str | None = msgspec.field(name="q", default=None)
     """The queue that a dead letter comes from."""
+    failure: Failure | None = msgspec.field(name="x", default=None)
     subject: str | None = msgspec.field(name="j", default=None)
     """Topics only, as all from here on; in an outbox or an inner queue."""
     by_protocol: bool = msgspec.field(name="p", default=False)
@@ -67,6 +100,7 @@ _LAST_MS = 1 << 43
 """The year 2248."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Header)
+_failure_decoder = msgspec.msgpack.Decoder(Failure)
 
 
 def pack(body: bytes, header: Header = PLAIN) -> bytes:
@@ -106,6 +140,19 @@ def unpack(packed: bytes) -> tuple[Header, bytes]:
         if at is not None and not 0 <= at < _LAST_MS:
             raise BrokenEnvelope(f"an envelope's time, {at} ms, is out of all times")
     return header, packed[end:]
+
+
+def write_failure(failure: Failure) -> bytes:
+    """A failure as it travels through an outbox."""
+    return _encoder.encode(failure)
+
+
+def read_failure(stored: bytes) -> Failure | None:
+    """What write_failure wrote; None for nothing, or for what can not be read."""
+    try:
+        return _failure_decoder.decode(stored) if stored else None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def attributes_size(attributes: Mapping[str, MessageAttribute]) -> int:

@@ -40,6 +40,8 @@ class QueueKeys:
     tags: str
     tasks: str
     tombstone: str
+    trials: str
+    """Of workers: what became of receives that did not end in a delete."""
     wake: str
 
     def __init__(self, namespace: str, name: str, kind: str = "q") -> None:
@@ -209,6 +211,65 @@ class GroupKeys:
     def __init__(self, namespace: str, stream: str, name: str) -> None:
         for part in self.__annotations__:
             setattr(self, part, f"{namespace}:{{g:{stream}/{name}}}:{part}")
+
+
+class FleetKeys:
+    """The keys of what the workers of one app share. docs/design/worker.md says what each holds."""
+
+    commands: str
+    paused: str
+    schedule_due: str
+    schedule_index: str
+    schedule_outbox: str
+    schedule_paused: str
+    schedule_runs: str
+    schedule_state: str
+    schedule_wake: str
+    schedules: str
+    workers: str
+    worker_info: str
+
+    def __init__(self, namespace: str, app: str) -> None:
+        self._stem = f"{namespace}:{{w:{app}}}:"
+        for part in self.__annotations__:
+            setattr(self, part, self._stem + part)
+
+    def inbox(self, worker: str) -> str:
+        """What one worker is told to do: a zset, order number -> command."""
+        return f"{self._stem}inbox:{worker}"
+
+    def wake(self, worker: str) -> str:
+        """A list with at most one token: there is something in its inbox."""
+        return f"{self._stem}wake:{worker}"
+
+
+class LimitKeys:
+    """The keys of one limit that workers share."""
+
+    bucket: str
+    held: str
+    wake: str
+
+    def __init__(self, namespace: str, name: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{l:{name}}}:{part}")
+
+
+class ResultKeys:
+    """The keys of one task, or of one group of tasks, that somebody waits for."""
+
+    ended: str
+    members: str
+    state: str
+
+    def __init__(self, namespace: str, id: str) -> None:
+        for part in self.__annotations__:
+            setattr(self, part, f"{namespace}:{{r:{id}}}:{part}")
+
+
+def unique_key(namespace: str, digest: str) -> str:
+    """Which task holds a place that only one may have."""
+    return f"{namespace}:{{u:{digest}}}:holder"
 
 
 def every_key(namespace: str, nested: bool) -> tuple[str, re.Pattern[bytes]]:

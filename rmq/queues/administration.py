@@ -121,6 +121,7 @@ def purge(keys: QueueKeys, info: QueueInfo, interval: timedelta | None, token: s
             keys.moved,
             keys.attempts,
             keys.attempt_times,
+            keys.trials,
         ],
     )
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from rmq.core.codec import Header, MessageAttribute, attributes_size, unpack
+from rmq.core.codec import Failure, Header, MessageAttribute, attributes_size, unpack
 from rmq.errors import BrokenEnvelope, InvalidReceipt
 from rmq.queues.attributes import QueueInfo
 
@@ -268,6 +268,11 @@ class StoredMessage:
     def dead_letter_source(self) -> str | None:
         """The queue it was in before it was moved here as a dead letter."""
         return self._head.source
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why a worker gave it up, with error and traceback; None where none said so."""
+        return self._head.failure
 
     @property
     def size(self) -> int:

@@ -37,6 +37,8 @@ class Departing:
     first_received_ms: int
     packed: bytes
     group: bytes
+    failure: bytes
+    """Why it is a dead letter, as worker.bury was told; empty where a receive moved it."""
 
 
 def outbox_read(keys: QueueKeys, name: str) -> Call[list[Departing]]:
@@ -51,8 +53,9 @@ def outbox_read(keys: QueueKeys, name: str) -> Call[list[Departing]]:
                 int(reply[i + 5]),
                 reply[i + 6],
                 reply[i + 7],
+                reply[i + 8],
             )
-            for i in range(0, len(reply), 8)
+            for i in range(0, len(reply), 9)
         ]
 
     return script.load("queues/outbox_read").call(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from rmq.core.codec import PLAIN, Header, pack, unpack
+from rmq.core.codec import PLAIN, Header, pack, read_failure, unpack
 from rmq.core.events import Moved
 from rmq.core.limits import text, whole
 from rmq.core.paging import Page, check_page, names_from, page_of
@@ -126,6 +126,7 @@ def _arriving(
             receives=0,
             first_received_ms=None,
             source=None,
+            failure=None,
         )
         return one.outbox_id, pack(body, fresh), 0, group
     own = bytes.fromhex(message_id(source.incarnation, one.seq).replace("-", ""))
@@ -138,6 +139,7 @@ def _arriving(
         receives=header.receives + one.receive_count,
         first_received_ms=header.first_received_ms or one.first_received_ms or None,
         source=source.name,
+        failure=read_failure(one.failure) or header.failure,
     )
     return one.outbox_id, pack(body, moved), 0 if source.is_fifo else sent_ms, group
 

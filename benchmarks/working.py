@@ -1,0 +1,157 @@
+"""Workers: jobs a second, latency and memory, beside the task libraries that people come from.
+
+Each runs in a process of its own, ours too, one after the other, each on a new server of the same
+kind; the libraries come from pip in two environments of their own (Celery's redis-py is not the
+others'). What each runs and how it is set up is in rivals/contestant.py.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from benchmarks.bench import Bench
+from benchmarks.endpoints import environment
+from benchmarks.figure import Figure, Row, Target
+from tests.servers import single_server
+
+CONTESTANT = Path(__file__).parent / "rivals" / "contestant.py"
+LIBRARIES = (
+    "arq==0.28.0",
+    "dramatiq[redis]==2.2.1",
+    "taskiq==0.11.20",
+    "taskiq-redis==1.0.9",
+    "rq==3.0.0",
+    "uvloop==0.23.0",
+)
+CELERY = ("celery[redis]==5.5.3",)
+"""As they were when this was written; taskiq is the last that its Redis broker can be imported
+with."""
+RIVALS = {"arq": 2_000, "dramatiq": 6_000, "taskiq": 3_000, "rq": 600, "celery": 3_000}
+"""How many jobs each gets: a second or two of work."""
+OURS = {
+    "rmq-handler": "async handler",
+    "rmq-async": "async task",
+    "rmq-threads": "task in a thread",
+    "rmq-batch": "batch handler",
+}
+OUR_JOBS = 40_000
+QUEUED = 2_000
+LATE_JOBS = 1_000
+"""5 s at 200 a second."""
+DEADLINE_S = 120.0
+
+
+@cache
+def _python(name: str) -> str:
+    if name.startswith("rmq-"):
+        return sys.executable
+    if name == "celery":
+        return str(environment("celery", CELERY))
+    return str(environment("tasks", LIBRARIES))
+
+
+def _measure(name: str, mode: str, count: int) -> dict[str, float]:
+    """What a contestant says of itself, on a new server that nothing else was on."""
+    with single_server() as server:
+        done = subprocess.run(
+            [_python(name), str(CONTESTANT), name, server.url, mode, str(count)],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+        )
+    for line in done.stdout.splitlines():
+        if line.startswith("{"):
+            found: dict[str, float] = json.loads(line)
+            return found
+    raise RuntimeError(f"{name} {mode} said nothing: {done.stdout[-500:]} {done.stderr[-2000:]}")
+
+
+def _best(bench: Bench, name: str, mode: str, count: int, key: str, rounds: int) -> float:
+    """The median of some runs."""
+    return statistics.median(
+        _measure(name, mode, count)[key] for _ in range(1 if bench.quick else rounds)
+    )
+
+
+def throughput(bench: Bench) -> Iterator[Row]:
+    """No-op jobs of 100 bytes that wait in the queue, done by one worker process."""
+    rates = {
+        name: _best(bench, name, "throughput", count, "per_second", 3)
+        for name, count in RIVALS.items()
+    }
+    best = max(rates, key=rates.__getitem__)
+    for name, what in OURS.items():
+        ours = _best(bench, name, "throughput", OUR_JOBS, "per_second", 3)
+        judged = name in ("rmq-handler", "rmq-batch")
+        yield Row(
+            case=what,
+            measured=ours / rates[best],
+            target=Target(6) if judged else None,
+            ours=f"{ours:,.0f}/s",
+            floor=f"{rates[best]:,.0f}/s",
+            note=f"best of them: {best}",
+        )
+    for name, rate in rates.items():
+        yield Row(case=name, measured=rate / rates[best], target=None, floor=f"{rate:,.0f}/s")
+
+
+def late(bench: Bench) -> Iterator[Row]:
+    """From the sending of a job to its handler, at 200 jobs a second, one worker process."""
+    found = {
+        name: _measure(name, "latency", LATE_JOBS)
+        for name in (*RIVALS, "rmq-handler", "rmq-threads")
+    }
+    for key, label in (("p50_ms", "p50"), ("p99_ms", "p99")):
+        best = min(RIVALS, key=lambda name: found[name][key])
+        for name in ("rmq-handler", "rmq-threads"):
+            ours = found[name][key]
+            yield Row(
+                case=f"{OURS[name]}, {label}",
+                measured=ours / found[best][key],
+                target=Target(1, at_most=True) if name == "rmq-handler" else None,
+                ours=f"{ours:.2f} ms",
+                floor=f"{found[best][key]:.2f} ms",
+                note=f"best of them: {best}",
+            )
+    for name in RIVALS:
+        one = found[name]
+        yield Row(
+            case=name,
+            measured=one["p50_ms"],
+            target=None,
+            floor=f"{one['p50_ms']:.1f} / {one['p99_ms']:.1f} ms",
+            note="p50 / p99",
+        )
+
+
+def memory(bench: Bench) -> Iterator[Row]:
+    """What Redis has more for each job that waits, of 100 bytes."""
+    found = {
+        name: _measure(name, "memory", QUEUED)["bytes_each"]
+        for name in (*RIVALS, "rmq-handler", "rmq-async")
+    }
+    best = min(RIVALS, key=lambda name: found[name])
+    for name in ("rmq-handler", "rmq-async"):
+        yield Row(
+            case=OURS[name],
+            measured=found[name] / found[best],
+            target=Target(1 / 3, at_most=True) if name == "rmq-handler" else None,
+            ours=f"{found[name]:.0f} B",
+            floor=f"{found[best]:.0f} B",
+            note=f"best of them: {best}",
+        )
+    for name in RIVALS:
+        yield Row(case=name, measured=found[name], target=None, floor=f"{found[name]:.0f} B")
+
+
+FIGURES = (
+    Figure("worker-throughput", "Worker, jobs a second, beside task libraries", throughput),
+    Figure("worker-latency", "Worker, latency at 200 jobs/s, beside task libraries", late),
+    Figure("worker-memory", "Worker, memory of a queued job, beside task libraries", memory),
+)

@@ -1,0 +1,124 @@
+"""Following: what comes of a task beyond its message: its result, its place, its chain, its group.
+
+Most messages have nothing of the kind, and cost nothing here. For one that has, the worker asks
+before it runs, and says how it ended before the message is deleted: a worker that dies in between
+repeats the task, and what follows it is still sent once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from rmq.core.keys import ResultKeys
+from rmq.core.script import Plan
+from rmq.queues.registry import Registry
+from rmq.worker import flows, results, unique
+from rmq.worker.payload import to_plain
+from rmq.worker.results import checked_id
+from rmq.worker.verdicts import Reject
+
+if TYPE_CHECKING:
+    from rmq.worker.task import TaskMessage
+
+log = logging.getLogger("rmq.worker")
+
+
+class Following:
+    """What comes of one task's run."""
+
+    __slots__ = ("_keys", "_registry", "_said", "id", "is_cancelled", "run")
+
+    def __init__(self, registry: Registry, said: TaskMessage, id: str) -> None:
+        self.id = checked_id(id)
+        self.run: asyncio.Task[Any] | None = None
+        """The asyncio task in which it runs."""
+        self.is_cancelled = False
+        """Whether it was told to end."""
+        self._registry = registry
+        self._said = said
+        self._keys = ResultKeys(registry.namespace, id)
+
+    @classmethod
+    def of(cls, registry: Registry, said: TaskMessage | None, id: str) -> Following | None:
+        """That of a message; None for most."""
+        if said is None or (
+            said.result_ttl is None and not said.unique and not said.chain and not said.group
+        ):
+            return None
+        return cls(registry, said, id)
+
+    def begin(self, worker: str) -> Plan[bool]:
+        """A worker is about to run it. False where it is not to be run: it was cancelled, or its
+        result is there, and only its message was not deleted."""
+        said = self._said
+        if said.unique and said.unique.startswith("started:"):
+            yield unique.free(self._registry.namespace, said.unique, self.id)
+        if said.result_ttl is None:
+            return True
+        before: str = yield results.start(self._keys, self.id, worker)
+        if before == "cancelled":
+            yield from self.cancelled()
+            return False
+        if before == "done":
+            # It ran, and its worker died before it could say so to its queue. What follows may not
+            # have been sent.
+            found: results.TaskStatus = yield results.read(self._keys, self.id)
+            yield from self._follow(found.result)
+            return False
+        return True
+
+    def done(self, result: Any) -> Plan[None]:
+        """It returned. Raises Reject for what can not be kept, and what sending raises."""
+        try:
+            value = msgspec.json.encode(result, enc_hook=to_plain)
+        except (TypeError, NotImplementedError, ValueError, OverflowError) as error:
+            raise Reject(f"its result can not be kept: {error}") from None
+        yield from self._end("done", value)
+        yield from self._follow(result)
+
+    def failed(self, error: str, traceback: str = "") -> Plan[None]:
+        """It is given up."""
+        yield from self._lost("failed", f"{error[:4000]}\0{traceback[-16_000:]}")
+        yield from self._ended({"state": "failed", "error": error[:4000]})
+
+    def cancelled(self) -> Plan[None]:
+        """It was ended because nobody wants it any more."""
+        yield from self._lost("cancelled", "")
+        yield from self._ended({"state": "cancelled"})
+
+    def _lost(self, what: str, why: str) -> Plan[None]:
+        """It did not return, so what is behind it in a chain never begins."""
+        yield from self._end(what, why.encode())
+        if self._said.chain:
+            ttl = self._said.result_ttl or flows.ENDED_MS / 1000
+            yield from flows.chain_ends(
+                self._registry.namespace, self._said.chain, what, why, int(ttl * 1000)
+            )
+
+    def progress(self, part: float, text: str) -> Plan[None]:
+        """It says how far it is."""
+        if self._said.result_ttl is not None:
+            yield results.progress(self._keys, self.id, part, text)
+
+    def _end(self, what: str, value: bytes) -> Plan[None]:
+        if self._said.result_ttl is not None:
+            keep_ms = max(int(self._said.result_ttl * 1000), 1)
+            yield results.end(self._keys, self.id, what, value, keep_ms)
+
+    def _follow(self, result: Any) -> Plan[None]:
+        if self._said.chain:
+            yield from flows.chain_on(self._registry, self.id, self._said.chain, result)
+        yield from self._ended({"state": "done", "result": result})
+
+    def _ended(self, outcome: Mapping[str, Any]) -> Plan[None]:
+        """Done or not: its place is free, and its group hears of it."""
+        said = self._said
+        if said.group:
+            yield from flows.group_on(self._registry, said.group, outcome)
+        if said.unique and said.unique.startswith("done:"):
+            yield unique.free(self._registry.namespace, said.unique, self.id)

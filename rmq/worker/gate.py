@@ -1,0 +1,302 @@
+"""Gate: which limits of the fleet a message has to pass before its handler runs.
+
+    api = Throttle("api", "100/s")               so many in a time, wherever it is named
+    db = Concurrency("db", 5, by="customer")     so many at once, for each customer
+
+    @app.task(limits=[api, db])
+
+A limit of a whole queue is asked before its messages are received, for as many as may run; one of a
+task, or one that goes by a key, when the message is there. What may not run yet goes back to the
+queue until it is worth asking again, and that is no failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from rmq.client.aio import AsyncClient
+from rmq.core.limits import ms
+from rmq.core.script import Block, Plan, Sleep
+from rmq.errors import CallerError, InvalidParameter, RmqError
+from rmq.queues.aio import AsyncMessage
+from rmq.worker.callee import Callee
+from rmq.worker.limits import LEASE, ConcurrencyLimit, Rate, RateLimit
+
+log = logging.getLogger("rmq.worker")
+
+By = str | Callable[..., str] | None
+"""Whose limit it is: None for everybody together; `group` for each message group; the name of an
+argument (or of a field of a handler's payload); or a function of the same arguments."""
+LONGEST_S = 300.0
+"""A message that may not run yet is looked at again after this at the latest."""
+RENEW_S = LEASE.total_seconds() / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """So many runs in a time in the whole fleet."""
+
+    name: str
+    """Whoever uses the same name shares it."""
+    rate: str | Rate
+    """`100/s`, `5/min`, `1/10s`."""
+    burst: int | None = None
+    """How many at once after a quiet time; default the rate's count."""
+    by: By = None
+
+    def made(self, client: AsyncClient) -> RateLimit:
+        """Raises InvalidParameter."""
+        return RateLimit(client, self.name, self.rate, burst=self.burst)
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """So many runs at once in the whole fleet. Those of a worker that died count for another
+    *lease*."""
+
+    name: str
+    limit: int
+    by: By = None
+    lease: timedelta | float = LEASE
+
+    def made(self, client: AsyncClient) -> ConcurrencyLimit:
+        """Raises InvalidParameter."""
+        return ConcurrencyLimit(client, self.name, self.limit, lease=self.lease)
+
+
+Limit = Throttle | Concurrency
+
+
+def checked_limits(limits: Sequence[Limit]) -> tuple[Limit, ...]:
+    """Raises InvalidParameter."""
+    for one in limits:
+        if not isinstance(one, (Throttle, Concurrency)):
+            raise InvalidParameter("limits", one, "Throttle and Concurrency objects")
+        if isinstance(one, Throttle):
+            Rate.read(one.rate)
+    return tuple(limits)
+
+
+class Gate:
+    """The limits that one worker keeps to, and the places that it holds."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self._executor = client._executor
+        self._made: dict[Limit, Any] = {}
+        self._held: dict[ConcurrencyLimit, dict[str, None]] = {}
+        """Limits by key among them; only as long as a place is held."""
+        self._places: dict[AsyncMessage, list[tuple[ConcurrencyLimit, str]]] = {}
+        self._keyed: dict[str, ConcurrencyLimit] = {}
+        self._leaving: set[asyncio.Task[Any]] = set()
+
+    # --- before messages are received ---
+
+    async def ask(self, limits: Sequence[Limit], want: int) -> Asked:
+        """Wait until at least one message may run, and take what is needed for up to *want*."""
+        asked = Asked(self, want)
+        try:
+            for one in limits:
+                limit = self._of(one)
+                if isinstance(limit, RateLimit):
+                    await self._executor.run(_some(limit, asked))
+                else:
+                    await self._executor.run(_places(limit, asked))
+            return asked
+        except BaseException:
+            await asked.give_back()
+            raise
+
+    # --- when a message is there ---
+
+    async def enter(
+        self,
+        limits: Sequence[Limit],
+        message: AsyncMessage,
+        callee: Callee,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> timedelta | None:
+        """Take what a message needs to run. Where it may not: when to look again."""
+        taken: list[tuple[RateLimit, int]] = []
+        for one in limits:
+            limit = self._of(one)
+            if one.by is not None:
+                limit = self._for_key(limit, one.by, message, callee, args, kwargs)
+            wait = None
+            if isinstance(limit, RateLimit):
+                had = await limit.take()
+                if had.count:
+                    taken.append((limit, 1))
+                else:
+                    wait = had.wait
+            else:
+                holder = uuid.uuid4().hex
+                held = await limit.hold(holder)
+                if held.holders:
+                    self.hold(limit, message, holder)
+                else:
+                    # Nobody tells when a place is given back: a message waits in Redis, not here.
+                    wait = min(held.wait or limit.lease, timedelta(seconds=1))
+            if wait is not None:
+                for other, count in taken:
+                    await other.give_back(count)
+                self.leave(message)
+                spread = 1 + random.random() / 4
+                return min(wait * spread, timedelta(seconds=LONGEST_S))
+        return None
+
+    def hold(self, limit: ConcurrencyLimit, message: AsyncMessage, holder: str) -> None:
+        """A message runs on a place that was taken."""
+        limit = self._keyed.setdefault(limit.name, limit)
+        self._held.setdefault(limit, {})[holder] = None
+        self._places.setdefault(message, []).append((limit, holder))
+
+    def leave(self, message: AsyncMessage) -> None:
+        """A message does not run any more: give its places back."""
+        if not self._places:
+            return
+        for limit, holder in self._places.pop(message, ()):
+            self._free(limit, (holder,))
+
+    def _free(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> None:
+        held = self._held.get(limit, {})
+        for one in holders:
+            held.pop(one, None)
+        if not held:
+            self._held.pop(limit, None)
+            self._keyed.pop(limit.name, None)
+        if holders:
+            task = asyncio.create_task(self._release(limit, holders), name="rmq-place")
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def _release(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> None:
+        try:
+            await limit.release(*holders)
+        except RmqError as error:
+            log.warning("places of %s are free when their lease ends: %s", limit.name, error)
+
+    async def renew(self) -> None:
+        """Keep the places that are held."""
+        for limit, holders in list(self._held.items()):
+            try:
+                await limit.hold(*holders)
+            except RmqError as error:
+                log.warning("places of %s could not be kept: %s", limit.name, error)
+
+    async def run(self) -> None:
+        """Renew until cancelled."""
+        while True:
+            await asyncio.sleep(RENEW_S)
+            await self.renew()
+
+    async def close(self) -> None:
+        """Give back all that is held."""
+        for message in list(self._places):
+            self.leave(message)
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=1.0)
+
+    def _of(self, one: Limit) -> Any:
+        made = self._made.get(one)
+        if made is None:
+            made = self._made[one] = one.made(self._client)
+        return made
+
+    def _for_key(
+        self,
+        limit: Any,
+        by: str | Callable[..., str],
+        message: AsyncMessage,
+        callee: Callee,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        if by == "group":
+            key: Any = message.message_group_id or ""
+        elif callable(by):
+            key = by(*args, **kwargs)
+        elif by in kwargs:
+            key = kwargs[by]
+        else:
+            names = list(callee.parameters)
+            place = names.index(by) if by in names else len(args)
+            if place < len(args):
+                key = args[place]
+            elif len(args) == 1:
+                payload = args[0]
+                key = (
+                    payload.get(by) if isinstance(payload, Mapping) else getattr(payload, by, None)
+                )
+            else:
+                key = None
+        try:
+            return limit.of(str(key))
+        except CallerError:
+            # Braces or spaces: still a key of its own.
+            return limit.of(uuid.uuid5(uuid.NAMESPACE_OID, str(key)).hex)
+
+
+class Asked:
+    """What was taken for messages that are not there yet."""
+
+    def __init__(self, gate: Gate, count: int) -> None:
+        self.count = count
+        """Messages that may be received."""
+        self._gate = gate
+        self._rates: list[tuple[RateLimit, int]] = []
+        self._holders: list[tuple[ConcurrencyLimit, list[str]]] = []
+
+    def took(self, limit: RateLimit, count: int) -> None:
+        self._rates.append((limit, count))
+        self.count = min(self.count, count)
+
+    def holds(self, limit: ConcurrencyLimit, holders: list[str]) -> None:
+        self._holders.append((limit, holders))
+        self.count = min(self.count, len(holders))
+
+    async def received(self, messages: Sequence[AsyncMessage]) -> None:
+        """These came: each has its places. What is left goes back."""
+        for limit, holders in self._holders:
+            for message in messages:
+                self._gate.hold(limit, message, holders.pop())
+        for place, (rate, count) in enumerate(self._rates):
+            self._rates[place] = (rate, count - len(messages))
+        await self.give_back()
+
+    async def give_back(self) -> None:
+        """Return what was not needed."""
+        for rate, count in self._rates:
+            await rate.give_back(count)
+        for limit, holders in self._holders:
+            if holders:
+                await limit.release(*holders)
+        self._rates, self._holders = [], []
+
+
+def _some(limit: RateLimit, asked: Asked) -> Plan[None]:
+    while True:
+        want = min(asked.count, limit.burst)
+        taken = yield limit._take(want, 1)
+        if taken.count:
+            asked.took(limit, taken.count)
+            return
+        yield Sleep(taken.wait.total_seconds())
+
+
+def _places(limit: ConcurrencyLimit, asked: Asked) -> Plan[None]:
+    while True:
+        names = [uuid.uuid4().hex for _ in range(min(asked.count, limit.limit))]
+        held = yield limit._hold(names)
+        if held.holders:
+            asked.holds(limit, list(held.holders))
+            return
+        yield Block(limit._keys.wake, max(ms(held.wait or limit.lease), 1))

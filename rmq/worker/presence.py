@@ -1,0 +1,115 @@
+"""Presence: a worker's place in the fleet: it says that it lives, and does what it is told.
+
+stop          take nothing new, what runs has until the deadline, then end
+drain         take nothing new, end when all is done
+look          hear of a pause or its end now
+cancel ID     end a task that runs here
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from rmq.client.aio import AsyncClient
+from rmq.core.keys import FleetKeys
+from rmq.core.script import Block, Plan
+from rmq.errors import RmqError, ServerError
+from rmq.worker.fleet import ALIVE_MS, QueueWork, Said, Told, beat
+
+log = logging.getLogger("rmq.worker")
+
+BEAT_MS = 5_000
+"""Between two beats, where nothing happens that is worth one."""
+TROUBLE_S = 1.0
+
+Obey = Callable[[str, str], None]
+"""Does what a command says: its word, and what follows it."""
+
+
+class Presence:
+    """One worker in the registry of its app."""
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        app: str,
+        *,
+        look: Callable[[], Mapping[str, QueueWork]],
+        obey: Obey,
+    ) -> None:
+        """*look* says what is in hand, by queue; *obey* is called for each command, in order."""
+        self.app = app
+        self.keys = FleetKeys(client.namespace, app)
+        host, pid = socket.gethostname(), os.getpid()
+        self.id = f"{host}:{pid}:{uuid.uuid4().hex[:8]}"
+        self.state = "running"
+        self.paused: frozenset[str] = frozenset()
+        """Queues from which nothing is taken, as of the last beat."""
+        self._change = asyncio.Event()
+        self.beaten = time.monotonic()
+        """When the server last heard of us."""
+        self._executor = client._executor
+        self._said = Said(host=host, pid=pid, started_ms=client.clock.now_ms())
+        self._look = look
+        self._obey = obey
+        self._seen = 0
+
+    async def beat(self) -> Told:
+        """Say that we live, and do what we are told. Raises ServerError."""
+        said = Said(
+            host=self._said.host,
+            pid=self._said.pid,
+            started_ms=self._said.started_ms,
+            state=self.state,
+            queues=dict(self._look()),
+        )
+        told = await self._executor.call(beat(self.keys, self.app, self.id, said, self._seen))
+        self.beaten = time.monotonic()
+        if told.paused != self.paused:
+            self.paused = told.paused
+            self._change.set()
+            self._change = asyncio.Event()
+        for number, command in told.commands:
+            if number <= self._seen:
+                continue
+            self._seen = number
+            word, _, rest = command.partition(" ")
+            log.info("worker %s is told to %s", self.id, command)
+            self._obey(word, rest)
+        return told
+
+    async def change(self) -> None:
+        """Wait until other queues are paused than before."""
+        await self._change.wait()
+
+    async def run(self) -> None:
+        """Beat until cancelled. Trouble with Redis is waited out."""
+        while True:
+            try:
+                told = await self.beat()
+                if not told.commands:
+                    await self._executor.run(self._rest())
+            except ServerError as error:
+                log.warning("the fleet did not hear of this worker: %s", error)
+                await asyncio.sleep(TROUBLE_S)
+
+    async def sign_off(self) -> None:
+        """Leave the registry."""
+        with suppress(RmqError, TimeoutError):
+            async with asyncio.timeout(TROUBLE_S):
+                await self._executor.call(
+                    beat(self.keys, self.app, self.id, self._said, self._seen, 0)
+                )
+
+    def _rest(self) -> Plan[None]:
+        yield Block(self.keys.wake(self.id), BEAT_MS)
+
+
+assert BEAT_MS * 3 < ALIVE_MS

@@ -1,0 +1,377 @@
+"""Task: a function whose calls are messages. The form is open: any SDK can send one.
+
+    {"task": "shop.mail.send_mail", "id": "6f9c..", "args": ["a@b.c"], "kwargs": {"subject": "x"}}
+
+JSON, or the same in MessagePack: a body that begins with `{` or with a blank is JSON, any other
+MessagePack. Only `task` is needed. Never pickle.
+"""
+
+from __future__ import annotations
+
+import inspect
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
+
+import msgspec
+
+from rmq.core.limits import seconds
+from rmq.errors import ConfigurationError, InvalidParameter, Words
+from rmq.queues.outgoing import Outgoing
+from rmq.worker.callee import Callee, is_context
+from rmq.worker.extras import Extras
+from rmq.worker.payload import from_plain, to_plain
+from rmq.worker.verdicts import Unreadable
+
+if TYPE_CHECKING:
+    from rmq.worker.app import App
+    from rmq.worker.results import TaskStatus
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Encoding = Literal["json", "msgpack"]
+
+BLANK = b" \t\r\n{"
+"""What JSON of ours can begin with; MessagePack's maps begin with 0x80 to 0x8f, 0xde or 0xdf."""
+
+
+class TaskMessage(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What a task's message says. Fields that are not known are ignored."""
+
+    task: str
+    id: str = ""
+    """Names this call, for its result; the message's id where it is left out."""
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    unique: str | None = None
+    """A key: of those that are alike only one is wanted."""
+    chain: list[Any] | None = None
+    """Task messages that come after this one, each with the result before it."""
+    group: str | None = None
+    """The group that is told when this one is done."""
+    result_ttl: float | None = None
+    """Seconds for which the result is kept."""
+    deadline: float | None = None
+    """Seconds since 1970 after which nobody wants it any more."""
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether anything comes of it beyond its message."""
+        return (
+            self.result_ttl is not None or bool(self.unique) or bool(self.chain) or bool(self.group)
+        )
+
+
+_json_encoder = msgspec.json.Encoder(enc_hook=to_plain)
+_packer = msgspec.msgpack.Encoder(enc_hook=to_plain)
+_json_decoder = msgspec.json.Decoder(TaskMessage)
+_unpacker = msgspec.msgpack.Decoder(TaskMessage)
+
+
+def write(message: TaskMessage, encoding: Encoding) -> bytes:
+    """A task message as a body. Raises InvalidParameter for what can not be written."""
+    encoder = _json_encoder if encoding == "json" else _packer
+    try:
+        return encoder.encode(message)
+    except (TypeError, NotImplementedError, ValueError, OverflowError) as error:
+        raise InvalidParameter(
+            "arguments", Words(str(error)), f"what {encoding} can hold"
+        ) from None
+
+
+def read(body: bytes) -> TaskMessage:
+    """A task message from a body. Raises Unreadable."""
+    try:
+        return (_json_decoder if body[:1] in BLANK else _unpacker).decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable(f"not a task's message: {error}") from None
+
+
+class Arguments:
+    """The arguments of a task: which there are, and of what types."""
+
+    def __init__(self, callee: Callee, injected: frozenset[str]) -> None:
+        """*injected* are parameters that do not come with the message."""
+        taken = {
+            name: one
+            for name, one in callee.parameters.items()
+            if name not in injected and not is_context(one)
+        }
+        self.signature = inspect.Signature(list(taken.values()))
+        kinds = {one.kind for one in taken.values()}
+        self._names = tuple(taken)
+        self._type: Any = None
+        if inspect.Parameter.VAR_POSITIONAL in kinds or inspect.Parameter.VAR_KEYWORD in kinds:
+            return
+        if inspect.Parameter.POSITIONAL_ONLY in kinds:
+            raise ConfigurationError(f"{callee.name}: a task's arguments go by name as well")
+        fields: list[Any] = []
+        for name, one in taken.items():
+            kind = Any if one.annotation is one.empty else one.annotation
+            fields.append((name, kind) if one.default is one.empty else (name, kind, _absent(one)))
+        try:
+            self._type = msgspec.defstruct(
+                callee.function.__name__, fields, kw_only=True, forbid_unknown_fields=True
+            )
+            msgspec.json.Decoder(self._type, dec_hook=from_plain)  # looks at the types
+        except TypeError as error:
+            raise ConfigurationError(
+                f"{callee.name}: its arguments can not be read from a message ({error})"
+            ) from error
+
+    def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], name: str) -> None:
+        """Whether a call fits. Raises InvalidParameter."""
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise InvalidParameter(
+                f"arguments of {name}", Words(str(error)), str(self.signature)
+            ) from None
+
+    def read(self, message: TaskMessage) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What to call the function with. Raises Unreadable."""
+        args, kwargs = message.args, message.kwargs
+        if self._type is None:
+            try:
+                self.signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise Unreadable(f"{message.task}: {error}") from None
+            return tuple(args), kwargs
+        if not args and not kwargs and not self._names:
+            return (), {}
+        if args:
+            if len(args) > len(self._names) or any(
+                name in kwargs for name in self._names[: len(args)]
+            ):
+                raise Unreadable(
+                    f"{message.task}: {len(args)} positional arguments and {sorted(kwargs)} do not "
+                    f"fit {self.signature}"
+                )
+            kwargs = dict(zip(self._names, args, strict=False)) | kwargs
+        try:
+            made = msgspec.convert(kwargs, self._type, dec_hook=from_plain)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise Unreadable(f"{message.task}: {error}") from None
+        return (), {
+            name: value for name in self._names if (value := getattr(made, name)) is not _ABSENT
+        }
+
+
+class _Absent:
+    """Stands for an argument that was not given: the function's own default is used then."""
+
+
+_ABSENT = _Absent()
+
+
+def _absent(one: inspect.Parameter) -> Any:
+    return msgspec.field(default=_ABSENT)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHandle:
+    """One call that was sent."""
+
+    id: str
+    """The task's id."""
+    message_id: str
+    queue: str
+    app: App
+
+    def __repr__(self) -> str:
+        return f"<task {self.id} on {self.queue!r}>"
+
+    async def result(self, timeout: timedelta | float | None = None) -> Any:
+        """Wait for what the task returns; for tasks with result_ttl. See Results.wait."""
+        return await self.app.results.wait(self.id, timeout)
+
+    async def status(self) -> TaskStatus:
+        """What is known of it now: state, progress, result."""
+        return await self.app.results.status(self.id)
+
+    async def cancel(self) -> bool:
+        """Let it not begin, or end it; for tasks with result_ttl. See Results.cancel."""
+        return await self.app.results.cancel(self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a call is sent."""
+
+    delay: timedelta | float | None = None
+    """How long after; a timedelta or seconds. Standard queues only."""
+    group_id: str | None = None
+    """The message group: order on a FIFO queue, fairness on a standard one."""
+    deduplication_id: str | None = None
+    """FIFO queues only."""
+    id: str | None = None
+    """The task's id, default a new UUID."""
+    deadline: datetime | None = None
+    """After this moment it is not run any more."""
+    queue: str | None = None
+    """Another queue than the task's."""
+    with_result: bool = True
+    """In a chain, or as a group's callback: whether it gets the result before it as its first
+    argument."""
+
+
+class Call(Generic[R]):
+    """A call of a task that is yet to be sent: task, arguments, options. A value."""
+
+    __slots__ = ("args", "kwargs", "options", "task")
+
+    def __init__(
+        self, task: Task[Any, R], args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
+    ) -> None:
+        self.task = task
+        self.args = args
+        self.kwargs = kwargs
+        self.options = options
+
+    def message(self, before: int = 0) -> TaskMessage:
+        """The message that asks for it; *before* is how many arguments it will get before its own.
+        Raises InvalidParameter where the arguments do not fit."""
+        before *= self.options.with_result
+        self.task.arguments.check((None,) * before + self.args, self.kwargs, self.task.name)
+        options = self.options
+        made = TaskMessage(
+            task=self.task.name,
+            id=options.id or str(uuid.uuid4()),
+            args=list(self.args),
+            kwargs=self.kwargs,
+            deadline=None if options.deadline is None else options.deadline.timestamp(),
+        )
+        return self.task.app.prepare(self, made)
+
+    def outgoing(self, message: TaskMessage) -> Outgoing:
+        """That message as it is sent."""
+        options = self.options
+        return Outgoing(
+            write(message, self.task.encoding),
+            delay=options.delay,
+            message_group_id=options.group_id,
+            deduplication_id=options.deduplication_id,
+        )
+
+    @property
+    def queue(self) -> str:
+        return self.options.queue or self.task.queue
+
+    async def send(self) -> TaskHandle:
+        """Send it. Raises InvalidParameter, QueueDoesNotExist, OutOfMemory, ConnectionLost."""
+        return await self.task.app.send(self)
+
+    def __repr__(self) -> str:
+        return f"<call of {self.task.name}>"
+
+
+class Configured(Generic[P, R]):
+    """A task with options for its next call."""
+
+    __slots__ = ("_options", "_task")
+
+    def __init__(self, task: Task[P, R], options: Options) -> None:
+        self._task = task
+        self._options = options
+
+    def with_(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+        """The call, not sent."""
+        return Call(self._task, args, kwargs, self._options)
+
+    async def send(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """Send the call. See Task.send."""
+        return await self.with_(*args, **kwargs).send()
+
+    delay = send
+
+
+class Task(Generic[P, R]):
+    """A function whose calls are messages. Made by `app.task`; called, it is the function
+    itself."""
+
+    def __init__(
+        self,
+        app: App,
+        callee: Callee,
+        queue: str,
+        *,
+        encoding: Encoding = "json",
+        extras: Extras,
+    ) -> None:
+        if encoding not in ("json", "msgpack"):
+            raise InvalidParameter("encoding", encoding, "json or msgpack")
+        self.app = app
+        self.callee = callee
+        self.queue = queue
+        self.encoding = encoding
+        self.extras = extras
+        self.limits = extras.limits_of(callee.name)
+        self.__wrapped__ = callee.function
+        self.__doc__ = callee.function.__doc__
+        self.__name__ = callee.function.__name__
+        self.__qualname__ = callee.function.__qualname__
+        self.__module__ = callee.function.__module__
+        self._arguments: Arguments | None = None
+
+    @property
+    def name(self) -> str:
+        """`module.function`, unless it was given another one."""
+        return self.callee.name
+
+    @property
+    def arguments(self) -> Arguments:
+        """What its messages carry. Looked at late: resources may be declared after it."""
+        if self._arguments is None:
+            self._arguments = Arguments(self.callee, self.app.resources.asked_by(self.callee))
+        return self._arguments
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        result: R = self.callee.function(*args, **kwargs)
+        return result
+
+    def __repr__(self) -> str:
+        return f"<task {self.name} on {self.queue!r}>"
+
+    def with_(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+        """The call, not sent: for schedules, chains and groups."""
+        return Call(self, args, kwargs, Options())
+
+    async def send(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """Send a message that asks for this call. When it returns, Redis has it.
+
+        Raises InvalidParameter where the arguments do not fit, QueueDoesNotExist, OutOfMemory,
+        ConnectionLost.
+        """
+        return await self.with_(*args, **kwargs).send()
+
+    delay = send
+
+    async def send_at(self, at: datetime, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """Send a call that runs at *at* (without a zone: local time), or soon after. It waits in
+        Redis, as a delayed message; a moment that is over means now. Not on FIFO queues."""
+        ahead = at.astimezone(UTC) - datetime.fromtimestamp(self.app.clock.now_ms() / 1000, UTC)
+        return await self.options(delay=max(ahead, timedelta(0))).send(*args, **kwargs)
+
+    def send_sync(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """As send, from a program without asyncio, over a connection for threads."""
+        return self.app.send_sync(self.with_(*args, **kwargs))
+
+    def options(self, **options: Any) -> Configured[P, R]:
+        """This task with options for its next call; those of Options.
+
+        Raises InvalidParameter.
+        """
+        if "delay" in options and options["delay"] is not None:
+            seconds(options["delay"], "delay")
+        try:
+            return Configured(self, replace(Options(), **options))
+        except TypeError:
+            wrong = sorted(set(options) - set(Options.__dataclass_fields__))
+            raise InvalidParameter(
+                "options", ", ".join(wrong), f"of {', '.join(Options.__dataclass_fields__)}"
+            ) from None
+
+
+Decorated = Callable[[Callable[P, Any]], Task[P, Any]]

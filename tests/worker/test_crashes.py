@@ -1,0 +1,337 @@
+"""Crashes: what becomes of a message whose worker is lost, told apart from what fails."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+import pytest
+import tenacity
+
+from rmq.core.codec import Crash
+from rmq.worker import App, Context, Retry
+from rmq.worker import trials as trial
+from rmq.worker.leases import STUCK_S
+from tests.worker import jobs
+from tests.worker.conftest import at_work, until
+
+
+@dataclass
+class Order:
+    id: int
+
+
+async def lose(work) -> None:  # type: ignore[no-untyped-def]
+    """Let a worker receive what is due, and be lost with it."""
+    (consumer,) = work._worker.consumers
+    await consumer._hold(await consumer._receive(10, 0))
+    consumer.hand.clear()
+    consumer._used = 0
+    work.clock.move(31)
+
+
+async def test_crashes_are_counted_apart_from_failures(app, work):
+    seen = []
+
+    @app.handler("orders", wait=tenacity.wait_fixed(1), crashes=3)
+    async def on_order(order: Order, context: Context) -> None:
+        seen.append((context.attempt, context.crashes))
+        if len(seen) < 3:
+            raise Retry
+
+    async with work:
+        await app.client.queue("orders").send('{"id": 1}')
+        await lose(work)
+        await work.run()
+        work.clock.move(1)
+        await lose(work)
+        await work.run()
+        work.clock.move(1)
+        await work.run()
+        assert (await app.client.queue("orders").stats()).messages == 0
+        assert (
+            await app.client._executor._link.client.exists(
+                app.client._registry.keys("orders").trials
+            )
+            == 0
+        )
+    assert seen == [(1, 1), (2, 2), (3, 2)]
+
+
+async def test_a_message_that_was_lost_too_often_is_a_dead_letter_with_the_evidence(app, work):
+    @app.handler("orders", crashes=3)
+    async def on_order(order: Order) -> None:
+        raise AssertionError("it is not run any more")
+
+    async with work:
+        await app.client.queue("orders").send('{"id": 1}')
+        for _ in range(3):
+            await lose(work)
+        (ran,) = await work.run()
+        (dead,) = await work.dead_letters("orders")
+        name = work._worker.name
+    assert ran.outcome == "crashed"
+    assert dead.failure.reason == "crashed"
+    assert dead.failure.failures == 0
+    # Who had it first nobody knows: most messages are received once, and cost no note of it.
+    assert [(one.worker, one.what) for one in dead.failure.crashes] == [
+        (name, "its lease ended")
+    ] * 2
+
+
+async def test_a_supervisors_word_names_the_worker_and_counts_once(app, work):
+    @app.handler("orders", crashes=1)
+    async def on_order(order: Order) -> None:
+        raise AssertionError("it is not run any more")
+
+    async with work:
+        queue = app.client.queue("orders")
+        await queue.send('{"id": 1}')
+        (message,) = await queue.receive()
+        crash = Crash(worker="host:7", at_ms=5, what="was killed by SIGKILL", log="last line")
+        for _ in range(2):
+            await app.client._executor.run(
+                trial.release(
+                    app.client._registry, "orders", trial.CRASHED, [(message.receipt, 0)], crash
+                )
+            )
+        (ran,) = await work.run()
+        (dead,) = await work.dead_letters("orders")
+    assert ran.outcome == "crashed"
+    assert dead.failure.crashes == (crash,)
+
+
+async def test_what_was_with_a_lost_worker_never_runs_beside_another_of_its_kind(app):
+    running, most, done = 0, 0, []
+
+    @app.handler("orders", visibility_timeout=0.3, crashes=3)
+    async def on_order(order: Order, context: Context) -> None:
+        nonlocal running, most
+        running += bool(context.crashes)
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= bool(context.crashes)
+        done.append(context.crashes)
+
+    await app.make_queues()
+    queue = app.client.queue("orders")
+    await queue.send_many([b'{"id": 1}'] * 5)
+    await queue.receive(5, visibility_timeout=0)  # somebody had them, and said nothing
+    await queue.send_many([b'{"id": 2}'] * 5)
+    async with at_work(app):
+        await until(lambda: len(done) == 10)
+    assert sorted(done) == [0] * 5 + [1] * 5
+    assert most == 1
+
+
+async def test_what_is_given_back_counts_neither_as_failure_nor_as_crash(app):
+    began, seen = asyncio.Event(), []
+
+    @app.handler("orders", concurrency=2)
+    async def on_order(order: Order, context: Context) -> None:
+        seen.append((order.id, context.attempt, context.crashes))
+        began.set()
+        if len(seen) < 3:
+            await asyncio.Event().wait()
+
+    await app.make_queues()
+    await app.client.queue("orders").send_many([b'{"id": 1}', b'{"id": 2}'])
+    async with app.worker(stop_deadline=0.05) as worker:
+        await worker.start()
+        await until(lambda: len(seen) == 2)
+        worker.stop()
+    found = await app.client.queue("orders").stats()
+    assert (found.visible, found.in_flight) == (2, 0)
+    async with at_work(app):
+        await until(lambda: len(seen) == 4)
+    assert sorted(seen[2:]) == [(1, 1, 0), (2, 1, 0)]
+
+
+async def test_a_stop_lets_finish_what_runs_and_a_second_one_gives_it_back(app):
+    release, ended = asyncio.Event(), []
+
+    @app.handler("orders")
+    async def on_order(order: Order) -> None:
+        if order.id == 1:
+            await release.wait()
+        else:
+            await asyncio.Event().wait()
+        ended.append(order.id)
+
+    async with app.worker() as worker:
+        running = asyncio.create_task(worker.run(signals=False))
+        await until(lambda: worker.consumers and worker.consumers[0]._receivers)
+        queue = app.client.queue("orders")
+        await queue.send_many([b'{"id": 1}', b'{"id": 2}'])
+        await until(lambda: worker.consumers[0].running == 2)
+        worker._signalled()
+        await queue.send('{"id": 3}')
+        release.set()
+        await until(lambda: ended == [1])
+        assert not running.done()
+        worker._signalled()
+        await running
+        found = await queue.stats()
+    assert (found.visible, found.in_flight, found.deleted) == (2, 0, 1)
+
+
+async def test_a_job_ten_times_longer_than_the_visibility_timeout_runs_once(
+    backend, namespace, clock
+):
+    release, runs = asyncio.Event(), []
+    app = App(backend.url, namespace=namespace, clock=clock)
+
+    @app.handler("orders", visibility_timeout=30)
+    async def on_order(order: Order) -> None:
+        runs.append(order.id)
+        await release.wait()
+
+    async with app, at_work(app) as worker:
+        queue = app.client.queue("orders")
+        await queue.send('{"id": 1}')
+        await until(lambda: runs)
+        for _ in range(20):
+            clock.move(15)
+            assert await asyncio.to_thread(worker._leases.beat, all=True) == 1
+            assert await queue.receive() == []
+        release.set()
+        await until(lambda: not worker.consumers[0].hand)
+        assert runs == [1]
+        assert (await queue.stats()).messages == 0
+        await app.client.wipe()
+
+
+@pytest.mark.parametrize("backend", ["async-valkey"], indirect=True)
+async def test_a_handler_that_blocks_the_event_loop_keeps_its_lease(app):
+    import time
+
+    runs = []
+
+    @app.handler("orders", visibility_timeout=1)
+    async def on_order(order: Order) -> None:
+        runs.append(order.id)
+        time.sleep(1.6)  # noqa: ASYNC251
+
+    await app.make_queues()
+    await app.client.queue("orders").send('{"id": 1}')
+
+    def look() -> int:
+        """Somebody else, in another thread, who would take it."""
+        while len(runs) < 2:
+            time.sleep(0.001)
+        client, found, until = app.new_sync_client(), 0, time.monotonic() + 1.4
+        while time.monotonic() < until:
+            found += len(client.queue("orders").receive(wait=0.2))
+        client.close()
+        return found
+
+    async with at_work(app) as worker:
+        await until(lambda: runs)  # it blocked us until now
+        looking = asyncio.create_task(asyncio.to_thread(look))
+        await app.client.queue("orders").send('{"id": 2}')
+        await until(lambda: worker.consumers[0].handled == 2)
+        assert await looking == 0
+    assert runs == [1, 2]
+
+
+async def test_a_handler_that_can_not_be_interrupted_is_given_up(app):
+    import threading
+
+    release, given_up = threading.Event(), []
+
+    @app.handler("orders", timeout=0.01)
+    def on_order(order: Order) -> None:
+        release.wait(20)
+
+    await app.make_queues()
+    async with app.worker(stop_deadline=0.01) as worker:
+        worker.stuck = lambda consumer, held, where: given_up.append(where)
+        await worker.start()
+        await app.client.queue("orders").send('{"id": 1}')
+        held = await until(lambda: [one for one in worker.consumers[0].hand.values() if one.thread])
+        held[0].deadline -= STUCK_S
+        await until(lambda: worker._leases.beat(all=True) is not None and given_up)
+        release.set()
+    assert "in on_order" in given_up[0]
+    assert held[0].is_lost
+
+
+@pytest.mark.parametrize("backend", ["async-valkey"], indirect=True)
+async def test_a_poison_in_a_process_of_its_own_harms_nobody_else(
+    backend, namespace, tmp_path, monkeypatch
+):
+    """Each kind ends in the dead-letter queue, with its story, and the neighbours are processed."""
+    journal = tmp_path / "journal"
+    monkeypatch.setenv("JOBS_JOURNAL", str(journal))
+    app = jobs.app
+    app._client, app._settings = None, App(backend.url, namespace=namespace)._settings
+    handler = app.intakes["alone"].callee
+    hurried = {"retries": 0, "wait": tenacity.wait_none()}
+    policy = type(handler.policy)(crashes=1, **hurried)
+    monkeypatch.setitem(
+        app.intakes,
+        "alone",
+        type(app.intakes["alone"])(
+            _with(handler, policy=policy, timeout=1.0), app.intakes["alone"].options
+        ),
+    )
+    deeds = ["exit", "leave", "kill", "fill", "hang", "odd"]
+    async with app, app.worker(queues=["alone"]) as worker:
+        await worker.start()
+        queue = app.client.queue("alone")
+        for id, deed in enumerate([*deeds, "nothing", "nothing"]):
+            await queue.send(msgspec.json.encode(jobs.Job(id, deed)))
+        await queue.send("{")
+        (consumer,) = worker.consumers
+        await until(lambda: consumer.handled == 2 and consumer.dead == 7, 60)
+        assert (await queue.stats()).messages == 0
+        dead = await app.client.queue("alone-dead").peek()
+        await app.client.wipe()
+    found = {
+        msgspec.json.decode(one.body)["deed"] if one.body != b"{" else "": one.failure
+        for one in dead
+    }
+    assert {deed: one.reason for deed, one in found.items()} == {
+        "exit": "crashed",
+        "leave": "failed",
+        "kill": "crashed",
+        "fill": "failed",
+        "hang": "failed",
+        "odd": "failed",
+        "": "unreadable",
+    }
+    assert "exited with status 3" in found["exit"].crashes[0].what
+    assert "killed by SIGKILL" in found["kill"].crashes[0].what
+    assert found["fill"].error == "MemoryError"
+    assert found["hang"].error == "rmq.worker.TimeLimitExceeded"
+    assert "x5" in found["odd"].text
+    assert "jobs.py" in found["odd"].traceback
+    assert len(journal.read_text().splitlines()) == 2
+
+
+def _with(callee, **changes):  # type: ignore[no-untyped-def]
+    from dataclasses import replace
+
+    return replace(callee, **changes)
+
+
+async def test_the_record_of_what_somebody_else_removed_is_forgotten(app, work):
+    @app.handler("orders", wait=tenacity.wait_fixed(60))
+    async def on_order(order: Order) -> None:
+        raise ValueError
+
+    async with work:
+        queue = app.client.queue("orders")
+        await queue.send('{"id": 1}')
+        await queue.send('{"id": 2}')
+        (first, _) = await work.run()
+        assert await queue.delete(first.message)
+        keys = app.client._registry.keys("orders")
+        await work._worker.consumers[0].tidy()
+        left = await app.client._executor._link.client.hkeys(keys.trials)
+        assert len(left) == 1
+        work.clock.move(timedelta(seconds=60))
+        (ran,) = await work.run()
+    assert ran.before.failures == 1

@@ -1,0 +1,295 @@
+"""Workers keep to the limits that they share: rates, places, pauses; and do what they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from itertools import count
+
+import pytest
+
+from rmq.errors import InvalidParameter
+from rmq.worker import App, Concurrency, Throttle
+from rmq.worker.app import LIMITS
+from rmq.worker.worker import Worker
+from tests.colours import until
+
+
+@pytest.fixture
+def client(connect):
+    return connect(limits=LIMITS)
+
+
+@pytest.fixture
+def app(client):
+    return App(client=client, name="app")
+
+
+@asynccontextmanager
+async def working(app, count=1):
+    made = [Worker(app) for _ in range(count)]
+    for one in made:
+        await one.start()
+    try:
+        yield made
+    finally:
+        for one in made:
+            one.stop(now=True)
+            await one.close()
+
+
+class Runs:
+    """What runs, how many at once, and what holds it up."""
+
+    def __init__(self):
+        self.done = Counter()
+        self.now = Counter()
+        self.most = Counter()
+        self.go_on = asyncio.Event()
+
+    async def run(self, key="", *, wait=False):
+        self.now[key] += 1
+        self.most[key] = max(self.most[key], self.now[key])
+        try:
+            if wait:
+                await self.go_on.wait()
+            else:
+                await asyncio.sleep(0)
+        finally:
+            self.now[key] -= 1
+        self.done[key] += 1
+
+
+@pytest.fixture
+def runs():
+    return Runs()
+
+
+async def send(app, queue, messages):
+    await app.make_queues()
+    await app.client.queue(queue).send_many([f"{one}" for one in range(messages)])
+
+
+async def test_a_queue_with_a_rate_is_worked_on_at_that_rate_by_all_workers(app, clock, runs):
+    @app.handler("orders", limits=[Throttle("orders", "10/s", burst=3)])
+    async def on_order(body: str) -> None:
+        await runs.run()
+
+    await send(app, "orders", 30)
+    async with working(app, 2):
+        await until(lambda: runs.done[""] == 3)
+        for passed in range(1, 20):
+            clock.move(0.1)
+            await until(lambda passed=passed: runs.done[""] == 3 + passed)
+    stats = await app.client.queue("orders").stats()
+    assert stats.visible == 30 - runs.done[""]
+    assert runs.done[""] <= 3 + 20
+
+
+async def test_a_rate_is_shared_by_queues_that_name_it(app, clock, runs):
+    shared = Throttle("api", "1/min", burst=4)
+
+    @app.handler("orders", limits=[shared])
+    async def on_order(body: str) -> None:
+        await runs.run("orders")
+
+    @app.handler("refunds", limits=[shared])
+    async def on_refund(body: str) -> None:
+        await runs.run("refunds")
+
+    await send(app, "orders", 10)
+    await send(app, "refunds", 10)
+    async with working(app):
+        await until(lambda: runs.done.total() == 4)
+        clock.move(60)
+        await until(lambda: runs.done.total() == 5)
+
+
+async def test_a_queue_with_so_many_places_never_runs_more_at_once(app, clock, runs):
+    @app.handler("orders", limits=[Concurrency("orders", 3)])
+    async def on_order(body: str) -> None:
+        await runs.run(wait=True)
+
+    await send(app, "orders", 9)
+    async with working(app, 2):
+        await until(lambda: runs.now[""] == 3)
+        await until(lambda: _counts(app, "orders", visible=6, in_flight=3))
+        runs.go_on.set()
+        await until(lambda: runs.done[""] == 9)
+    assert runs.most[""] == 3
+
+
+async def _counts(app, queue, **wanted):
+    stats = await app.client.queue(queue).stats()
+    return all(getattr(stats, name) == value for name, value in wanted.items())
+
+
+async def test_a_task_has_a_rate_and_what_may_not_run_yet_waits_in_redis(app, clock, runs):
+    @app.task(rate="1/10s")
+    async def slow() -> None:
+        await runs.run("slow")
+
+    @app.task()
+    async def fast() -> None:
+        await runs.run("fast")
+
+    await app.make_queues()
+    for _ in range(3):
+        await slow.send()
+    for _ in range(3):
+        await fast.send()
+    async with working(app):
+        await until(lambda: runs.done == {"slow": 1, "fast": 3})
+        await until(lambda: _counts(app, "tasks", in_flight=2))
+        began = clock.now()
+
+        async def done():
+            clock.move(1)
+            return runs.done["slow"] == 3
+
+        await until(done)
+        assert (clock.now() - began).total_seconds() >= 20
+    dead = await app.client.queue("tasks-dead").stats()
+    assert dead.messages == 0
+
+
+@pytest.mark.parametrize("by", ["customer", lambda customer, other: customer])
+async def test_each_key_has_places_of_its_own(app, clock, runs, by):
+    @app.task(limits=[Concurrency("db", 1, by=by)])
+    async def work(customer: str, other: int) -> None:
+        await runs.run(customer, wait=True)
+
+    await app.make_queues()
+    for one in range(2):
+        for customer in "ab":
+            await work.send(customer, other=one)
+    async with working(app):
+        await until(lambda: runs.now == {"a": 1, "b": 1})
+        await until(lambda: _counts(app, "tasks", in_flight=4))
+        runs.go_on.set()
+
+        async def done():
+            clock.move(1.5)
+            return runs.done == {"a": 2, "b": 2}
+
+        await until(done)
+    assert runs.most == {"a": 1, "b": 1}
+
+
+async def test_what_may_not_run_spends_nothing(app, client, clock, runs):
+    """Of a rate and a place: the place is missing, so the token is not spent."""
+    began, limits = clock.now(), [Throttle("api", "1/h", burst=2), Concurrency("db", 1)]
+
+    @app.task(limits=limits)
+    async def work() -> None:
+        await runs.run(wait=True)
+
+    await app.make_queues()
+    for _ in range(2):
+        await work.send()
+    async with working(app):
+        await until(lambda: runs.now[""] == 1)
+        for _ in range(5):
+            clock.move(1.3)
+            await until(lambda: _counts(app, "tasks", visible=0, in_flight=2))
+        runs.go_on.set()
+
+        async def done():
+            clock.move(1.3)
+            return runs.done[""] == 2
+
+        await until(done)
+    assert (clock.now() - began).total_seconds() < 3600
+
+
+async def test_each_message_group_has_places_of_its_own(app, clock, runs):
+    @app.handler("orders", limits=[Concurrency("orders", 1, by="group")])
+    async def on_order(body: str) -> None:
+        await runs.run(body[0], wait=True)
+
+    await app.make_queues()
+    for body in ("a1", "a2", "b1"):
+        await app.client.queue("orders").send(body, message_group_id=body[0])
+    async with working(app):
+        await until(lambda: runs.now == {"a": 1, "b": 1})
+        runs.go_on.set()
+
+        async def done():
+            clock.move(1)
+            return runs.done == {"a": 2, "b": 1}
+
+        await until(done)
+    assert runs.most["a"] == 1
+
+
+async def test_a_paused_queue_is_left_alone_and_goes_on_when_it_is_resumed(app, runs):
+    @app.handler("orders")
+    async def on_order(body: str) -> None:
+        await runs.run("orders")
+
+    @app.handler("others")
+    async def on_other(body: str) -> None:
+        await runs.run("others")
+
+    await app.make_queues()
+    async with working(app, 2) as workers:
+        await app.fleet.pause("orders")
+        await until(lambda: all(one.presence.paused for one in workers))
+        await send(app, "orders", 5)
+        await send(app, "others", 5)
+        await until(lambda: runs.done["others"] == 5)
+        assert runs.done["orders"] == 0
+        for worker in workers:
+            worker.consumers[0].polled -= 1000  # as after a long pause: it is not silent
+            assert worker.is_alive
+        await app.fleet.resume("orders")
+        await until(lambda: runs.done["orders"] == 5)
+
+
+async def test_a_worker_is_seen_with_what_it_runs_and_stops_when_it_is_told(app, runs):
+    @app.handler("orders", concurrency=7)
+    async def on_order(body: str) -> None:
+        await runs.run(wait=True)
+
+    await send(app, "orders", 2)
+    async with app.worker() as worker:
+        running = asyncio.create_task(worker.run(signals=False))
+        await until(lambda: runs.now[""] == 2)
+        await worker.presence.beat()
+        (found,) = await app.fleet.workers()
+        assert found.in_hand == 2
+        assert found.queues["orders"].capacity == 7
+        assert found.polled_at is not None
+        await app.fleet.drain(found.id)
+        await until(lambda: worker.is_stopping)
+        assert not running.done()
+        runs.go_on.set()
+        await running
+    assert runs.done[""] == 2
+    assert await app.fleet.workers() == []
+
+
+async def test_schedules_of_code_are_written_and_fired_by_a_worker(app, clock, runs):
+    @app.task()
+    async def report(which: str) -> None:
+        await runs.run(which)
+
+    app.schedule("every 1h", name="hourly")(report.with_("hourly"))
+    async with working(app, 2):
+        found = await app.schedules.get("hourly")
+        assert found.in_code
+        clock.move(3600)
+        hours = count(2)
+
+        async def done():
+            await app.schedules.put("wakes-the-scheduler", f"every {next(hours)}h", "tasks", "-")
+            return runs.done["hourly"] == 1
+
+        await until(done)
+
+
+def test_what_is_no_limit_is_refused(app):
+    for options in ({"limits": ["x"]}, {"rate": "often"}, {"unique": "maybe"}, {"colour": "red"}):
+        with pytest.raises(InvalidParameter):
+            app.task(**options)
