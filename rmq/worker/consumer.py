@@ -566,7 +566,7 @@ class Consumer:
     async def _begin(self, held: Held, following: Following) -> bool:
         """Whether a task with a result is to be run; one that was cancelled is not."""
         is_wanted = await self._insist(
-            lambda: self._executor.run(following.begin(self.worker.presence.id))
+            lambda: self.worker.together.run(following.begin(self.worker.presence.id))
         )
         if is_wanted is False:
             self._settle(held)
@@ -579,7 +579,7 @@ class Consumer:
         """Carry out what follows a task, however long Redis is away."""
         while True:
             try:
-                return await self._executor.run(plan())
+                return await self.worker.together.run(plan())
             except ServerError as error:
                 log.warning("queue %s: %s", self.options.queue, error)
                 await asyncio.sleep(TROUBLE_S)
@@ -870,7 +870,9 @@ class Consumer:
         following = held.following
         if following is not None:
             why = f"{failure.error}: {failure.text}"
-            await self._insist(lambda: self._executor.run(following.failed(why, failure.traceback)))
+            await self._insist(
+                lambda: self.worker.together.run(following.failed(why, failure.traceback))
+            )
         await self._insist(lambda: self._burials.submit((held.message, failure)))
         self.dead += 1
         self._drop(held)

@@ -135,27 +135,16 @@ class Fleet:
         call = script.command("HGETALL", self.app, parse, self.keys.paused)
         return await self._executor.call(call)
 
-    async def tell(self, worker: str, command: str) -> None:
+    async def tell(self, worker: str, what: str) -> None:
         """Send a command to one worker. Raises WorkerDoesNotExist."""
-        await self._executor.call(
-            script.load("worker/command").call(
-                self.app,
-                int,
-                workers=self.keys.workers,
-                commands=self.keys.commands,
-                inbox=self.keys.inbox(worker),
-                wake=self.keys.wake(worker),
-                id=worker,
-                command=command,
-            )
-        )
+        await self._executor.call(command(self.keys, self.app, worker, what))
 
-    async def tell_all(self, command: str) -> int:
+    async def tell_all(self, what: str) -> int:
         """Send a command to each live worker. How many there were."""
         count = 0
         for one in await self.workers():
             try:
-                await self.tell(one.id, command)
+                await self.tell(one.id, what)
                 count += 1
             except WorkerDoesNotExist:
                 continue
@@ -198,6 +187,20 @@ def beat(
         info=msgspec.json.encode(said),
         ttl_ms=alive_ms,
         seen=seen,
+    )
+
+
+def command(keys: FleetKeys, app: str, worker: str, what: str) -> Call[int]:
+    """Tell one worker. The command's number."""
+    return script.load("worker/command").call(
+        app,
+        int,
+        workers=keys.workers,
+        commands=keys.commands,
+        inbox=keys.inbox(worker),
+        wake=keys.wake(worker),
+        id=worker,
+        command=what,
     )
 
 

@@ -31,7 +31,7 @@ from rmq.queues.attributes import QueueInfo
 from rmq.queues.outgoing import Outgoing, prepare
 from rmq.queues.registry import Registry, on_known
 from rmq.worker.payload import to_plain
-from rmq.worker.results import KEEP_MS, checked_id
+from rmq.worker.results import KEEP_MS, checked_id, end
 
 if TYPE_CHECKING:
     from rmq.worker.app import App
@@ -116,6 +116,17 @@ def chain_on(registry: Registry, id: str, chain: Sequence[Any], result: Any) -> 
     yield from send_once(registry, f"c:{id}", following, result)
 
 
+def chain_ends(
+    namespace: str, chain: Sequence[Any], what: str, why: str, keep_ms: int
+) -> Plan[None]:
+    """A task of a chain is not done: those behind it never begin, and whoever waits for them hears
+    so."""
+    for one in chain:
+        if one.get("result_ttl") is not None:
+            keys = ResultKeys(namespace, checked_id(one["id"]))
+            yield end(keys, one["id"], what, why.encode(), keep_ms)
+
+
 # --- groups -------------------------------------------------------------------------------------
 
 
@@ -164,9 +175,8 @@ class GroupHandle:
             _wait(ResultKeys(client.namespace, self.id), self.id, wait_ms, client.clock)
         )
         if found.count < found.total or not found.total:
-            raise ResultTimeout(
-                f"group {self.id}: {found.count} of {found.total} tasks have ended", task=self.id
-            )
+            what = f"{found.count} of {found.total} tasks have ended" if found.total else "unknown"
+            raise ResultTimeout(f"group {self.id}: {what}", task=self.id)
         for handle, one in zip(self.handles, found.outcomes, strict=True):
             if one["state"] != "done":
                 error = one.get("error", one["state"])
@@ -265,7 +275,8 @@ def _wait(keys: ResultKeys, id: str, wait_ms: int | None, clock: Clock) -> Plan[
     while True:
         found: Ended = yield _end(keys, id, "", b"", clock)
         left = 3_600_000 if wait_ms is None else wait_ms - watch.passed_ms()
-        if (found.total and found.count >= found.total) or left <= 0:
+        # A group that nobody knows, or that is forgotten, never ends.
+        if found.count >= found.total or left <= 0:
             return found
         yield Block(keys.ended, left)
 

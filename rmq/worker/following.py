@@ -62,7 +62,7 @@ class Following:
             return True
         before: str = yield results.start(self._keys, self.id, worker)
         if before == "cancelled":
-            yield from self._ended({"state": "cancelled"})
+            yield from self.cancelled()
             return False
         if before == "done":
             # It ran, and its worker died before it could say so to its queue. What follows may not
@@ -83,13 +83,22 @@ class Following:
 
     def failed(self, error: str, traceback: str = "") -> Plan[None]:
         """It is given up."""
-        yield from self._end("failed", f"{error[:4000]}\0{traceback[-16_000:]}".encode())
+        yield from self._lost("failed", f"{error[:4000]}\0{traceback[-16_000:]}")
         yield from self._ended({"state": "failed", "error": error[:4000]})
 
     def cancelled(self) -> Plan[None]:
         """It was ended because nobody wants it any more."""
-        yield from self._end("cancelled", b"")
+        yield from self._lost("cancelled", "")
         yield from self._ended({"state": "cancelled"})
+
+    def _lost(self, what: str, why: str) -> Plan[None]:
+        """It did not return, so what is behind it in a chain never begins."""
+        yield from self._end(what, why.encode())
+        if self._said.chain:
+            ttl = self._said.result_ttl or flows.ENDED_MS / 1000
+            yield from flows.chain_ends(
+                self._registry.namespace, self._said.chain, what, why, int(ttl * 1000)
+            )
 
     def progress(self, part: float, text: str) -> Plan[None]:
         """It says how far it is."""

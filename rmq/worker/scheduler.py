@@ -23,7 +23,7 @@ import random
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +49,8 @@ LEASE_MS = 15_000
 """For how long nobody fires when the holder dies without a word."""
 RENEW_MS = 5_000
 """How often the holder looks at least."""
+UNREADABLE_MS = 1_000
+"""How soon it is looked again where something is due that can not be read."""
 MOST = 100
 """Schedules in one look; what is more follows at once."""
 TROUBLE_S = 1.0
@@ -67,7 +69,8 @@ class Look:
     sleep_ms: int
     """Until the next moment, or the end of the other's lease; -1 where no moment is known."""
     outbox: int
-    due: list[tuple[str, int, Record]]
+    due: list[tuple[str, int, bytes]]
+    """Name, moment, and the schedule as it is stored."""
 
 
 def look(keys: FleetKeys, app: str, holder: str, lease_ms: int = LEASE_MS) -> Call[Look]:
@@ -75,13 +78,8 @@ def look(keys: FleetKeys, app: str, holder: str, lease_ms: int = LEASE_MS) -> Ca
 
     def parse(reply: Sequence[Any]) -> Look:
         found = [
-            (
-                text_of(reply[at]),
-                int(reply[at + 1]),
-                msgspec.json.decode(reply[at + 2], type=Record),
-            )
+            (text_of(reply[at]), int(reply[at + 1]), reply[at + 2])
             for at in range(4, len(reply), 3)
-            if reply[at + 2]
         ]
         return Look(int(reply[0]), int(reply[1]), int(reply[2]), int(reply[3]), found)
 
@@ -106,29 +104,40 @@ def tick(registry: Registry, keys: FleetKeys, app: str, holder: str) -> Plan[Loo
         seen: Look = yield look(keys, app, holder)
         if not seen.fence:
             return seen
-        fired = 0
-        if seen.due:
+        fired, moments_of = 0, _moments(seen)
+        if moments_of:
             try:
-                fired = yield _fire(keys, app, holder, seen)
+                fired = yield _fire(keys, app, holder, seen, moments_of)
             except SchedulerLeaseLost:
                 continue
         if fired or seen.outbox:
             yield from relay(registry, keys, app)
-        elif not seen.due:
-            return seen
+        elif not moments_of:
+            # What nobody here can read stays due; it is no reason to look all the time.
+            return replace(seen, sleep_ms=UNREADABLE_MS) if seen.due else seen
 
 
-def _fire(keys: FleetKeys, app: str, holder: str, seen: Look) -> Call[int]:
-    rest: list[Any] = []
-    for name, next_ms, record in seen.due:
-        found, after = moments.due(
-            when_of(record),
-            next_ms,
-            seen.now_ms,
-            moments.check_catch_up(record.catch_up),
-            record.until_ms,
-        )
-        rest += [name, next_ms, after or 0, len(found), *found]
+def _moments(seen: Look) -> list[Any]:
+    """Of what is due: name, the moment that was due, the next one, how many fire, these."""
+    found: list[Any] = []
+    for name, next_ms, stored in seen.due:
+        try:
+            record = msgspec.json.decode(stored, type=Record)
+            catch_up = moments.check_catch_up(record.catch_up)
+            fire, after = moments.due(
+                when_of(record), next_ms, seen.now_ms, catch_up, record.until_ms
+            )
+        except (CallerError, msgspec.MsgspecError) as error:
+            # A newer release wrote it, or cronsim is missing: another worker may read it.
+            log.error("schedule %s can not be read here: %s", name, error)
+            continue
+        found += [name, next_ms, after or 0, len(fire), *fire]
+    return found
+
+
+def _fire(
+    keys: FleetKeys, app: str, holder: str, seen: Look, moments_of: Sequence[Any]
+) -> Call[int]:
     return script.load("worker/schedule_fire").call(
         app,
         int,
@@ -140,7 +149,7 @@ def _fire(keys: FleetKeys, app: str, holder: str, seen: Look) -> Call[int]:
         holder=holder,
         fence=seen.fence,
         incarnation=os.urandom(8).hex(),
-        rest=rest,
+        rest=moments_of,
     )
 
 

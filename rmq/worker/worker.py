@@ -34,6 +34,7 @@ from rmq.worker.presence import Presence
 from rmq.worker.processes import Processes
 from rmq.worker.scheduler import Scheduler
 from rmq.worker.threads import Threads
+from rmq.worker.together import Together
 
 if TYPE_CHECKING:
     from rmq.worker.app import App
@@ -94,6 +95,7 @@ class Worker:
         """Whether a command through Redis ends it."""
         self.consumers: list[Consumer] = []
         self.gate = Gate(self.client)
+        self.together = Together(self.client._executor)
         self.following: dict[str, Following] = {}
         """Tasks that run here and can be cancelled, by their ids."""
         self.presence = Presence(self.client, app.name, look=self._in_hand, obey=self._obey)

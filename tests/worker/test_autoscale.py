@@ -12,11 +12,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from rmq.core.keys import FleetKeys
 from rmq.errors import InvalidParameter
 from rmq.worker.autoscale import Autoscaler, Policy
-from rmq.worker.fleet import QueueWork
+from rmq.worker.fleet import QueueWork, command, workers
 from rmq.worker.load import Gauge, Signal
 from rmq.worker.presence import Presence
+from tests.worker.jobs import Job
+from tests.worker.test_supervisor import fleet
 
 ROOT = Path(__file__).parents[2]
 
@@ -181,6 +184,38 @@ def test_the_signal_is_json_and_says_nothing_that_is_old():
             urllib.request.urlopen(url)
     finally:
         signal.close()
+
+
+def test_processes_come_and_go_with_the_backlog_and_end_when_they_are_told(servers, tmp_path):
+    options = (
+        "--max",
+        "2",
+        "--interval",
+        "200ms",
+        "--out-cooldown",
+        "0",
+        "--in-cooldown",
+        "1s",
+    )
+    with fleet(
+        servers.url("valkey"),
+        tmp_path,
+        *(*options, "--target-backlog-per-worker", "20", "--queues", "jobs"),
+        command=("worker", "autoscale"),
+    ) as made:
+        made.send(*(Job(one, seconds=0.3) for one in range(160)))
+        made.until(lambda: len({pid for _, pid in made.lines("began")}) == 2)
+        made.until(made.is_empty)
+        keys, call = FleetKeys(made.client.namespace, "app"), made.client._executor.call
+
+        def live():
+            return [one.id for one in call(workers(keys, "app"))]
+
+        made.until(lambda: len(live()) == 1)
+        (last,) = live()
+        call(command(keys, "app", last, "drain"))
+        assert made.process.wait(30) == 0
+        assert sorted(id for id, _ in made.lines("ended")) == list(range(160))
 
 
 async def test_what_is_decided_is_done_by_the_supervisor():

@@ -12,7 +12,7 @@ import pytest
 
 from rmq.errors import InvalidParameter, ScheduleDoesNotExist, SchedulerLeaseLost
 from rmq.testing import HeldClock
-from rmq.worker.scheduler import LEASE_MS, Scheduler, _fire, look, relay, tick
+from rmq.worker.scheduler import LEASE_MS, Scheduler, _fire, _moments, look, relay, tick
 from rmq.worker.schedules import Schedules
 from tests.colours import ByHand, until
 
@@ -85,14 +85,14 @@ async def test_three_schedulers_killed_at_random_fire_each_moment_once(client, c
     clock.move(LEASE_MS / 1000 + 1)
     await executor.run(tick(client._registry, schedules.keys, "app", "the last one"))
     expected["a"] += 1
-    found = Counter(await _moments(queue)) + Counter(await _moments(fifo))
+    found = Counter(await fired(queue)) + Counter(await fired(fifo))
     assert killed > 50
     assert max(found.values()) == 1
     assert Counter(name for name, _ in found) == expected
     assert len(found) > 990
 
 
-async def _moments(queue):
+async def fired(queue):
     found = []
     while got := await queue.receive(10):
         found += [
@@ -137,7 +137,7 @@ async def test_whoever_has_an_older_fence_is_refused_before_the_new_holder_did_a
     clock.move(LEASE_MS / 1000)
     assert (await call(look(schedules.keys, "app", "quick"))).fence == seen.fence + 1
     with pytest.raises(SchedulerLeaseLost):
-        await call(_fire(schedules.keys, "app", "slow", seen))
+        await call(_fire(schedules.keys, "app", "slow", seen, _moments(seen)))
 
 
 async def test_a_fire_that_is_repeated_after_a_lost_answer_fires_nothing(
@@ -146,8 +146,12 @@ async def test_a_fire_that_is_repeated_after_a_lost_answer_fires_nothing(
     await schedules.put("a", "every 10s", "orders", "a")
     clock.move(10)
     seen = await client._executor.call(look(schedules.keys, "app", "me"))
-    assert await client._executor.call(_fire(schedules.keys, "app", "me", seen)) == 1
-    assert await client._executor.call(_fire(schedules.keys, "app", "me", seen)) == 0
+    assert (
+        await client._executor.call(_fire(schedules.keys, "app", "me", seen, _moments(seen))) == 1
+    )
+    assert (
+        await client._executor.call(_fire(schedules.keys, "app", "me", seen, _moments(seen))) == 0
+    )
     await Scheduler(client).tick()
     clock.move(LEASE_MS / 1000)
     await client._executor.run(relay(client._registry, schedules.keys, "app"))
@@ -295,6 +299,25 @@ async def test_a_queue_that_is_not_there_is_said_and_holds_up_no_other(
     clock.move(60)
     await scheduler.tick()
     assert (await schedules.get("lost")).error == ""
+
+
+async def test_a_schedule_that_can_not_be_read_here_holds_up_no_other(
+    client, clock, queue, schedules, scheduler, raw
+):
+    """Of a newer release, say; or a cron expression where cronsim is missing."""
+    await schedules.put("strange", "every 1m", "orders", "a")
+    await schedules.put("well", "every 1m", "orders", "b")
+    raw.hset(
+        schedules.keys.schedules, "strange", '{"when": "at full moon", "queue": "q", "body": ""}'
+    )
+    clock.move(60)
+    seen = await scheduler.tick()
+    assert await texts(queue) == ["b"]
+    assert seen.sleep_ms >= 1000
+    await schedules.put("strange", "every 1m", "orders", "a")
+    clock.move(60)
+    await scheduler.tick()
+    assert sorted(await texts(queue)) == ["a", "b"]
 
 
 async def test_nothing_is_fired_after_its_end(client, clock, queue, schedules, scheduler):

@@ -36,7 +36,14 @@ RMQ = Path(sys.executable).parent / "rmq"
 class Fleet:
     """`rmq worker` at work on tests/worker/jobs.py."""
 
-    def __init__(self, url: str, folder: Path, *options: str, lease_s: float = 30) -> None:
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        *options: str,
+        lease_s: float = 30,
+        command: tuple[str, ...] = ("worker",),
+    ) -> None:
         self.journal = folder / "journal"
         self.journal.touch()
         self.log = folder / "log"
@@ -51,7 +58,7 @@ class Fleet:
         self.client = rmq.connect(url, namespace=namespace)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [str(RMQ), "worker", "tests.worker.jobs:app", "--stop-after", "10s", *options],
+                [str(RMQ), *command, "tests.worker.jobs:app", "--stop-after", "10s", *options],
                 cwd=ROOT,
                 env=environment,
                 stderr=log,

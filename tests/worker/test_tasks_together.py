@@ -294,6 +294,30 @@ async def test_a_chain_hands_each_result_on(app):
         assert await handle.result(timeout=20) == 10
 
 
+async def test_whoever_waits_for_the_end_of_a_chain_hears_that_it_broke(app):
+    task = double(app, result_ttl=60)
+
+    @app.task()
+    async def breaks(value: int) -> None:
+        raise Reject("no such thing")
+
+    await app.make_queues()
+    handle = await app.chain(task.with_(5), breaks.with_(), task.with_(), task.with_())
+    async with working(app):
+        with pytest.raises(TaskFailed, match="no such thing"):
+            await handle.result(timeout=20)
+    cancelled = await app.chain(task.options(id="first").with_(1), task.with_())
+    await app.results.cancel("first")
+    async with working(app):
+        with pytest.raises(TaskCancelled):
+            await cancelled.result(timeout=20)
+
+
+async def test_a_group_that_nobody_knows_is_not_waited_for(app):
+    with pytest.raises(ResultTimeout, match="unknown"):
+        await flows.GroupHandle("6f9c", (), app).wait()
+
+
 async def test_a_chain_whose_arguments_do_not_fit_is_refused_before_anything_is_sent(app):
     task = double(app)
     await app.make_queues()
