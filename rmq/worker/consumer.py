@@ -102,7 +102,10 @@ class Consumer:
         """Slots that are taken, by messages and by receives that ask for some."""
         self._asked = 0
         self._freed = asyncio.Event()
-        self._share = min(-(-self.capacity // (2 if self.capacity >= PIPELINED else 1)), MOST)
+        most = min(MOST, worker.client.limits.max_receive or MOST)
+        is_piped = self.options.batch is None and self.capacity >= PIPELINED
+        self._receives = 2 if is_piped else 1
+        self._share = min(-(-self.capacity // self._receives), most)
         """The most that one receive asks for."""
         self._slots = asyncio.Semaphore(self.options.concurrency)
         """Of batches."""
@@ -155,10 +158,9 @@ class Consumer:
         """Begin to receive; it was prepared."""
         self._acknowledger = asyncio.create_task(self._acknowledge(), name="rmq-acknowledge")
         work: Callable[[], Any] = self._receive_all
-        count = 2 if self.capacity >= PIPELINED else 1
         if self.options.batch is not None:
-            work, count = self._receive_batches, 1
-        for _ in range(count):
+            work = self._receive_batches
+        for _ in range(self._receives):
             self._receivers.append(asyncio.create_task(work(), name="rmq-receive"))
 
     async def prepare(self) -> None:
@@ -200,7 +202,7 @@ class Consumer:
         """Work on what is due now, one message (or batch) after the other. How many there were."""
         count, batch = 0, self.options.batch
         while True:
-            messages = await self._receive(1 if batch is None else batch.size, 0)
+            messages = await self._receive(min(1 if batch is None else batch.size, self._share), 0)
             if not messages:
                 return count
             held = await self._hold(messages)
@@ -325,7 +327,7 @@ class Consumer:
     async def _room(self, most: int | None) -> int:
         """Take slots for a receive, as many as it may ask for: wait until there is one."""
         while True:
-            room = min(self.capacity - self._used, most or self._share)
+            room = min(self.capacity - self._used, most or self._share, self._share)
             room = self.worker.take_room(room)
             if room > 0:
                 self._used += room

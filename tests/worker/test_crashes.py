@@ -266,7 +266,8 @@ async def test_a_poison_in_a_process_of_its_own_harms_nobody_else(
     journal = tmp_path / "journal"
     monkeypatch.setenv("JOBS_JOURNAL", str(journal))
     app = jobs.app
-    app._client, app._settings = None, App(backend.url, namespace=namespace)._settings
+    monkeypatch.setattr(app, "_client", None)
+    monkeypatch.setattr(app, "_settings", App(backend.url, namespace=namespace)._settings)
     handler = app.intakes["alone"].callee
     hurried = {"retries": 0, "wait": tenacity.wait_none()}
     policy = type(handler.policy)(crashes=1, **hurried)

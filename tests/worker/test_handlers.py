@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import fakeredis
 import msgspec
 import pytest
 import tenacity
 from pydantic import BaseModel
 
+import rmq
 from rmq.errors import ConfigurationError, InvalidParameter
 from rmq.queues.aio import AsyncMessage
 from rmq.worker import App, Batch, Context, Middleware, Reject, Retry
@@ -466,6 +468,28 @@ async def test_what_one_handler_sets_no_other_sees(app):
         await app.client.queue("orders").send_many([b'{"id": 1}'] * 5)
         await until(lambda: len(seen) == 5)
     assert seen == ["none"] * 5
+
+
+async def test_a_client_that_was_handed_in_is_taken_if_another_like_it_can_be_made(clock):
+    theirs = rmq.connect_async("memory://handed-in", clock=clock)
+    app = App(client=theirs)
+    seen = []
+
+    @app.handler("orders")
+    async def on_order(order: Order) -> None:
+        seen.append(order.id)
+
+    async with app, at_work(app):
+        await theirs.queue("orders").send('{"id": 1}')
+        await until(lambda: seen)
+    await theirs.wipe()
+    await theirs.close()
+    bare = fakeredis.FakeAsyncRedis()
+    with pytest.raises(ConfigurationError, match="made with a URL"):
+        App(client=rmq.connect_async(bare))
+    with pytest.raises(ConfigurationError, match="or what it needs to make one"):
+        App("memory://", client=theirs)
+    await bare.aclose()
 
 
 def test_what_can_not_be_run_is_refused_when_it_is_declared():
