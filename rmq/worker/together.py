@@ -1,8 +1,8 @@
 """Together: calls about many tasks, which go to Redis in one write.
 
-Each task has a slot of its own, so no script can be about two of them. What the tasks of one worker ask
-at the same time is therefore pipelined: a hundred tasks that end together wait for one answer each,
-and for one trip in all.
+Each task has a slot of its own, so no script can be about two of them. What the tasks of one worker
+ask at the same time is therefore pipelined: a hundred tasks that end together wait for one answer
+each, and for one trip in all.
 """
 
 from __future__ import annotations
