@@ -85,6 +85,11 @@ class App:
         """
         if client is not None and (url is not None or namespace is not None or settings):
             raise ConfigurationError("an App takes a client, or what it needs to make one")
+        if client is not None and not client._executor._link.owned:
+            raise ConfigurationError(
+                "an App's client has to be made with a URL: leases are renewed over a connection "
+                "of their own, which a Redis client that was handed in can not be asked for"
+            )
         self.name = _app_name(name)
         self.middleware: list[Middleware] = list(middleware)
         self.resources = Resources()
