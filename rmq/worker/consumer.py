@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rmq.core.coalesce import AsyncCoalescer
 from rmq.core.codec import Crash, Failure
 from rmq.core.script import Plan
-from rmq.errors import QueueDoesNotExist, RmqError, ServerError
+from rmq.errors import BrokenEnvelope, QueueDoesNotExist, RmqError, ServerError
 from rmq.queues import plans
 from rmq.queues.aio import AsyncMessage
 from rmq.worker import trials as trial
@@ -236,9 +236,14 @@ class Consumer:
 
     async def _receive_all(self) -> None:
         while not self.worker.is_stopping:
-            messages = await self._receive_some(None, WAIT_S)
-            if messages:
-                await self._take(messages)
+            try:
+                messages = await self._receive_some(None, WAIT_S)
+                if messages:
+                    await self._take(messages)
+            except Exception:
+                # A receiver that ended here would be a worker that is silent for ever.
+                log.exception("queue %s: a receive failed", self.options.queue)
+                await self._pause()
 
     async def _receive_batches(self) -> None:
         """Fill one batch after the other: until it is full, or the time since its first message is
@@ -385,8 +390,19 @@ class Consumer:
         self.worker.keep_room(len(taken))
         again = [one for one in taken if one.message._receives > 1]
         if again:
-            await self._look(again)
+            try:
+                await self._look(again)
+            except Exception:
+                self._lapse(taken)
+                self._free(len(taken))
+                raise
         return taken
+
+    def _lapse(self, held: Sequence[Held]) -> None:
+        """Let leases end by themselves, of what we do not know how to end."""
+        for one in held:
+            if one.message in self.hand and not one.is_settled:
+                self._drop(one)
 
     async def _take(self, messages: Sequence[AsyncMessage]) -> None:
         """Begin with what was received."""
@@ -422,6 +438,9 @@ class Consumer:
     async def _work_one(self, held: Held) -> None:
         try:
             await self._work(held)
+        except Exception:
+            log.exception("message %s: it is back when its lease ends", held.message._name)
+            self._lapse([held])
         finally:
             self._free(1)
 
@@ -438,6 +457,9 @@ class Consumer:
                     return
                 left -= 1
                 self._free(1)
+        except Exception:
+            log.exception("a message group of %s is back when its leases end", self.options.queue)
+            self._lapse(chain)
         finally:
             self._free(left)
 
@@ -612,12 +634,22 @@ class Consumer:
         rest = [one for one in filled if not one.trials.crashes]
         for one in filled:
             if one.trials.crashes:
-                self._spawn(self._work_batch([one]))
+                self._spawn(self._work_alone(one))
         self._spawn(self._work_slot(rest))
+
+    async def _work_alone(self, held: Held) -> None:
+        try:
+            await self._work_batch([held])
+        except Exception:
+            log.exception("message %s: it is back when its lease ends", held.message._name)
+            self._lapse([held])
 
     async def _work_slot(self, filled: Sequence[Held]) -> None:
         try:
             await self._work_batch(filled)
+        except Exception:
+            log.exception("a batch of %s is back when its leases end", self.options.queue)
+            self._lapse(filled)
         finally:
             self._slots.release()
 
@@ -774,8 +806,7 @@ class Consumer:
         self.failed += 1
         message = held.message
         failures = held.trials.failures + 1
-        first = message.first_received_at or message.received_at
-        again = policy.again(error, failures, message.received_at - first)
+        again = self._again(message, policy, error, failures)
         if again is not None and await self._has_room(message):
             self._log_failure(held, error, failures, again)
             held.is_settled = True
@@ -790,6 +821,20 @@ class Consumer:
         self._tell_failure(held, reason, error, None)
         await self._bury(held, self._failure(held, reason, error, failures, routed))
         return False
+
+    def _again(
+        self, message: AsyncMessage, policy: Policy, error: BaseException, failures: int
+    ) -> timedelta | None:
+        try:
+            first = message.first_received_at or message.received_at
+        except BrokenEnvelope:
+            first = message.received_at
+        since = message.received_at - first
+        try:
+            return policy.again(error, failures, since)
+        except Exception:  # an object that somebody handed in
+            log.exception("a policy of queue %s failed; the usual one decides", self.options.queue)
+            return USUAL.again(error, failures, since)
 
     def _tell_failure(
         self, held: Held, outcome: Outcome, error: BaseException, again: timedelta | None
@@ -947,7 +992,11 @@ class Consumer:
     async def _acknowledge(self) -> None:
         while not self._is_ending:
             await self._done_some.wait()
-            await self._flush(insist=True)
+            try:
+                await self._flush(insist=True)
+            except Exception:
+                log.exception("queue %s: a delete failed", self.options.queue)
+                await self._pause()
 
     async def _flush(self, *, insist: bool) -> None:
         """Delete what is done. What is done meanwhile goes with the next ones."""

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, get_args, get_origin
 
 from rmq.core.limits import seconds, whole
-from rmq.errors import ConfigurationError, InvalidParameter
+from rmq.errors import BrokenEnvelope, ConfigurationError, InvalidParameter
 from rmq.queues.aio import AsyncMessage
 from rmq.queues.attributes import queue_name
 from rmq.worker.callee import Callee, is_context
@@ -203,7 +203,7 @@ class TaskQueue:
         """The call that a message stands for. Raises Unreadable, UnknownTask."""
         try:
             said = read(message.body)
-        except ValueError as error:
+        except (ValueError, BrokenEnvelope) as error:
             raise Unreadable(str(error)) from None
         task = self.tasks.get(said.task)
         try:

@@ -64,6 +64,8 @@ def from_plain(kind: type, value: Any) -> Any:
     """What msgspec does not know: models of pydantic, inside of other types."""
     if issubclass(kind, BaseModel):
         return kind.model_validate(value)
+    if isinstance(value, kind):  # object, say
+        return value
     raise NotImplementedError(f"{kind.__name__} can not be read from JSON")
 
 

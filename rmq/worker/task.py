@@ -152,7 +152,7 @@ class Arguments:
             kwargs = dict(zip(self._names, args, strict=False)) | kwargs
         try:
             made = msgspec.convert(kwargs, self._type, dec_hook=from_plain)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, NotImplementedError) as error:
             raise Unreadable(f"{message.task}: {error}") from None
         return (), {
             name: value for name in self._names if (value := getattr(made, name)) is not _ABSENT

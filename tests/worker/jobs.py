@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,3 +77,12 @@ class Odd(Exception):
 
     def __init__(self, id: int, what: str) -> None:
         super().__init__(f"{what}{id}")
+
+
+async def number() -> AsyncIterator[int]:
+    """A resource."""
+    yield 42
+
+
+def doubled(job: Job, number: int) -> tuple[int, int]:
+    return number + job.id, os.getpid()

@@ -336,3 +336,90 @@ async def test_the_record_of_what_somebody_else_removed_is_forgotten(app, work):
         work.clock.move(timedelta(seconds=60))
         (ran,) = await work.run()
     assert ran.before.failures == 1
+
+
+async def test_what_is_stored_and_broken_is_a_dead_letter_and_holds_nobody_up(app, work):
+    """Bytes in Redis that are no message of ours: for a payload, a message, and a task."""
+    done = []
+
+    @app.handler("payloads")
+    async def on_payload(order: Order) -> None:
+        done.append(order.id)
+
+    @app.handler("messages", retries=0)
+    async def on_message(message) -> None:  # type: ignore[no-untyped-def]
+        done.append(len(message.body))
+
+    @app.task(queue="tasks", name="note")
+    async def note() -> None:
+        done.append("note")
+
+    bodies = {"payloads": '{"id": 1}', "messages": "xyz", "tasks": '{"task": "note"}'}
+    async with work:
+        for name, body in bodies.items():
+            queue = app.client.queue(name)
+            await queue.send("x")
+            keys = app.client._registry.keys(name)
+            raw = app.client._executor._link.client
+            ((entry, _),) = await raw.xrange(keys.log)
+            await _restore(raw, keys.log, entry, b"\x09broken")
+            await queue.send(body)
+        ran = await work.run()
+        dead = [one for name in bodies for one in await work.dead_letters(name)]
+    assert done == [1, 3, "note"]
+    assert (
+        sorted(one.outcome for one in ran if one.outcome != "done")
+        == ["failed"] + ["unreadable"] * 2
+    )
+    assert len(dead) == 3
+
+
+async def _restore(raw, log, entry, packed) -> None:  # type: ignore[no-untyped-def]
+    """Put broken bytes where a message was; a stream's own order forbids it, so it is made anew."""
+    await raw.delete(log)
+    await raw.xadd(log, {"m": packed}, id=entry)
+
+
+async def test_a_policy_that_fails_itself_is_replaced_by_the_usual_one(app, work):
+    def wait(state):  # type: ignore[no-untyped-def]
+        raise ZeroDivisionError
+
+    @app.handler("orders", wait=wait)
+    async def on_order(order: Order) -> None:
+        raise ValueError
+
+    async with work:
+        await app.client.queue("orders").send('{"id": 1}')
+        (ran,) = await work.run()
+    assert ran.outcome == "retried"
+    assert ran.again.total_seconds() >= 1
+
+
+async def test_a_receiver_survives_what_nobody_thought_of(app, monkeypatch):
+    from rmq.worker import consumer
+
+    monkeypatch.setattr(consumer, "TROUBLE_S", 0.01)
+    done = []
+
+    @app.handler("orders", visibility_timeout=0.2)
+    async def on_order(order: Order) -> None:
+        done.append(order.id)
+
+    await app.make_queues()
+    await app.client.queue("orders").send('{"id": 1}')
+    await app.client.queue("orders").receive(visibility_timeout=0)
+    look, failed = consumer.Consumer._look, []
+
+    async def look_badly(self, held) -> None:  # type: ignore[no-untyped-def]
+        if not failed:
+            failed.append(len(held))
+            raise RuntimeError("nobody thought of it")
+        await look(self, held)
+
+    monkeypatch.setattr(consumer.Consumer, "_look", look_badly)
+    async with at_work(app) as worker:
+        (one,) = worker.consumers
+        await until(lambda: done == [1])
+        await until(lambda: not one.hand)
+        assert one._used == one._asked
+    assert failed == [1]

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import json
+import os
 import threading
+import urllib.error
+import urllib.request
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +25,8 @@ import rmq
 from rmq.errors import ConfigurationError, InvalidParameter
 from rmq.queues.aio import AsyncMessage
 from rmq.worker import App, Batch, Context, Middleware, Reject, Retry
+from rmq.worker.health import Health
+from tests.worker import jobs
 from tests.worker.conftest import at_work, until
 
 
@@ -521,3 +528,66 @@ def test_what_can_not_be_run_is_refused_when_it_is_declared():
         app.intakes["other"].prepare(app.resources)
     with pytest.raises(ConfigurationError, match="has no queue 'x'"):
         app.chosen(["x"])
+
+
+async def test_all_queues_together_keep_to_the_workers_concurrency(app):
+    running, most, done = 0, 0, Counter()
+
+    async def work(order: Order, context: Context) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.002)
+        running -= 1
+        done[context.queue] += 1
+
+    app.handler("one")(work)
+    app.handler("two", concurrency=2)(work)
+    async with at_work(app, concurrency=3) as worker:
+        for name in ("one", "two"):
+            await app.client.queue(name).send_many([b'{"id": 1}'] * 30)
+        await until(lambda: done == {"one": 30, "two": 30})
+        await until(lambda: not any(one.hand for one in worker.consumers))
+    assert most == 3
+
+
+@pytest.mark.parametrize("backend", ["async-memory"], indirect=True)
+async def test_a_process_makes_its_own_resources(app):
+    results = []
+
+    class Hears(Middleware):
+        def after(self, context: Context, result: Any) -> None:
+            results.append(result)
+
+    app.middleware.append(Hears())
+    app.resource(jobs.number)
+    app.handler("orders", process=True, concurrency=1)(jobs.doubled)
+    async with at_work(app):
+        await app.client.queue("orders").send_many([b'{"id": 1}', b'{"id": 2}'])
+        await until(lambda: len(results) == 2)
+    (first, pid), (second, again) = results
+    assert {first, second} == {43, 44}
+    assert pid == again != os.getpid()
+
+
+def test_health_is_told_over_http():
+    state = {"live": True, "ready": False}
+    health = Health("127.0.0.1", 0, lambda: (state["live"], state["ready"], {"restarts": 3}))
+
+    def ask(path: str) -> tuple[int, Any]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{health.port}{path}") as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    try:
+        assert ask("/live") == (200, {"status": "ok"})
+        assert ask("/ready") == (503, {"status": "not ready"})
+        assert ask("/stats") == (200, {"live": True, "ready": False, "restarts": 3})
+        assert ask("/other")[0] == 404
+        state["live"] = False
+        assert ask("/live?x=1")[0] == 503
+    finally:
+        health.close()

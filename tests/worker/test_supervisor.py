@@ -113,8 +113,8 @@ def url(servers: Any) -> str:
 
 
 def test_a_poison_is_quarantined_and_its_neighbours_are_processed(url, tmp_path):
-    """One worker process is lost to a message that exits, then to one that is killed; each runs
-    twice, which is its limit. What ran beside them was not to blame, and is done."""
+    """Two worker processes are lost to a message that exits, which is its limit. What ran beside it
+    was not to blame, and is done."""
     with fleet(url, tmp_path) as one:
         innocent = [jobs.Job(id, seconds=0.05) for id in range(30)]
         one.send(*innocent[:15], jobs.Job(100, "exit"), *innocent[15:], jobs.Job(101, "raise"))
