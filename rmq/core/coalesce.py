@@ -66,6 +66,12 @@ class AsyncCoalescer(Generic[I, R]):
             self._start(loop)
         return future
 
+    async def settle(self, timeout: float) -> None:
+        """Wait until no batch is under way, for so many seconds. For who ends: a caller that was
+        cancelled takes no batch with it."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=timeout)
+
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         task = loop.create_task(self._drain(loop), name="rmq-coalesce")
         self._tasks.add(task)

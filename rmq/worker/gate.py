@@ -103,16 +103,17 @@ class Gate:
         """Wait until at least one message may run, and take what is needed for up to *want*."""
         asked = Asked(self, want)
         try:
-            for one in limits:
-                limit = self._of(one)
-                if isinstance(limit, RateLimit):
-                    await self._executor.run(_some(limit, asked))
-                else:
-                    await self._executor.run(_places(limit, asked))
-            return asked
+            await self._executor.lease(self._asking(limits, asked), lambda _: asked.returning())
         except BaseException:
-            await asked.give_back()
+            # Who is cancelled does not wait; a call that is under way gives back what it takes.
+            self._executor.start(asked.returning())
             raise
+        return asked
+
+    def _asking(self, limits: Sequence[Limit], asked: Asked) -> Plan[None]:
+        for one in limits:
+            limit = self._of(one)
+            yield from (_some if isinstance(limit, RateLimit) else _places)(limit, asked)
 
     # --- when a message is there ---
 
@@ -270,16 +271,18 @@ class Asked:
                 self._gate.hold(limit, message, holders.pop())
         for place, (rate, count) in enumerate(self._rates):
             self._rates[place] = (rate, count - len(messages))
-        await self.give_back()
+        await self._gate._executor.run(self.returning())
 
-    async def give_back(self) -> None:
-        """Return what was not needed."""
-        for rate, count in self._rates:
-            await rate.give_back(count)
-        for limit, holders in self._holders:
+    def returning(self) -> Plan[None]:
+        """Give back what was not needed."""
+        rates, self._rates = self._rates, []
+        places, self._holders = self._holders, []
+        for rate, count in rates:
+            if count > 0:
+                yield rate._take(-count, 0)
+        for limit, holders in places:
             if holders:
-                await limit.release(*holders)
-        self._rates, self._holders = [], []
+                yield limit._release(holders)
 
 
 def _some(limit: RateLimit, asked: Asked) -> Plan[None]:

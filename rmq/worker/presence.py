@@ -60,6 +60,7 @@ class Presence:
         self._look = look
         self._obey = obey
         self._seen = 0
+        self._is_resting = False
 
     async def beat(self) -> Told:
         """Say that we live, and do what we are told. Raises ServerError."""
@@ -89,12 +90,31 @@ class Presence:
         """Wait until other queues are paused than before."""
         await self._change.wait()
 
-    async def run(self) -> None:
-        """Beat until cancelled. Trouble with Redis is waited out."""
-        while True:
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Beat until *stopping* is set, then leave the registry. Trouble with Redis is waited
+        out."""
+        stop = asyncio.create_task(stopping.wait(), name="rmq-presence-stop")
+        beating = asyncio.create_task(self._beat_on(stopping), name="rmq-beats")
+        try:
+            await asyncio.wait((stop, beating), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            # A beat that is under way would bring us back after we left.
+            if not self._is_resting:
+                await asyncio.wait((beating,), timeout=TROUBLE_S)
+            beating.cancel()
+            await asyncio.wait((beating,))
+            await self.sign_off()
+        if not beating.cancelled():
+            beating.result()
+
+    async def _beat_on(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
             try:
+                self._is_resting = False
                 told = await self.beat()
-                if not told.commands:
+                if not told.commands and not stopping.is_set():
+                    self._is_resting = True
                     await self._executor.run(self._rest())
             except ServerError as error:
                 log.warning("the fleet did not hear of this worker: %s", error)

@@ -279,6 +279,7 @@ class Scheduler:
         self.app = check_app(app)
         self.keys = FleetKeys(client.namespace, app)
         self.holder = uuid.uuid4().hex
+        self._is_resting = self._is_ending = False
         self._registry = client._registry
         self._executor = client._executor
 
@@ -289,6 +290,7 @@ class Scheduler:
     async def run(self, stopping: asyncio.Event) -> None:
         """Fire what becomes due until *stopping* is set, then give the lease back. Trouble with
         Redis is waited out."""
+        self._is_ending = False
         stop = asyncio.create_task(stopping.wait(), name="rmq-scheduler-stop")
         work: asyncio.Task[Any] | None = None
         try:
@@ -298,8 +300,12 @@ class Scheduler:
                 if work.done():
                     work.result()
         finally:
+            self._is_ending = True
             stop.cancel()
             if work is not None and not work.done():
+                # A look that is under way would take the lease again after it was given back.
+                if not self._is_resting:
+                    await asyncio.wait((work,), timeout=TROUBLE_S)
                 work.cancel()
                 await asyncio.wait((work,))
             with suppress(ServerError, TimeoutError):
@@ -308,7 +314,11 @@ class Scheduler:
 
     async def _round(self) -> None:
         try:
+            self._is_resting = False
             seen = await self.tick()
+            if self._is_ending:
+                return
+            self._is_resting = True
             await self._executor.run(_rest(self.keys, seen))
         except ServerError as error:
             log.warning("the scheduler waits for Redis: %s", error)

@@ -16,6 +16,7 @@ from rmq.core.script import Call, Plan, Several, Step
 
 T = TypeVar("T")
 
+CLOSE_S = 1.0
 LIMIT = 200
 """Calls in one write: some 2 ms of the server's time."""
 
@@ -33,6 +34,10 @@ class Together:
         """Carry out a plan. Its calls are tried twice and not to a deadline: raises ConnectionLost
         for who asks to go on asking."""
         return await self._executor.run(plan, self._step)
+
+    async def close(self) -> None:
+        """Wait for what is under way."""
+        await self._calls.settle(CLOSE_S)
 
     async def _step(self, step: Step) -> Any:
         if isinstance(step, Call):

@@ -100,6 +100,8 @@ class Worker:
         """Tasks that run here and can be cancelled, by their ids."""
         self.presence = Presence(self.client, app.name, look=self._in_hand, obey=self._obey)
         self._scheduler = Scheduler(self.client, app.name)
+        self._gone = asyncio.Event()
+        """Set when nothing is in hand any more, and the fleet may forget us."""
         self._shared: list[asyncio.Task[None]] = []
         """What is done for the fleet beside the messages."""
         most = {"async": 0, "thread": 0, "process": 0}
@@ -127,9 +129,9 @@ class Worker:
             await self.app.schedules.put_record(name, declared.record())
         await self.presence.beat()
         self._shared = [
-            asyncio.create_task(self.presence.run(), name="rmq-presence"),
             asyncio.create_task(self.gate.run(), name="rmq-gate"),
             asyncio.create_task(self._pauses(), name="rmq-pauses"),
+            asyncio.create_task(self.presence.run(self._gone), name="rmq-presence"),
             asyncio.create_task(self._scheduler.run(self._stopping), name="rmq-schedules"),
         ]
         for task in self._shared:
@@ -330,11 +332,12 @@ class Worker:
             self._leases.end()
             await asyncio.to_thread(self._leases.join, 1.0)
         if self._shared:
-            for task in self._shared[:3]:
-                task.cancel()
-            await asyncio.wait(self._shared, timeout=self.CANCEL_S)
+            await self.together.close()
             await self.gate.close()
-            await self.presence.sign_off()
+            self._gone.set()
+            for task in self._shared[:2]:
+                task.cancel()
+            await asyncio.wait(self._shared, timeout=3 * self.CANCEL_S)
         self.threads.close()
         await asyncio.to_thread(self.processes.close)
         await self.resources.close()

@@ -114,7 +114,8 @@ async def test_a_command_for_the_dead_is_refused(client, clock, workers, fleet):
 
 async def test_a_running_worker_wakes_for_a_command_and_for_a_pause(client, clock, workers, fleet):
     one = workers.make()
-    running = asyncio.create_task(one.run())
+    stopping = asyncio.Event()
+    running = asyncio.create_task(one.run(stopping))
     await until(fleet.workers)
     await fleet.stop(one.id)
     await until(lambda: workers.told == [("stop", "")])
@@ -124,7 +125,9 @@ async def test_a_running_worker_wakes_for_a_command_and_for_a_pause(client, cloc
     assert await fleet.paused() == {"orders": clock.now()}
     assert await fleet.resume("orders")
     await until(lambda: not one.paused)
-    running.cancel()
+    stopping.set()
+    await running
+    assert await fleet.workers() == []
 
 
 async def test_apps_do_not_see_each_other(client, workers, fleet):
