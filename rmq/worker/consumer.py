@@ -248,22 +248,29 @@ class Consumer:
     async def _receive_batches(self) -> None:
         """Fill one batch after the other: until it is full, or the time since its first message is
         over."""
-        batch = self.options.batch
-        assert batch is not None
         while not self.worker.is_stopping:
             await self._slots.acquire()
             filled: list[Held] = []
-            until = 0.0
-            while len(filled) < batch.size and not self.worker.is_stopping:
-                left = until - time.monotonic() if filled else WAIT_S
-                if left <= 0:
-                    break
-                most = batch.size - len(filled)
-                messages = await self._receive_some(most, min(left, WAIT_S))
-                if messages and not filled:
-                    until = time.monotonic() + batch.seconds
-                filled += await self._hold(messages)
+            try:
+                await self._fill(filled)
+            except Exception:
+                log.exception("queue %s: a receive failed", self.options.queue)
+                await self._pause()
             self._begin_batches(filled)
+
+    async def _fill(self, filled: list[Held]) -> None:
+        batch = self.options.batch
+        assert batch is not None
+        until = 0.0
+        while len(filled) < batch.size and not self.worker.is_stopping:
+            left = until - time.monotonic() if filled else WAIT_S
+            if left <= 0:
+                return
+            most = batch.size - len(filled)
+            messages = await self._receive_some(most, min(left, WAIT_S))
+            if messages and not filled:
+                until = time.monotonic() + batch.seconds
+            filled += await self._hold(messages)
 
     async def _receive_some(self, most: int | None, wait: float) -> list[AsyncMessage]:
         """One receive, of *most* or as many as its share is, once there is room. Nothing when there
