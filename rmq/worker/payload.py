@@ -91,7 +91,13 @@ def _checked(read: Read) -> Read:
                     for one in error.errors(include_input=False, include_url=False)
                 )
             ) from None
-        except (msgspec.MsgspecError, ValueError, RecursionError, BrokenEnvelope) as error:
+        except (
+            msgspec.MsgspecError,
+            ValueError,
+            NotImplementedError,
+            RecursionError,
+            BrokenEnvelope,
+        ) as error:
             raise Unreadable(str(error)) from None
 
     return checked

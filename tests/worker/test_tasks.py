@@ -44,6 +44,29 @@ async def test_a_call_that_is_sent_is_made_by_a_worker(app, work):
     assert send_mail.__doc__ == "Send a mail."
 
 
+class Unknown:
+    """Nothing says how to read one from JSON."""
+
+
+async def test_an_argument_of_any_type_gets_what_was_sent_and_one_of_no_known_type_fails(app, work):
+    got: list[Any] = []
+
+    @app.task(queue="any")
+    async def take(what: object) -> None:
+        got.append(what)
+
+    @app.task(queue="any")
+    async def never(what: Unknown) -> None:
+        got.append(what)
+
+    async with work:
+        await take.send({"a": 1})
+        await never.send({"a": 1})
+        ran = await work.run()
+    assert got == [{"a": 1}]
+    assert [one.outcome for one in ran] == ["done", "unreadable"]
+
+
 @pytest.mark.parametrize("encoding", ["json", "msgpack"])
 async def test_arguments_keep_their_types(app, work, encoding):
     got: list[Any] = []
