@@ -17,6 +17,7 @@ from rich.text import Text
 import rmq
 from rmq import Limits
 from rmq.cli import failures, values
+from rmq.cli.options import Interval, StopAfter
 from rmq.cli.output import Output
 from rmq.cli.session import Session, session_of
 from rmq.cli.stopping import Stop, log_to_stderr, runner
@@ -67,24 +68,8 @@ def dispatch(
             show_default=False,
         ),
     ] = None,
-    stop_after: Annotated[
-        timedelta,
-        typer.Option(
-            parser=values.duration,
-            metavar="DURATION",
-            help="How long deliveries that are under way may take when it is stopped.",
-            show_default="20s",
-        ),
-    ] = timedelta(seconds=20),
-    interval: Annotated[
-        timedelta,
-        typer.Option(
-            parser=values.duration,
-            metavar="DURATION",
-            help="Between two lines of figures.",
-            show_default="1s",
-        ),
-    ] = timedelta(seconds=1),
+    stop_after: StopAfter = timedelta(seconds=20),
+    interval: Interval = timedelta(seconds=1),
     once: Annotated[bool, typer.Option("--once", help="Deliver what is due now, and end.")] = False,
 ) -> None:
     """Deliver to HTTP endpoints, functions, e-mail, SMS and phones. Start as many as you like.

@@ -29,6 +29,26 @@ Attribute = Annotated[
 ]
 """The option by which a message gets its attributes."""
 
+StopAfter = Annotated[
+    timedelta,
+    typer.Option(
+        parser=duration,
+        metavar="DURATION",
+        help="How long what is under way may take when it is stopped.",
+        show_default="20s",
+    ),
+]
+Interval = Annotated[
+    timedelta,
+    typer.Option(
+        parser=duration,
+        metavar="DURATION",
+        help="Between two lines of figures.",
+        show_default="1s",
+    ),
+]
+"""The options of whatever works until it is stopped."""
+
 
 def duration_option(name: str, help: str, panel: str | None = None) -> Any:
     """An option that is a duration."""

@@ -16,6 +16,7 @@ from rich.text import Text
 import rmq
 from rmq import Limits
 from rmq.cli import values
+from rmq.cli.options import Interval, StopAfter
 from rmq.cli.output import Output, shown_duration
 from rmq.cli.session import Session, group_names, session_of
 from rmq.cli.stopping import Stop, log_to_stderr, runner
@@ -101,24 +102,8 @@ def consume(
             show_default="10s",
         ),
     ] = timedelta(seconds=10),
-    stop_after: Annotated[
-        timedelta,
-        typer.Option(
-            parser=values.duration,
-            metavar="DURATION",
-            help="How long what is in hand may take when it is stopped.",
-            show_default="20s",
-        ),
-    ] = timedelta(seconds=20),
-    interval: Annotated[
-        timedelta,
-        typer.Option(
-            parser=values.duration,
-            metavar="DURATION",
-            help="Between two lines of figures.",
-            show_default="1s",
-        ),
-    ] = timedelta(seconds=1),
+    stop_after: StopAfter = timedelta(seconds=20),
+    interval: Interval = timedelta(seconds=1),
 ) -> None:
     """Have a function called for each record. Start as many as you like: they share the shards.
 

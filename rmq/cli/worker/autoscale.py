@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rmq.cli import failures, values
+from rmq.cli.options import StopAfter
 from rmq.cli.session import Session, session_of
 from rmq.errors import ConfigurationError, ServerError
 
@@ -87,15 +88,7 @@ def autoscale(
             show_default=False,
         ),
     ] = None,
-    stop_after: Annotated[
-        timedelta,
-        typer.Option(
-            parser=values.duration,
-            metavar="DURATION",
-            help="How long handlers may go on in a process that is taken away.",
-            show_default="20s",
-        ),
-    ] = timedelta(seconds=20),
+    stop_after: StopAfter = timedelta(seconds=20),
     port: Annotated[
         int | None,
         typer.Option(

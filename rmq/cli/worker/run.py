@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rmq.cli import failures, values
+from rmq.cli.options import StopAfter
 from rmq.cli.session import session_of
 from rmq.errors import ConfigurationError
 
@@ -42,15 +43,7 @@ def run(
         str | None,
         typer.Option(metavar="A,B", help="Only these queues. Default: all", show_default=False),
     ] = None,
-    stop_after: Annotated[
-        timedelta,
-        typer.Option(
-            parser=values.duration,
-            metavar="DURATION",
-            help="How long handlers may go on after a stop.",
-            show_default="20s",
-        ),
-    ] = timedelta(seconds=20),
+    stop_after: StopAfter = timedelta(seconds=20),
     health: Annotated[
         int | None,
         typer.Option(
