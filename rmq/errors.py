@@ -45,6 +45,7 @@
     │   ├── LeaseLost                a shard's lease has another owner
     │   ├── RecordFailed             a consumer's handler fails on one record
     │   ├── ScheduleDoesNotExist, WorkerDoesNotExist
+    │   ├── SchedulerLeaseLost       ours to handle: another scheduler fires by now
     │   ├── TaskFailed, TaskCancelled, ResultTimeout    of a task whose result was waited for
     │   ├── AddressRefused           an address that this machine may not be made to call
     │   └── ConfigurationError       a URL, a setting or a server that we can not work with

@@ -245,6 +245,7 @@ class _Parts:
         self._engine = engine
         self._parts = parts
         self._waiting: Future[bytes | None] | None = None
+        self._is_closed = False
 
     def stream(self, **_: Any) -> Iterator[bytes]:
         with suppress(CancelledError):
@@ -261,11 +262,15 @@ class _Parts:
 
     def close(self) -> None:
         """Hang up, also where another thread waits for the next part."""
+        self._is_closed = True
         if self._waiting is None or not self._waiting.cancel():
             self._engine.hang_up(self._parts)
 
     def _asked(self) -> Future[bytes | None]:
         self._waiting = self._engine.next_part(self._parts)
+        if self._is_closed:
+            # Who closed it may have looked at the part before.
+            self._waiting.cancel()
         return self._waiting
 
 
