@@ -285,11 +285,15 @@ class TestBoto3Session:
 
     def test_a_program_ends_with_a_client_in_its_hands(self):
         _python("""
-            import threading, rmq
+            import gc, threading, time, rmq
+            from rmq.gateway import inprocess
             sqs = rmq.boto3_session("memory://").client("sqs")
             url = sqs.create_queue(QueueName="orders")["QueueUrl"]
             poll = lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)
             threading.Thread(target=poll, daemon=True).start()
+            (engine,) = (one for one in gc.get_objects() if isinstance(one, inprocess.Engine))
+            while not engine._running:  # one that has not begun when it ends is refused
+                time.sleep(0.001)
         """)
 
 
