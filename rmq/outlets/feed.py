@@ -77,6 +77,7 @@ class Feed:
     async def running(self) -> AsyncIterator[None]:
         """Feed for as long as this is entered. Of a process's many one does it."""
         task = asyncio.create_task(self._run(), name="rmq-feed")
+        self._executor._keep(task)  # a client that is closed sees to it that it has ended
         try:
             yield
         finally:
@@ -101,9 +102,12 @@ class Feed:
                 await self._give_up()
 
     async def _run(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
         async with self._turn, self._stream.reader() as reader:
             try:
-                while True:
+                # Asked too: asyncio.wait_for can swallow a cancel (CPython issue 86296).
+                while not task.cancelling():
                     try:
                         busy_s = await self._step(reader, PAUSE_S)
                     except ServerError:
