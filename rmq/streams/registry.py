@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
 from rmq.core.clock import Clock
 from rmq.core.events import Events
 from rmq.core.keys import ShardKeys, StreamKeys
+from rmq.core.known import Known
 from rmq.core.lane import Lane
 from rmq.core.limits import Limits
 from rmq.core.place import Place, Places
@@ -58,22 +58,19 @@ class KnownStream:
     handle: Any = None
 
 
-class StreamRegistry:
+class StreamRegistry(Known[StreamInfo, KnownStream]):
     """One client's streams: their keys, descriptions and lanes."""
 
     def __init__(self, places: Places, limits: Limits, clock: Clock, events: Events) -> None:
+        super().__init__()
         self.places = places
         self.namespace = places.namespace
         self.place: Place = places.own
         self.limits = limits
         self.clock = clock
         self.events = events
-        self.handles: WeakValueDictionary[str, Any] = WeakValueDictionary()
-        """Stream objects in somebody's hands. Of each stream there is one, so that what tasks put
-        with it at the same time goes out together, and in order."""
         self.dead_letters: Callable[[str], Any] | None = None
         """From a queue's name to what puts dead letters there. Streams know no queues."""
-        self._known: dict[str, KnownStream] = {}
 
     def keys(self, name: str) -> StreamKeys:
         """The keys of a stream. Raises InvalidParameter for what can not be a name."""
@@ -88,43 +85,12 @@ class StreamRegistry:
             found = table[number] = ShardKeys(self.namespace, name, number)
         return found
 
-    def meet(self, handle: Any) -> None:
-        """Note the object that stands for a stream. It is kept only if the stream is there."""
-        self.handles[handle.name] = handle
-        if handle.name in self._known:
-            self._known[handle.name].handle = handle
-
-    def known(self, name: str) -> StreamInfo | None:
-        found = self._known.get(name)
-        return None if found is None else found.info
+    def _begin(self, name: str) -> KnownStream:
+        return KnownStream(StreamKeys(self.namespace, name))
 
     def stream(self, name: str) -> KnownStream:
         """What we know of a stream that is there; call it after `known` or `described`."""
-        found = self._known.get(name)
-        if found is None:  # another thread found that it is gone
-            found = self._known.setdefault(name, KnownStream(StreamKeys(self.namespace, name)))
-        return found
-
-    def learn(self, info: StreamInfo) -> StreamInfo:
-        found = self._known.get(info.name)
-        if found is None or (found.info and found.info.incarnation != info.incarnation):
-            found = self._known[info.name] = KnownStream(StreamKeys(self.namespace, info.name))
-            found.handle = self.handles.get(info.name)
-        found.info = info
-        return info
-
-    def forget(self, name: str) -> None:
-        """Look again before the next use."""
-        if name in self._known:
-            self._known[name].info = None
-
-    def drop(self, name: str) -> None:
-        """Forget all of a stream that is gone."""
-        self._known.pop(name, None)
-
-    def clear(self) -> None:
-        """Forget all of all streams."""
-        self._known.clear()
+        return self.kept(name)
 
     def is_sweep_due(self, name: str, every_ms: int, *, told: bool) -> bool:
         """Whether it is time that this client sees to it that a stream is swept. One caller is told

@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 from rmq.core.clock import Clock
 from rmq.core.events import Events
 from rmq.core.keys import PushKeys, TopicKeys
+from rmq.core.known import Known
 from rmq.core.lane import Lane
 from rmq.core.limits import Limits
 from rmq.core.place import Place, Places
@@ -86,12 +87,13 @@ class KnownTopic:
     handle: Any = None
 
 
-class TopicRegistry:
+class TopicRegistry(Known[TopicInfo, KnownTopic]):
     """One client's topics: their keys, descriptions, subscriptions and lanes."""
 
     def __init__(
         self, site: Site, places: Places, endpoint_url: str, *, signs_queues: bool = False
     ) -> None:
+        super().__init__()
         self.site = site
         self.places = places
         self.namespace = places.namespace
@@ -108,9 +110,6 @@ class TopicRegistry:
         self.push = PushKeys(self.namespace)
         self._relayer = os.urandom(8).hex()
         self._relays = itertools.count(1)
-        self.handles: WeakValueDictionary[str, Any] = WeakValueDictionary()
-        """Topic objects in somebody's hands; of each topic there is one."""
-        self._known: dict[str, KnownTopic] = {}
         self._others: dict[str, Registry] = {}
         self._away: dict[tuple[str, str, str], Away] = {}
 
@@ -128,43 +127,15 @@ class TopicRegistry:
             found = self._others[namespace] = self.site.queues(namespace)
         return found
 
-    def meet(self, handle: Any) -> None:
-        """Note the object that stands for a topic. It is kept only if the topic is there."""
-        self.handles[handle.name] = handle
-        if handle.name in self._known:
-            self._known[handle.name].handle = handle
-
-    def known(self, name: str) -> TopicInfo | None:
-        found = self._known.get(name)
-        return None if found is None else found.info
+    def _begin(self, name: str) -> KnownTopic:
+        return KnownTopic(TopicKeys(self.namespace, name))
 
     def topic(self, name: str) -> KnownTopic:
         """What we know of a topic that is there; call it after `known` or `described`."""
-        found = self._known.get(name)
-        if found is None:  # another thread found that it is gone
-            found = self._known.setdefault(name, KnownTopic(TopicKeys(self.namespace, name)))
-        return found
-
-    def learn(self, info: TopicInfo) -> TopicInfo:
-        found = self._known.get(info.name)
-        if found is None or (found.info and found.info.incarnation != info.incarnation):
-            found = self._known[info.name] = KnownTopic(TopicKeys(self.namespace, info.name))
-            found.handle = self.handles.get(info.name)
-        found.info = info
-        return info
-
-    def forget(self, name: str) -> None:
-        """Look again before the next use."""
-        if name in self._known:
-            self._known[name].info = None
-
-    def drop(self, name: str) -> None:
-        """Forget all of a topic that is gone."""
-        self._known.pop(name, None)
+        return self.kept(name)
 
     def clear(self) -> None:
-        """Forget all of all topics."""
-        self._known.clear()
+        super().clear()
         self._others.clear()
 
     def is_away(self, queues: Registry, name: str) -> bool:
