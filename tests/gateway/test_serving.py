@@ -483,8 +483,7 @@ async def test_no_worker_is_left_behind_when_the_first_process_is_killed(command
     """Its workers would hold the port, and nobody would ever end them."""
     serve = command("--workers", "2", redis=server.url)
     serve.start()
-    workers = serve.workers()
-    assert len(workers) == 2
+    workers = await until(lambda: len(found := serve.workers()) == 2 and found)
     with closing(serve.sqs()) as sqs:
         url = sqs.create_queue(QueueName="orders")["QueueUrl"]
         _sends_and_receives(sqs)
@@ -502,7 +501,8 @@ async def test_it_ends_and_says_so_when_a_worker_can_not_live(command, server):
     """Died, started anew, and dead again: it is for whoever started it to decide what next."""
     serve = command("--workers", "2", redis=server.url)
     serve.start()
-    before = serve.workers()
+    # The first answers before the second is there; a process that is new must be one in its place.
+    before = await until(lambda: len(found := serve.workers()) == 2 and found)
     before[0].kill()
 
     def anew() -> Any:
