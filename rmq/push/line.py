@@ -120,10 +120,12 @@ class Line:
         desk, empty, is_dry = self._desk, False, False
         slots = desk.dispatcher.slots
         while not desk.is_stopping:
-            room = desk.dispatcher.room(self._work) - len(self._sending)
+            room = self._room()
             if room <= 0:
                 await self._offer()
-                await self._until_news()
+                # What was being sent may have ended meanwhile, and then nothing wakes us.
+                if self._room() <= 0:
+                    await self._until_news()
                 continue
             subject = await self._subject()
             if self._work.topic and subject is None:
@@ -167,6 +169,10 @@ class Line:
                 return due_ms and max(due_ms, self._now_ms() + empty * TROUBLE_MS)
             empty, is_dry = True, False
         return self._now_ms()
+
+    def _room(self) -> int:
+        """How many more may be sent at a time."""
+        return self._desk.dispatcher.room(self._work) - len(self._sending)
 
     async def _offer(self) -> None:
         """Let another dispatcher work on it too: we have our hands full. In a moment, whoever comes

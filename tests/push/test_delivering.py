@@ -12,6 +12,7 @@ from urllib.response import addinfourl
 import pytest
 from aws_sns_verifier.validator import validate_sns_signature
 
+from rmq.push.line import Line
 from rmq.push.senders.http import Resolver
 from rmq.security.signature import verify
 from rmq.topics.message import Notification
@@ -421,6 +422,27 @@ async def test_many_messages_to_many_endpoints_all_arrive(topic, dispatcher, lis
     for path in ("/a", "/b", "/c"):
         bodies = {one.json()["Message"] for one in listener.requests if one.path == path}
         assert bodies == {f"{number}" for number in range(100)}
+
+
+async def test_all_that_was_sent_may_end_while_the_rest_is_offered_to_others(
+    monkeypatch, topic, dispatch, listener
+):
+    offer = Line._offer
+
+    async def slow(line):
+        await offer(line)
+        while line.is_busy:
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Line, "_offer", slow)
+    one = dispatch(per_endpoint=1)
+    await confirmed(topic, one, listener)
+    await topic.publish_many([Notification(f"{number}") for number in range(3)])
+
+    async with asyncio.timeout(PATIENCE):
+        await one.drain()
+
+    assert len(listener.requests) == 3
 
 
 async def test_latency_is_the_time_between_publish_and_delivery(clock, topic, dispatcher, listener):
