@@ -360,6 +360,7 @@ class Consumer:
                 max_messages=most,
                 visibility_timeout=self.options.visibility_timeout,
                 wait=wait,
+                stands=True,
             ),
             self._returning,
         )
