@@ -152,6 +152,13 @@ def _lines(
         except CallerError as error:
             results[place] = error
             continue
+        except AttributeError:
+            # Asked only now: a look at each record before would cost all who do it right.
+            if isinstance(record, Record):
+                raise
+            kind = Words(type(record).__name__)
+            results[place] = InvalidParameter("record", kind, "an rmq.Record")
+            continue
         line = lines.get(number)
         if line is None:
             line = lines[number] = _Line(number)
