@@ -99,6 +99,16 @@ def put_where(
     return results
 
 
+def check(registry: StreamRegistry, name: str, records: Sequence[Record]) -> Plan[None]:
+    """Put nothing, and raise what would be wrong with the first that can not be put."""
+    info = yield from described(registry, name)
+    results: list[Put | RmqError | None] = [None] * len(records)
+    yield from _lines(registry, info, records, range(len(records)), results)
+    for error in results:
+        if isinstance(error, RmqError):
+            raise error
+
+
 def _put(
     registry: StreamRegistry,
     info: StreamInfo,
