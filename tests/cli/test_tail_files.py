@@ -92,6 +92,7 @@ def test_the_state_is_kept_at_home_for_each_stream_and_patterns(logs, tmp_path, 
     [
         (("--start=middle",), 2, "--start is start or end, not 'middle'"),
         (("--multi-line=(",), 2, "--multi-line is '('; it must be a regular expression"),
+        (("",), 2, "it must be one or more, none of them empty"),
         (("--key=a", "--key-file"), 2, "there is one partition key"),
         (("--interval=0",), 2, "--interval must be longer than 0"),
         (("--state=/dev/null/state",), 2, "no state can be kept in"),

@@ -158,6 +158,14 @@ async def test_what_is_refused_keeps_nothing_back(stream, backend):
     assert await texts(stream) == ["0", "2"]
 
 
+async def test_what_is_no_record_is_refused_and_keeps_nothing_back(stream, backend):
+    backend.beyond_aws("something that is no record at all")
+    result = await stream.put_many(["0", Record("1", "a"), None, (b"3", "a")])
+    assert [result.failed[place].field for place in (0, 2, 3)] == ["record"] * 3
+    assert str(result.failed[0]) == "record is str; it must be an rmq.Record"
+    assert await texts(stream) == ["1"]
+
+
 async def test_nothing_at_all_may_be_put(stream, backend):
     backend.beyond_aws("no records")
     assert len(await stream.put_many([])) == 0

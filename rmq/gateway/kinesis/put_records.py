@@ -8,9 +8,9 @@ from typing import Any
 
 from rmq.errors import CallerError, RateExceeded, RmqError
 from rmq.gateway.caller import Caller
-from rmq.gateway.kinesis.errors import account_of, dry_run, rate_exceeded
+from rmq.gateway.kinesis.errors import account_of, rate_exceeded
 from rmq.gateway.kinesis.place import stream_of
-from rmq.gateway.kinesis.putting import checked
+from rmq.gateway.kinesis.putting import checked, tried
 from rmq.gateway.service import Answer, Given
 from rmq.streams.record import Put
 
@@ -21,8 +21,7 @@ async def put_records(caller: Caller, given: Given) -> Answer:
     stream = stream_of(caller, given)
     records = await checked(stream, given["Records"], caller.client.limits.max_put_bytes)
     if given.get("DryRun"):
-        await stream.info()
-        raise dry_run()
+        raise await tried(stream, records)
     results = await stream.put_many(records)
     account = account_of(caller, given)
     answers = [_answer(one, account) for one in results]

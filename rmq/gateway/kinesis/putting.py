@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import Any
 
 from rmq.gateway.errors import AwsError
-from rmq.gateway.kinesis.errors import invalid
+from rmq.gateway.kinesis.errors import dry_run, invalid
+from rmq.streams import putting
 from rmq.streams.aio import AsyncStream
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.record import Record
@@ -27,6 +28,12 @@ async def checked(
         with suppress(AwsError):
             return _records_in(stream.known, entries, most_bytes)
     return _records_in(await stream.info(), entries, most_bytes)
+
+
+async def tried(stream: AsyncStream, records: Sequence[Record]) -> AwsError:
+    """What says that records would have been put. Raises what would be wrong with them."""
+    await stream._executor.run(putting.check(stream._registry, stream.name, records))
+    return dry_run()
 
 
 def _records_in(
@@ -53,7 +60,7 @@ def _records_in(
                 f"Specified value was {hash_key}"
             )
         whole += size
-        found.append(Record(data, key, hash_key))
+        found.append(Record(data, key, hash_key, one.get("SequenceNumberForOrdering")))
     if most_bytes is not None and whole > most_bytes:
         raise invalid(f"Records size exceeds {most_bytes // (1 << 20)} MB limit")
     return found

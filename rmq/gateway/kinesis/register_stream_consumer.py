@@ -16,4 +16,4 @@ async def register_stream_consumer(caller: Caller, given: Given) -> Answer:
     # Queues count too.
     await queues_of(caller, place_of(caller, given)).check_room(stream)
     made = await stream.register_consumer(given["ConsumerName"], tags=given.get("Tags"))
-    return {"Consumer": shown.consumer(made)}
+    return {"Consumer": shown.consumer(made) | {"ConsumerStatus": "CREATING"}}

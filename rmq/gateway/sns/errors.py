@@ -326,11 +326,16 @@ def _id(parameter: str, missing: str) -> Callable[[ours.InvalidParameter, Given]
 
 
 def _message_attribute(error_: ours.InvalidParameter) -> AwsError:
-    found = re.fullmatch(r"attributes\[(.*)\]\.(type|value)", error_.field, re.DOTALL)
+    found = re.fullmatch(r"attributes\[(.*)\](?:\.(type|value))?", error_.field, re.DOTALL)
     name = found[1].strip("'\"") if found else error_.field
     if "character #x" in error_.value:
         return parameter_value(
             f"Invalid binary character in message attribute '{name}': {error_.value}."
+        )
+    if found is not None and found[2] is None:
+        # One of SNS's own, which says something of a text message or a push.
+        return parameter_value(
+            f"The message attribute '{name}' is {error_.value}; it must be {error_.limit}."
         )
     if found is None or found[2] == "type":
         return parameter_value(

@@ -52,7 +52,7 @@ def endpoint_of(
 
 
 def _found(caller: Caller, given: Given, parameter: str, kind: str) -> tuple[AsyncMobile, str]:
-    arn = arn_in(given, parameter)
+    arn = arn_in(caller, given, parameter)
     if not arn.resource.startswith(kind):
         raise invalid(parameter, "Wrong kind of ARN")
     return caller.accounts.client(*arn.place).mobile, given[parameter]

@@ -4,6 +4,9 @@ arn:aws:sns:<region>:<account>:<topic>
 arn:aws:sns:<region>:<account>:<topic>:<id of a subscription>
 arn:aws:sns:<region>:<account>:app/<platform>/<application>
 arn:aws:sns:<region>:<account>:endpoint/<platform>/<application>/<id>
+
+An ARN says in which account it is, whoever asks. Its region has to be the one that the request was
+signed for: AWS has an endpoint in each, which knows its own only. A link is not signed.
 """
 
 from __future__ import annotations
@@ -19,24 +22,30 @@ from rmq.topics.aio import AsyncTopic
 from rmq.topics.subscription import ID
 
 
-def arn_in(given: Given, parameter: str) -> Arn:
+def arn_in(caller: Caller, given: Given, parameter: str) -> Arn:
     """The ARN of something of SNS's that a parameter names. Raises AwsError."""
-    return _read(given[parameter], parameter)
+    found = _read(given[parameter], parameter)
+    if caller.is_signed and found.place.region != caller.region:
+        raise invalid(parameter)
+    return found
 
 
 def topic_of(caller: Caller, given: Given, parameter: str = "TopicArn") -> AsyncTopic:
     """The topic that a parameter names. Raises AwsError."""
-    return read_topic(caller.accounts, given[parameter], parameter)
+    return _topic(caller.accounts, arn_in(caller, given, parameter), parameter)
 
 
 def subscription_of(caller: Caller, given: Given) -> tuple[AsyncTopic, str]:
     """The topic and the id of the subscription that SubscriptionArn names. Raises AwsError."""
-    return read_subscription(caller.accounts, given["SubscriptionArn"])
+    return _subscription(caller.accounts, arn_in(caller, given, "SubscriptionArn"))
 
 
 def read_topic(accounts: Accounts, text: str, parameter: str = "TopicArn") -> AsyncTopic:
     """The topic that an ARN names. Raises AwsError."""
-    arn = _read(text, parameter)
+    return _topic(accounts, _read(text, parameter), parameter)
+
+
+def _topic(accounts: Accounts, arn: Arn, parameter: str) -> AsyncTopic:
     try:
         return accounts.client(*arn.place).topic(arn.resource)
     except InvalidParameter:
@@ -45,7 +54,10 @@ def read_topic(accounts: Accounts, text: str, parameter: str = "TopicArn") -> As
 
 def read_subscription(accounts: Accounts, text: str) -> tuple[AsyncTopic, str]:
     """The topic and the id of the subscription that an ARN names. Raises AwsError."""
-    arn = _read(text, "SubscriptionArn")
+    return _subscription(accounts, _read(text, "SubscriptionArn"))
+
+
+def _subscription(accounts: Accounts, arn: Arn) -> tuple[AsyncTopic, str]:
     name, _, id = arn.resource.partition(":")
     if not ID.fullmatch(id):
         raise invalid("SubscriptionId")

@@ -21,7 +21,7 @@ async def publish(caller: Caller, given: Given) -> Answer:
     (target,) = targets
     if target == "PhoneNumber":
         return await direct.to_number(caller, given)
-    if target == "TargetArn" and arn_in(given, target).resource.startswith("endpoint/"):
+    if target == "TargetArn" and arn_in(caller, given, target).resource.startswith("endpoint/"):
         return await direct.to_endpoint(caller, given)
     topic, one = topic_of(caller, given, target), notification(given)
     published = await topic.publish(

@@ -22,7 +22,7 @@ def tags_in(given: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 def tagged(caller: Caller, given: Given) -> AsyncTopic:
     """The topic whose tags are meant. Raises AwsError."""
-    arn_in(given, "ResourceArn")
+    arn_in(caller, given, "ResourceArn")
     try:
         return topic_of(caller, given, "ResourceArn")
     except AwsError:

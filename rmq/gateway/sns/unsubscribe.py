@@ -17,7 +17,7 @@ async def unsubscribe(caller: Caller, given: Given) -> Answer:
         one = await topic.subscription(id)
     except (SubscriptionDoesNotExist, TopicDoesNotExist):
         return None
-    owners = (one.account, arn_in(given, "SubscriptionArn").place.account)
+    owners = (one.account, arn_in(caller, given, "SubscriptionArn").place.account)
     by_owner = caller.is_signed and caller.account in owners
     if one.authenticate_on_unsubscribe and not by_owner:
         raise not_authorized(caller, "Unsubscribe", one.arn)

@@ -83,6 +83,8 @@ class Agent:
 
         Raises InvalidParameter, ConfigurationError (of the state).
         """
+        if not patterns or not all(patterns):
+            raise InvalidParameter("patterns", list(patterns), "one or more, none of them empty")
         self.counters = AgentCounters()
         self._producer = producer
         self._patterns = patterns

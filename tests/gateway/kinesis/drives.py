@@ -387,6 +387,7 @@ async def _register_stream_consumer(kinesis: Kinesis, clock: HeldClock) -> None:
         StreamARN=arn, ConsumerName="c", Tags={"team": "blue"}
     )
     made = found["Consumer"]
+    assert made["ConsumerStatus"] == "CREATING"
     assert made["ConsumerARN"] == f"{arn}/consumer/c:{int(clock.now().timestamp())}"
 
 

@@ -434,6 +434,18 @@ async def _an_order_is_after_a_number_of_nobody(kinesis: Kinesis, clock: HeldClo
     )
 
 
+@invalid("ExclusiveMinimumSequenceNumber 7 used in PutRecord on stream orders under account *")
+async def _an_order_after_a_number_of_nobody_is_tried(kinesis: Kinesis, clock: HeldClock) -> None:
+    await stream_of(kinesis)
+    await kinesis.put_record(
+        StreamName="orders",
+        Data=b"x",
+        PartitionKey="x",
+        SequenceNumberForOrdering="7",
+        DryRun=True,
+    )
+
+
 @error(
     "ProvisionedThroughputExceededException",
     f"Rate exceeded for shard {SHARD} in stream orders under account 000000000000.",

@@ -316,6 +316,27 @@ async def test_an_sms_attribute_that_breaks_a_rule_is_refused(sns, name, value):
     assert await sns.get_sms_attributes() == {"attributes": {}}
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "limit"),
+    [
+        ("AWS.SNS.SMS.SenderID", "123", "letters and digits, at least one of them a letter"),
+        ("AWS.SNS.SMS.SMSType", "Urgent", "Promotional or Transactional"),
+        ("AWS.SNS.SMS.MaxPrice", "x", "a price in US dollars"),
+    ],
+)
+async def test_what_a_message_says_of_its_sms_keeps_the_rules_too(sns, name, value, limit):
+    attributes = {name: {"DataType": "String", "StringValue": value}}
+
+    found = await refusal(
+        sns.publish(PhoneNumber=NUMBER, Message="x", MessageAttributes=attributes)
+    )
+
+    assert found.status == 400
+    assert found.code in ("ParameterValueInvalid", "InvalidParameterValue")  # by forms, and in JSON
+    assert found.message.startswith(f"The message attribute '{name}' is '{value}'; it must be ")
+    assert found.message.endswith(f"{limit}.")
+
+
 async def test_sms_attributes_are_set_shown_and_taken_away(sns):
     told = {
         "MonthlySpendLimit": "5",

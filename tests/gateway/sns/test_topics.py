@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 
@@ -291,11 +292,31 @@ async def test_a_topic_of_another_account_or_region_is_another_topic(sns, topic,
     assert arn == f"arn:aws:sns:eu-west-1:{'1' * 12}:orders"
     assert [one["TopicArn"] for one in (await other.list_topics())["Topics"]] == [arn]
     assert [one["TopicArn"] for one in (await sns.list_topics())["Topics"]] == [topic]
-    # An ARN says where it is, whoever asks.
-    assert (await _attributes(sns, arn))["DisplayName"] == "Other"
-    assert (await _attributes(sns, arn))["Owner"] == "1" * 12
-    await sns.delete_topic(TopicArn=arn)
+    # An ARN says whose it is, whoever asks in its region.
+    neighbour = Sdk(sns.protocol, gateway, region="eu-west-1", service=SNS)
+    assert (await _attributes(neighbour, arn))["DisplayName"] == "Other"
+    assert (await _attributes(neighbour, arn))["Owner"] == "1" * 12
+    await neighbour.delete_topic(TopicArn=arn)
     assert (await other.list_topics())["Topics"] == []
+
+
+async def test_what_is_in_another_region_is_refused_there_too(sns, topic, gateway):
+    mine = topic.split(":")[4]
+    other = Sdk(sns.protocol, gateway, account=mine, region="eu-west-1", service=SNS)
+    subscription, device = f"{topic}:{uuid.uuid4()}", f"{ARN}endpoint/GCM/x/{uuid.uuid4()}"
+    for call, parameter in (
+        (other.get_topic_attributes(TopicArn=topic), "TopicArn"),
+        (other.publish(TopicArn=topic, Message="x"), "TopicArn"),
+        (other.publish(TargetArn=topic, Message="x"), "TargetArn"),
+        (other.delete_topic(TopicArn=topic), "TopicArn"),
+        (other.unsubscribe(SubscriptionArn=subscription), "SubscriptionArn"),
+        (other.list_tags_for_resource(ResourceArn=topic), "ResourceArn"),
+        (other.delete_endpoint(EndpointArn=device), "EndpointArn"),
+    ):
+        found = await refusal(call)
+        assert (found.code, found.status) == ("InvalidParameter", 400)
+        assert found.message == f"Invalid parameter: {parameter}"
+    assert [one["TopicArn"] for one in (await sns.list_topics())["Topics"]] == [topic]
 
 
 async def test_tags_are_set_shown_and_removed(sns, topic):
