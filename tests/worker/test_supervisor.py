@@ -52,6 +52,10 @@ class Journal:
         parts = [line.split() for line in whole.splitlines()]
         return [(int(id), int(pid)) for said, id, pid in parts if said == what]
 
+    def go(self) -> None:
+        """End the jobs that wait, and those that would."""
+        self.path.with_suffix(".go").touch()
+
 
 class Supervised:
     """A supervisor at work on the queue of tests/worker/jobs.py."""
@@ -140,7 +144,7 @@ class Fleet:
         command: tuple[str, ...] = ("worker",),
     ) -> None:
         journal = Journal(folder)
-        self.lines = journal.lines
+        self.lines, self.go = journal.lines, journal.go
         self.log = folder / "log"
         namespace = private_namespace()
         environment = os.environ | {
