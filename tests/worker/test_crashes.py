@@ -16,6 +16,7 @@ from rmq.core.codec import Crash
 from rmq.worker import App, Concurrency, Context, Retry, Worker, fleet, leases
 from rmq.worker import trials as trial
 from rmq.worker.leases import STUCK_S
+from rmq.worker.processes import Processes
 from tests.colours import PATIENCE
 from tests.worker import jobs
 from tests.worker.conftest import at_work, until
@@ -282,27 +283,27 @@ async def test_a_poison_in_a_process_of_its_own_harms_nobody_else(
     app = jobs.app
     monkeypatch.setattr(app, "_client", None)
     monkeypatch.setattr(app, "_settings", App(backend.url, namespace=namespace)._settings)
-    handler = app.intakes["alone"].callee
-    hurried = {"retries": 0, "wait": tenacity.wait_none()}
-    policy = type(handler.policy)(crashes=1, **hurried)
-    monkeypatch.setitem(
-        app.intakes,
-        "alone",
-        type(app.intakes["alone"])(
-            _with(handler, policy=policy, timeout=1.0), app.intakes["alone"].options
-        ),
-    )
-    deeds = ["exit", "leave", "kill", "fill", "hang", "odd"]
-    async with app, app.worker(queues=["alone"]) as worker:
+    for name in ("alone", "late"):
+        # Only what hangs has a time limit that matters.
+        intake = app.intakes[name]
+        policy = type(intake.callee.policy)(crashes=1, retries=0, wait=tenacity.wait_none())
+        hurried = type(intake)(_with(intake.callee, policy=policy), intake.options)
+        monkeypatch.setitem(app.intakes, name, hurried)
+    deeds = ["exit", "leave", "kill", "fill", "odd"]
+    async with app, app.worker(queues=["alone", "late"]) as worker:
         await worker.start()
         queue = app.client.queue("alone")
         for id, deed in enumerate([*deeds, "nothing", "nothing"]):
             await queue.send(msgspec.json.encode(jobs.Job(id, deed)))
         await queue.send("{")
-        (consumer,) = worker.consumers
-        await until(lambda: consumer.tally.handled == 2 and consumer.tally.dead == 7, 60)
+        await app.client.queue("late").send(msgspec.json.encode(jobs.Job(100, "hang")))
+        alone, late = (one.tally for one in worker.consumers)
+        await until(lambda: (alone.handled, alone.dead, late.dead) == (2, 6, 1), 60)
         assert (await queue.stats()).messages == 0
-        dead = await app.client.queue("alone-dead").peek()
+        dead = [
+            *await app.client.queue("alone-dead").peek(),
+            *await app.client.queue("late-dead").peek(),
+        ]
         await app.client.wipe()
     found = {
         msgspec.json.decode(one.body)["deed"] if one.body != b"{" else "": one.failure
@@ -321,9 +322,58 @@ async def test_a_poison_in_a_process_of_its_own_harms_nobody_else(
     assert "killed by SIGKILL" in found["kill"].crashes[0].what
     assert found["fill"].error == "MemoryError"
     assert found["hang"].error == "rmq.worker.TimeLimitExceeded"
-    assert "x5" in found["odd"].text
+    assert "x4" in found["odd"].text
     assert "jobs.py" in found["odd"].traceback
     assert len(journal.read_text().splitlines()) == 2
+
+
+class Answering:
+    """Stands for a process that answers at once, or is dead."""
+
+    def __init__(self, exitcode=None):  # type: ignore[no-untyped-def]
+        self.process, self.exitcode = self, exitcode
+        self.is_late = self.is_killed = self.is_closed = False
+
+    def exchange(self, request):  # type: ignore[no-untyped-def]
+        return True, request.args[0]
+
+    def kill(self) -> None:
+        self.is_killed = True
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def join(self, timeout=None) -> None:  # type: ignore[no-untyped-def]
+        pass
+
+
+async def test_a_process_that_is_dead_or_was_killed_late_gets_no_other_call(monkeypatch):
+    """Its time was over as it answered, or it was killed while it had nothing to do: that is not
+    the fault of the next message."""
+    callee, made = jobs.app.intakes["alone"].callee, []
+    processes = Processes(1, {})
+
+    async def start(*_: object) -> Answering:
+        made.append(next(kinds)())
+        return made[-1]
+
+    monkeypatch.setattr(processes, "_start", start)
+
+    class Late(Answering):
+        def exchange(self, request):  # type: ignore[no-untyped-def]
+            processes._late(self)
+            return super().exchange(request)
+
+    kinds = iter([Late, Answering, Answering])
+    assert await processes.call(callee, (6,), {}, {}) == 6
+    assert await processes.call(callee, (7,), {}, {}) == 7
+    late, second = made
+    assert late.is_closed
+    second.exitcode = -9
+    assert await processes.call(callee, (8,), {}, {}) == 8
+    assert len(made) == 3
+    assert second.is_closed
+    processes.close()
 
 
 def _with(callee, **changes):  # type: ignore[no-untyped-def]

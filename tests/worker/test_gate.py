@@ -129,7 +129,7 @@ async def test_a_queue_with_so_many_places_never_runs_more_at_once(app, clock, r
 
 
 async def test_a_place_is_kept_while_a_receive_waits_for_its_message(app, clock, runs):
-    shared = Concurrency("db", 1)
+    shared = Concurrency("db", 1, lease=6)
 
     @app.handler("orders", limits=[shared])
     async def on_order(body: str) -> None:
@@ -138,8 +138,8 @@ async def test_a_place_is_kept_while_a_receive_waits_for_its_message(app, clock,
     await app.make_queues()
     async with working(app) as (worker,):
         await until(lambda: worker.gate.held)
-        for _ in range(3):
-            clock.move(20)
+        for _ in range(3):  # and still less than the receive waits
+            clock.move(5)
             await asyncio.to_thread(worker._leases.beat, all=True)
         assert (await shared.made(app.client).hold("another")).holders == ()
         await app.client.queue("orders").send("1")

@@ -1,12 +1,16 @@
 """Worker processes and their supervisor: what is killed is replaced, and nothing of its work is
 lost.
 
-Real processes; each test starts what it needs once, and does all that it can with it.
+Real processes, whose imports are what these tests cost; each test starts what it needs once, and
+does all that it can with it. The supervisor is in the test's own process, but where it is the
+command line that is tested.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import inspect
 import json
 import os
 import random
@@ -16,7 +20,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,11 +30,106 @@ import pytest
 
 import rmq
 from rmq.testing import private_namespace
+from rmq.worker import App, supervisor
 from rmq.worker.blackbox import BUFFERED, DONE, RUNNING, BlackBox, Entry, Figures
+from rmq.worker.supervisor import Supervisor
 from tests.worker import jobs
 
 ROOT = Path(__file__).parent.parent.parent
 RMQ = Path(sys.executable).parent / "rmq"
+
+
+class Journal:
+    """What jobs wrote of themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "journal"
+        self.path.touch()
+
+    def lines(self, what: str) -> list[tuple[int, int]]:
+        """Ids of jobs and of processes, of what it says."""
+        whole = self.path.read_text().rpartition("\n")[0]
+        parts = [line.split() for line in whole.splitlines()]
+        return [(int(id), int(pid)) for said, id, pid in parts if said == what]
+
+    def go(self) -> None:
+        """End the jobs that wait, and those that would."""
+        self.path.with_suffix(".go").touch()
+
+
+class Supervised:
+    """A supervisor at work on the queue of tests/worker/jobs.py."""
+
+    def __init__(self, journal: Journal, supervisor: Supervisor) -> None:
+        self.lines = journal.lines
+        self.supervisor = supervisor
+        self.queue = supervisor.client.queue("jobs")
+        self.running = asyncio.create_task(supervisor.run())
+
+    @property
+    def ready(self) -> list[int]:
+        """The processes that work."""
+        return [one["pid"] for one in self.supervisor.snapshot if one["ready"]]
+
+    async def send(self, *todo: jobs.Job) -> None:
+        sent = await self.queue.send_many([msgspec.json.encode(one) for one in todo])
+        sent.raise_for_failures()
+
+    async def until(self, reached: Callable[[], Any], seconds: float = 60) -> Any:
+        """Processes have to begin, so it is longer than elsewhere."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = reached()
+            found = await found if inspect.isawaitable(found) else found
+            if found:
+                return found
+            assert not self.running.done()
+            assert time.monotonic() < deadline, self.supervisor.snapshot
+            await asyncio.sleep(0.01)
+
+    async def is_empty(self) -> bool:
+        return (await self.queue.stats()).messages == 0
+
+    def signal(self, number: signal.Signals) -> None:
+        """To this process: the supervisor listens while it runs."""
+        assert not self.running.done()
+        os.kill(os.getpid(), number)
+
+
+@pytest.fixture
+async def supervised(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Any]:
+    namespace, journal = private_namespace(), Journal(tmp_path)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("JOBS_JOURNAL", str(journal.path))
+    monkeypatch.setattr(jobs.app, "_client", None)
+    monkeypatch.setattr(jobs.app, "_settings", App(url, namespace=namespace)._settings)
+    started = []
+
+    async def start(**options: Any) -> Supervised:
+        """Returns when each process works."""
+        await jobs.app.make_queues(["jobs"])
+        made = Supervisor(
+            "tests.worker.jobs:app",
+            jobs.app,
+            queues=["jobs"],
+            stop_deadline=10,
+            url=url,
+            namespace=namespace,
+            **options,
+        )
+        one = Supervised(journal, made)
+        started.append(one)
+        await one.until(lambda: len(one.ready) == options.get("processes", 1))
+        return one
+
+    yield start
+    for one in started:
+        one.supervisor.stop()
+        await one.running
+    await jobs.app.client.wipe()
+    await jobs.app.close()
 
 
 class Fleet:
@@ -44,14 +143,14 @@ class Fleet:
         lease_s: float = 30,
         command: tuple[str, ...] = ("worker",),
     ) -> None:
-        self.journal = folder / "journal"
-        self.journal.touch()
+        journal = Journal(folder)
+        self.lines, self.go = journal.lines, journal.go
         self.log = folder / "log"
         namespace = private_namespace()
         environment = os.environ | {
             "JOBS_URL": url,
             "JOBS_NAMESPACE": namespace,
-            "JOBS_JOURNAL": str(self.journal),
+            "JOBS_JOURNAL": str(journal.path),
             "JOBS_LEASE_S": str(lease_s),
         }
         environment.pop("RMQ_URL", None)
@@ -68,16 +167,6 @@ class Fleet:
         self.client.queue(queue).send_many(
             [msgspec.json.encode(one) for one in todo]
         ).raise_for_failures()
-
-    def go(self) -> None:
-        """End the jobs that wait, and those that would."""
-        self.journal.with_suffix(".go").touch()
-
-    def lines(self, what: str) -> list[tuple[int, int]]:
-        """Ids of jobs and of processes, of what a journal says."""
-        whole = self.journal.read_text().rpartition("\n")[0]
-        parts = [line.split() for line in whole.splitlines()]
-        return [(int(id), int(pid)) for said, id, pid in parts if said == what]
 
     def until(self, reached: Callable[[], Any], seconds: float = 60) -> Any:
         deadline = time.monotonic() + seconds
@@ -116,16 +205,18 @@ def url(servers: Any) -> str:
     return str(servers.url("valkey"))
 
 
-def test_a_poison_is_quarantined_and_its_neighbours_are_processed(url, tmp_path):
+async def test_a_poison_is_quarantined_and_its_neighbours_are_processed(supervised, monkeypatch):
     """Two worker processes are lost to a message that exits, which is its limit. What ran beside it
     was not to blame, and is done."""
-    with fleet(url, tmp_path) as one:
-        innocent = [jobs.Job(id, seconds=0.05) for id in range(30)]
-        one.send(*innocent[:15], jobs.Job(100, "exit"), *innocent[15:], jobs.Job(101, "raise"))
-        one.until(lambda: {id for id, _ in one.lines("ended")} == set(range(30)))
-        dead = one.until(lambda: one.client.queue("jobs-dead").peek())
-        assert one.stop() == 0
-        left = one.client.queue("jobs").stats()
+    monkeypatch.setattr(supervisor, "CRASHED_DELAY_S", 0.01)
+    monkeypatch.setattr(supervisor, "LONGEST_WAIT_S", 0.01)
+    one = await supervised()
+    innocent = [jobs.Job(id, seconds=0.05) for id in range(30)]
+    await one.send(*innocent[:15], jobs.Job(100, "exit"), *innocent[15:], jobs.Job(101, "raise"))
+    await one.until(lambda: {id for id, _ in one.lines("ended")} == set(range(30)))
+    dead = await one.until(lambda: jobs.app.client.queue("jobs-dead").peek())
+    one.supervisor.stop()
+    await one.running
     assert [msgspec.json.decode(message.body)["id"] for message in dead] == [100]
     failure = dead[0].failure
     assert failure.reason == "crashed"
@@ -133,14 +224,14 @@ def test_a_poison_is_quarantined_and_its_neighbours_are_processed(url, tmp_path)
     assert len({crash.worker for crash in failure.crashes}) == 2
     assert failure.task == "tests.worker.jobs.do"
     assert Counter(id for id, _ in one.lines("began"))[100] == 2
-    assert left.messages == 1  # that which fails has tries left
+    assert (await one.queue.stats()).messages == 1  # that which fails has tries left
 
 
 def test_a_killed_process_loses_nothing_and_is_replaced(url, tmp_path):
     """What it had is done by others; what it had finished is not done again, but for what ended in
     the moment before the kill. A receive that Redis was answering then is back when its lease
     ends."""
-    with fleet(url, tmp_path, "--processes", "2", lease_s=2) as one:
+    with fleet(url, tmp_path, "--processes", "2", lease_s=3) as one:
         one.send(*(jobs.Job(id, seconds=0.02) for id in range(400)))
         for part in (50, 150):
             one.until(lambda part=part: len(one.lines("ended")) > part)
@@ -183,20 +274,20 @@ def test_processes_that_are_killed_all_the_time_lose_nothing(url, tmp_path):
     assert sum(count - 1 for count in done.values()) <= 2 * kills
 
 
-def test_a_restart_under_load_repeats_nothing(url, tmp_path):
-    with fleet(url, tmp_path, "--processes", "2", "--concurrency", "10") as one:
-        one.send(*(jobs.Job(id, seconds=0.04) for id in range(200)))
-        one.until(lambda: len(one.lines("ended")) > 20)
-        before = {pid for _, pid in one.lines("ended")}
-        one.process.send_signal(signal.SIGHUP)
-        one.until(one.is_empty)
-        one.until(lambda: one.log.read_text().count("has ended") == 2)
-        one.send(*(jobs.Job(id) for id in range(200, 220)))
-        one.until(one.is_empty)
-        after = {pid for id, pid in one.lines("ended") if id >= 200}
-        assert one.stop() == 0
+async def test_a_restart_under_load_repeats_nothing(supervised):
+    one = await supervised(processes=2, concurrency=10)
+    before = set(one.ready)
+    await one.send(*(jobs.Job(id, seconds=0.04) for id in range(200)))
+    await one.until(lambda: len(one.lines("ended")) > 20)
+    one.signal(signal.SIGHUP)
+    await one.until(one.is_empty)
+    await one.until(lambda: len(one.ready) == 2 and before.isdisjoint(one.ready))
+    await one.send(*(jobs.Job(id) for id in range(200, 220)))
+    await one.until(one.is_empty)
+    one.signal(signal.SIGTERM)
+    await one.running
     assert Counter(id for id, _ in one.lines("began")) == Counter(range(220))
-    assert after.isdisjoint(before)
+    assert before.isdisjoint(pid for id, pid in one.lines("ended") if id >= 200)
 
 
 @pytest.mark.soak
