@@ -39,6 +39,7 @@ from rmq.worker.middleware import call
 from rmq.worker.policy import Policy
 from rmq.worker.queues import dead_letter_queue, make_queue
 from rmq.worker.ran import Outcome, Ran
+from rmq.worker.threads import Job
 from rmq.worker.trials import Trials
 from rmq.worker.verdicts import (
     Reject,
@@ -89,8 +90,6 @@ class Consumer:
         """All that was received and is not settled. The leases' thread reads it."""
         self.polled = time.monotonic()
         """When it last asked for messages, or had no room for any."""
-        self.running = 0
-        """Handlers that are under way."""
         self.handled = self.failed = self.dead = self.returned = 0
         self.watch: Callable[[Ran], None] | None = None
         """Is told of each run; for tests."""
@@ -109,7 +108,11 @@ class Consumer:
         """The most that one receive asks for."""
         self._slots = asyncio.Semaphore(self.options.concurrency)
         """Of batches."""
+        self._running = 0
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._jobs: set[Job] = set()
+        """Calls of plain functions for which there is no task."""
+        self._has_plain = any(one.mode == "thread" for one in intake.callees)
         self._done: list[Held] = []
         self._done_some = asyncio.Event()
         self._releases: AsyncCoalescer[tuple[AsyncMessage, timedelta], int] = AsyncCoalescer(
@@ -136,6 +139,11 @@ class Consumer:
         self._queue_limits = tuple(one for one in limits if one.by is None)
         """Asked before messages are received."""
         self._message_limits = tuple(one for one in limits if one.by is not None)
+
+    @property
+    def running(self) -> int:
+        """Handlers that are under way."""
+        return self._running + sum(1 for one in self._jobs if one.held.thread)
 
     @property
     def buffered(self) -> int:
@@ -185,8 +193,12 @@ class Consumer:
             self._slots.release()  # whoever waits for one finds that nothing more is begun
         if self._receivers:
             await asyncio.wait(self._receivers)
-        while self._tasks:
-            await asyncio.wait(tuple(self._tasks))
+        while self._tasks or self._jobs:
+            self._freed.clear()
+            if self._tasks:
+                await asyncio.wait(tuple(self._tasks))
+            else:
+                await self._freed.wait()
 
     async def abandon(self) -> None:
         """End what runs, as far as it can be ended, and give back all that is in hand."""
@@ -421,8 +433,16 @@ class Consumer:
             for chain in groups.values():
                 self._spawn(self._work_in_order(chain))
             return
+        jobs = []
         for one in taken:
-            self._spawn(self._work_one(one))
+            job = self._job(one) if self._has_plain else None
+            if job is None:
+                self._spawn(self._work_one(one))
+            else:
+                jobs.append(job)
+        if jobs:
+            self._jobs.update(jobs)
+            self.worker.threads.put(jobs)
 
     def _spawn(self, work: Any) -> None:
         # Each in a context of its own, as tasks are: what one handler sets, no other sees.
@@ -485,7 +505,7 @@ class Consumer:
             await self._give_back([held])
             return False
         try:
-            routed = self.intake.route(held.message)
+            routed = held.routed or self.intake.route(held.message)
         except (Unreadable, UnknownTask) as error:
             self._see(held, error.said)
             return await self._fail(held, USUAL, error, None)
@@ -527,16 +547,11 @@ class Consumer:
                 return False
         if following is not None and not await self._begin(held, following):
             return True
-        names = self._context_names[callee]
         context = None
-        if names or hooks:
+        if hooks or self._context_names[callee]:
             context = self._context(held, routed)
-        kwargs = routed.kwargs
-        if bound := self._bound.get(callee):
-            kwargs = {**kwargs, **bound}
-        if names:
-            kwargs = {**kwargs, **dict.fromkeys(names, context)}
-        self.running += 1
+        kwargs = self._arguments(routed, context)
+        self._running += 1
         held.started = time.monotonic()
         if self._box is not None:
             self._box.mark(held.slot, RUNNING)
@@ -563,7 +578,7 @@ class Consumer:
                 await self._tell(hooks.error, context, error)
             return await self._fail(held, callee.policy, error, routed)
         finally:
-            self.running -= 1
+            self._running -= 1
             if following is not None:
                 self.worker.following.pop(following.id, None)
         self.handled += 1
@@ -571,6 +586,66 @@ class Consumer:
         if self.watch is not None:
             self.watch(Ran(callee.name, held.message, held.trials, "done", result=result))
         return True
+
+    def _arguments(self, routed: Routed, context: Context | None) -> dict[str, Any]:
+        """What a function gets by name: of its message, resources, the context."""
+        kwargs = routed.kwargs
+        if bound := self._bound.get(routed.callee):
+            kwargs = {**kwargs, **bound}
+        if names := self._context_names[routed.callee]:
+            kwargs = {**kwargs, **dict.fromkeys(names, context)}
+        return kwargs
+
+    # --- plain functions ---
+
+    def _job(self, held: Held) -> Job | None:
+        """A call that a thread can make by itself: of a plain function, and with nothing to ask
+        before it and nothing to say after it but that it is done. For others there is a task."""
+        if self.worker.is_stopping or self.worker.hooks or self._message_limits:
+            return None
+        try:
+            routed = self.intake.route(held.message)
+        except Exception:
+            return None  # its task will meet the same, and see to it
+        held.routed = routed
+        callee, said = routed.callee, routed.task
+        if callee.mode != "thread" or routed.limits or held.trials.crashes:
+            return None
+        if said is not None and (said.is_followed or said.deadline is not None):
+            return None
+        held.callee = callee
+        context = self._context(held, routed) if self._context_names[callee] else None
+        return Job(held, callee, routed.args, self._arguments(routed, context), self._heard)
+
+    def _heard(self, job: Job) -> None:
+        """Such a call has ended, or will not begin."""
+        held = job.held
+        self._jobs.discard(job)
+        if held.is_settled:  # it was given back: the worker did not wait for its end
+            self._free(1)
+        elif not job.is_begun or job.error is not None:
+            self._spawn(self._work_undone(job))
+        else:
+            self.handled += 1
+            self._settle(held)
+            self._free(1)
+            if self.watch is not None:
+                self.watch(Ran(job.callee.name, held.message, held.trials, "done", job.result))
+
+    async def _work_undone(self, job: Job) -> None:
+        held, error = job.held, job.error
+        try:
+            if error is None:
+                await self._give_back([held])
+            elif isinstance(error, KeyboardInterrupt):
+                raise error
+            else:
+                await self._fail(held, job.callee.policy, error, held.routed)
+        except Exception:
+            log.exception("message %s: it is back when its lease ends", held.message._name)
+            self._lapse([held])
+        finally:
+            self._free(1)
 
     async def _enter(self, held: Held, routed: Routed, limits: Sequence[Limit]) -> bool:
         """Whether the fleet's limits let it run now. Where not, it is back when they may."""
@@ -629,9 +704,7 @@ class Consumer:
                     raise
                 raise TimeLimitExceeded(f"{callee.name} took longer than {timeout:g} s") from None
         if callee.mode == "thread":
-            return await self.worker.threads.call(
-                held, callee.name, callee.function, args, kwargs, timeout
-            )
+            return await self.worker.threads.call(held, callee, args, kwargs)
         return await self.worker.processes.call(callee, args, kwargs, self._needs[callee])
 
     # --- batches ---
@@ -695,7 +768,7 @@ class Consumer:
         context = self._context(lead, routed, held) if names or hooks else None
         kwargs = {**self._bound.get(callee, {}), **dict.fromkeys(names, context)}
         payloads = [one.args[0] for _, one in ready]
-        self.running += 1
+        self._running += 1
         now = time.monotonic()
         for one in held:
             one.started = now
@@ -725,7 +798,7 @@ class Consumer:
                 await self._tell(hooks.error, context, error)
             results = [error] * len(held)
         finally:
-            self.running -= 1
+            self._running -= 1
         await self._settle_batch(ready, results)
 
     async def _settle_batch(
@@ -765,9 +838,10 @@ class Consumer:
     async def _extend(self, message: AsyncMessage, by: timedelta) -> None:
         held = self.hand[message]
         seconds = by.total_seconds()
+        if held.deadline:
+            held.deadline = time.monotonic() + seconds
         if held.limit is not None:
             held.limit.reschedule(asyncio.get_running_loop().time() + seconds)
-            held.deadline = time.monotonic() + seconds
         await self._queue.change_visibility(
             message, max(by, timedelta(seconds=self.options.visibility_timeout))
         )
