@@ -297,4 +297,8 @@ class Threads:
         # In this order: what ends from now on is either still found, or tells us anew.
         self._is_told = False
         while self._ended:
-            self._ended.popleft().hear()
+            job = self._ended.popleft()
+            try:
+                job.hear()
+            except Exception:  # nobody else's end is lost for it
+                log.exception("what came of %s is not known", job.callee.name)
