@@ -279,7 +279,8 @@ class Threads:
             if box is not None and job.is_whole:
                 box.mark(job.held.slot, RUNNING)
                 job.run()
-                box.mark(job.held.slot, DONE if job.error is None else FAILING)
+                if not job.held.is_settled:  # or its place is somebody else's
+                    box.mark(job.held.slot, DONE if job.error is None else FAILING)
             else:
                 job.run()
             ended.append(job)
