@@ -113,6 +113,7 @@ class Receiver:
                 max_messages=most,
                 visibility_timeout=self._options.visibility_timeout,
                 wait=wait,
+                stands=True,
             ),
             self._returns.plan,
         )
