@@ -153,9 +153,10 @@ class Batches:
             return
         lead, routed = ready[0]
         callee, hooks, invoker = routed.callee, self._worker.hooks, self._invoker
-        names = invoker.context_names[callee]
-        context = invoker.context(lead, routed, held) if names or hooks else None
-        kwargs = {**invoker.bound.get(callee, {}), **dict.fromkeys(names, context)}
+        context = None
+        if hooks or invoker.context_names[callee]:
+            context = invoker.context(lead, routed, held)
+        kwargs = invoker.named(routed, context)
         payloads = [one.args[0] for _, one in ready]
         self._tally.running += 1
         now = time.monotonic()

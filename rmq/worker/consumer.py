@@ -9,7 +9,7 @@ A message is held from its receive until Redis has heard what became of it; so l
 renewed, see leases.py. Each step is a file of its own; here is what they are made of, from the
 start to the end.
 
-    receiver ── one_by_one, batches ── runner ── invoker
+    receiver ── one_by_one, batches ── runner (plain) ── invoker
                                           └── acknowledger, failing (burials), returns
     between them: slots, hand (held), crew, tally
 """
@@ -28,6 +28,7 @@ from rmq.worker.hand import Hand
 from rmq.worker.handler import Intake
 from rmq.worker.invoker import Invoker
 from rmq.worker.one_by_one import OneByOne
+from rmq.worker.plain import Plain
 from rmq.worker.receiver import Receiver
 from rmq.worker.returns import Returns
 from rmq.worker.runner import Runner
@@ -55,6 +56,18 @@ class Consumer:
         self._invoker = Invoker(worker, options, self.hand)
         self._acknowledger = Acknowledger(worker, options.queue, self.hand)
         failing = Failing(worker, options, self.hand, self.tally)
+        self._plain = Plain(
+            worker,
+            intake,
+            self.hand,
+            self.tally,
+            self.slots,
+            self._crew,
+            self._invoker,
+            self._acknowledger,
+            failing,
+            self._returns,
+        )
         self._way: OneByOne | Batches
         """How messages are worked on."""
         if options.batch is None:
@@ -76,6 +89,7 @@ class Consumer:
                 self.receiver,
                 self._returns,
                 runner,
+                self._plain,
             )
         else:
             self._way = Batches(
@@ -99,6 +113,11 @@ class Consumer:
         """Whether it could take more than it has, and the fleet lets it."""
         return not self.receiver.is_held_up and self.slots.has_room
 
+    @property
+    def running(self) -> int:
+        """Handlers that are under way."""
+        return self.tally.running + self._plain.running
+
     async def prepare(self) -> None:
         """What has to be known before the first message."""
         await self._invoker.prepare(self.intake.callees)
@@ -118,6 +137,7 @@ class Consumer:
         self._way.stop()
         if self.receivers:
             await asyncio.wait(self.receivers)
+        await self._plain.ended()
         await self._crew.ended()
 
     async def abandon(self) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from rmq.queues.aio import AsyncMessage
 from rmq.worker.callee import Callee
 from rmq.worker.following import Following
 from rmq.worker.trials import FRESH, Trials
+
+if TYPE_CHECKING:
+    from rmq.worker.handler import Routed
 
 
 class Held:
@@ -22,6 +26,7 @@ class Held:
         "is_settled",
         "limit",
         "message",
+        "routed",
         "slot",
         "started",
         "thread",
@@ -32,6 +37,8 @@ class Held:
         self.message = message
         self.trials: Trials = FRESH
         self.callee: Callee | None = None
+        self.routed: Routed | None = None
+        """The call that it stands for, where that was looked at already."""
         self.following: Following | None = None
         """What comes of it beyond its message."""
         self.extended = now

@@ -70,10 +70,17 @@ class Invoker:
                     raise
                 raise TimeLimitExceeded(f"{callee.name} took longer than {timeout:g} s") from None
         if callee.mode == "thread":
-            return await self._worker.threads.call(
-                held, callee.name, callee.function, args, kwargs, timeout
-            )
+            return await self._worker.threads.call(held, callee, args, kwargs)
         return await self._worker.processes.call(callee, args, kwargs, self._needs[callee])
+
+    def named(self, routed: Routed, context: Context | None) -> Mapping[str, Any]:
+        """What it gets by name: of its message, its resources, the context."""
+        kwargs = routed.kwargs
+        if bound := self.bound.get(routed.callee):
+            kwargs = {**kwargs, **bound}
+        if names := self.context_names[routed.callee]:
+            kwargs = {**kwargs, **dict.fromkeys(names, context)}
+        return kwargs
 
     def context(self, held: Held, routed: Routed, batch: Sequence[Held] | None = None) -> Context:
         """What one run may know of its message, or of its *batch*."""
@@ -100,9 +107,10 @@ class Invoker:
     async def _extend(self, message: AsyncMessage, by: timedelta) -> None:
         held = self._hand[message]
         seconds = by.total_seconds()
+        if held.deadline:
+            held.deadline = time.monotonic() + seconds
         if held.limit is not None:
             held.limit.reschedule(asyncio.get_running_loop().time() + seconds)
-            held.deadline = time.monotonic() + seconds
         await self._queue.change_visibility(
             message, max(by, timedelta(seconds=self._options.visibility_timeout))
         )

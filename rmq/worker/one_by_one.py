@@ -14,6 +14,7 @@ from rmq.worker.crew import Crew
 from rmq.worker.hand import Hand
 from rmq.worker.handler import QueueOptions
 from rmq.worker.held import Held
+from rmq.worker.plain import Plain
 from rmq.worker.receiver import WAIT_S, Receiver
 from rmq.worker.returns import Returns
 from rmq.worker.runner import Runner
@@ -42,6 +43,7 @@ class OneByOne:
         receiver: Receiver,
         returns: Returns,
         runner: Runner,
+        plain: Plain,
     ) -> None:
         self._worker = worker
         self._name = options.queue
@@ -52,6 +54,7 @@ class OneByOne:
         self._receiver = receiver
         self._returns = returns
         self._runner = runner
+        self._plain = plain
 
     async def receive(self) -> None:
         """Receive and begin, until the worker stops."""
@@ -83,7 +86,7 @@ class OneByOne:
             for chain in groups.values():
                 spawn(self._work_in_order(chain))
             return
-        for one in taken:
+        for one in self._plain.begin(taken):
             spawn(self._work(one))
 
     async def _work(self, held: Held) -> None:

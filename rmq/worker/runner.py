@@ -60,7 +60,7 @@ class Runner:
             await self._returns.now([held])
             return False
         try:
-            routed = self._intake.route(held.message)
+            routed = held.routed or self._intake.route(held.message)
         except (Unreadable, UnknownTask) as error:
             self._see(held, error.said)
             await self._failing.fail(held, USUAL, error, None)
@@ -106,15 +106,10 @@ class Runner:
                 return False
         if following is not None and not await self._begin(held, following):
             return True
-        names = invoker.context_names[callee]
         context = None
-        if names or hooks:
+        if hooks or invoker.context_names[callee]:
             context = invoker.context(held, routed)
-        kwargs = routed.kwargs
-        if bound := invoker.bound.get(callee):
-            kwargs = {**kwargs, **bound}
-        if names:
-            kwargs = {**kwargs, **dict.fromkeys(names, context)}
+        kwargs = invoker.named(routed, context)
         tally.running += 1
         held.started = time.monotonic()
         if self._box is not None:

@@ -14,7 +14,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.running = 0
-        """Handlers that are under way."""
+        """Handlers that are under way in tasks; see Consumer.running."""
         self.handled = 0
         self.failed = 0
         """Runs, not messages: one that is tried again may fail again."""

@@ -103,6 +103,8 @@ class Arguments:
         kinds = {one.kind for one in taken.values()}
         self._names = tuple(taken)
         self._type: Any = None
+        self._row: Any = None
+        """The same for arguments that have no names, as most come."""
         if inspect.Parameter.VAR_POSITIONAL in kinds or inspect.Parameter.VAR_KEYWORD in kinds:
             return
         if inspect.Parameter.POSITIONAL_ONLY in kinds:
@@ -112,9 +114,12 @@ class Arguments:
             kind = Any if one.annotation is one.empty else one.annotation
             fields.append((name, kind) if one.default is one.empty else (name, kind, _absent(one)))
         try:
-            self._type = msgspec.defstruct(
-                callee.function.__name__, fields, kw_only=True, forbid_unknown_fields=True
-            )
+            name = callee.function.__name__
+            self._type = msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
+            if inspect.Parameter.KEYWORD_ONLY not in kinds:
+                self._row = msgspec.defstruct(
+                    name, fields, array_like=True, forbid_unknown_fields=True
+                )
             msgspec.json.Decoder(self._type, dec_hook=from_plain)  # looks at the types
         except TypeError as error:
             raise ConfigurationError(
@@ -139,24 +144,28 @@ class Arguments:
             except TypeError as error:
                 raise Unreadable(f"{message.task}: {error}") from None
             return tuple(args), kwargs
-        if not args and not kwargs and not self._names:
+        names = self._names
+        if not args and not kwargs and not names:
             return (), {}
+        if args and not kwargs and self._row is not None:
+            try:
+                made = msgspec.convert(args, self._row, dec_hook=from_plain)
+            except (msgspec.MsgspecError, ValueError, NotImplementedError):
+                pass  # below it is said by name
+            else:
+                return (), _given(made, len(args))
         if args:
-            if len(args) > len(self._names) or any(
-                name in kwargs for name in self._names[: len(args)]
-            ):
+            if len(args) > len(names) or any(name in kwargs for name in names[: len(args)]):
                 raise Unreadable(
                     f"{message.task}: {len(args)} positional arguments and {sorted(kwargs)} do not "
                     f"fit {self.signature}"
                 )
-            kwargs = dict(zip(self._names, args, strict=False)) | kwargs
+            kwargs = dict(zip(names, args, strict=False)) | kwargs
         try:
             made = msgspec.convert(kwargs, self._type, dec_hook=from_plain)
         except (msgspec.MsgspecError, ValueError, NotImplementedError) as error:
             raise Unreadable(f"{message.task}: {error}") from None
-        return (), {
-            name: value for name in self._names if (value := getattr(made, name)) is not _ABSENT
-        }
+        return (), _given(made, len(kwargs))
 
 
 class _Absent:
@@ -164,6 +173,14 @@ class _Absent:
 
 
 _ABSENT = _Absent()
+
+
+def _given(made: msgspec.Struct, count: int) -> dict[str, Any]:
+    """The *count* arguments that were given."""
+    found = msgspec.structs.asdict(made)
+    if len(found) == count:
+        return found
+    return {name: value for name, value in found.items() if value is not _ABSENT}
 
 
 def _absent(one: inspect.Parameter) -> Any:

@@ -109,7 +109,7 @@ class Worker:
             intake = app.intakes[name]
             for mode in {one.mode for one in intake.callees}:
                 most[mode] += intake.options.concurrency
-        self.threads = Threads(max(most["thread"], 1))
+        self.threads = Threads(max(most["thread"], 1), box)
         self.processes = Processes(max(most["process"], 1), app.resources.makers)
         self._room = concurrency
         """Slots of all queues together that are free; None where only each queue's own count."""
@@ -193,6 +193,7 @@ class Worker:
             self._abandoning.set()
         for one in self.consumers:
             one.stop_receiving()
+        self.threads.recall()
 
     async def close(self) -> None:
         """End it, if it has not ended: what runs may finish within the deadline."""
@@ -280,7 +281,7 @@ class Worker:
         return {
             one.options.queue: QueueWork(
                 capacity=one.slots.capacity,
-                running=one.tally.running,
+                running=one.running,
                 buffered=one.hand.buffered,
                 handled=one.tally.handled,
                 failed=one.tally.failed,

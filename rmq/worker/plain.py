@@ -1,0 +1,139 @@
+"""Plain: runs of plain functions that a thread can make by itself, without a task in the loop.
+
+Most are of this kind: there is nothing to ask before them, and nothing to say after them but that
+they are done. What is received together is handed over together, and the loop hears once of all
+that ended meanwhile; see threads.py. What is not of this kind, and what fails, gets a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rmq.worker.acknowledger import Acknowledger
+from rmq.worker.crew import Crew
+from rmq.worker.failing import Failing
+from rmq.worker.hand import Hand
+from rmq.worker.handler import Intake
+from rmq.worker.held import Held
+from rmq.worker.invoker import Invoker
+from rmq.worker.ran import Ran
+from rmq.worker.returns import Returns
+from rmq.worker.slots import Slots
+from rmq.worker.tally import Tally
+from rmq.worker.threads import Job
+
+if TYPE_CHECKING:
+    from rmq.worker.worker import Worker
+
+log = logging.getLogger("rmq.worker")
+
+
+class Plain:
+    """Those of one queue."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        intake: Intake,
+        hand: Hand,
+        tally: Tally,
+        slots: Slots,
+        crew: Crew,
+        invoker: Invoker,
+        acknowledger: Acknowledger,
+        failing: Failing,
+        returns: Returns,
+    ) -> None:
+        self._worker = worker
+        self._intake = intake
+        self._hand = hand
+        self._tally = tally
+        self._slots = slots
+        self._crew = crew
+        self._invoker = invoker
+        self._acknowledger = acknowledger
+        self._failing = failing
+        self._returns = returns
+        self._jobs: set[Job] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+        has_any = any(one.mode == "thread" for one in intake.callees)
+        self._is_off = not has_any or any(one.by is not None for one in intake.options.limits)
+        """Whether no message of the queue can be of this kind."""
+
+    @property
+    def running(self) -> int:
+        """Those that have begun; the others are buffered."""
+        return sum(1 for one in self._jobs if one.held.thread)
+
+    def begin(self, taken: Sequence[Held]) -> Sequence[Held]:
+        """Hand over what can be. The others."""
+        if self._is_off or self._worker.is_stopping or self._worker.hooks:
+            return taken
+        jobs, others = [], []
+        for held in taken:
+            if (job := self._job(held)) is None:
+                others.append(held)
+            else:
+                jobs.append(job)
+        if jobs:
+            self._jobs.update(jobs)
+            self._none.clear()
+            self._worker.threads.put(jobs)
+        return others
+
+    async def ended(self) -> None:
+        """Wait until none is under way."""
+        await self._none.wait()
+
+    def _job(self, held: Held) -> Job | None:
+        try:
+            routed = self._intake.route(held.message)
+        except Exception:
+            return None  # its task meets the same, and sees to it
+        held.routed = routed
+        callee, said = routed.callee, routed.task
+        if callee.mode != "thread" or routed.limits or held.trials.crashes:
+            return None
+        if said is not None and (said.is_followed or said.deadline is not None):
+            return None
+        held.callee = callee
+        invoker = self._invoker
+        context = invoker.context(held, routed) if invoker.context_names[callee] else None
+        return Job(held, callee, routed.args, invoker.named(routed, context), self._heard)
+
+    def _heard(self, job: Job) -> None:
+        """One has ended, or will not begin."""
+        self._jobs.discard(job)
+        held, tally = job.held, self._tally
+        if held.is_settled:  # it was given back, for the worker could not wait for its end
+            self._slots.free(1)
+        elif job.error is not None or not job.is_begun:
+            self._crew.spawn(self._see_to(job))
+        else:
+            tally.handled += 1
+            self._acknowledger.settle(held)
+            self._slots.free(1)
+            if tally.watch is not None:
+                tally.watch(Ran(job.callee.name, held.message, held.trials, "done", job.result))
+        if not self._jobs:
+            self._none.set()
+
+    async def _see_to(self, job: Job) -> None:
+        """It failed, or will not begin."""
+        held, error = job.held, job.error
+        try:
+            if error is None:
+                await self._returns.now([held])
+            elif isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+                raise error
+            else:
+                await self._failing.fail(held, job.callee.policy, error, held.routed)
+        except Exception:
+            log.exception("message %s: it is back when its lease ends", held.message._name)
+            self._hand.lapse([held])
+        finally:
+            self._slots.free(1)
