@@ -38,7 +38,7 @@ JOBS = {"busy": 1_000, "idle": 60_000}
 """One to two seconds for one process."""
 TITLES = {"busy": "2 ms of Python", "idle": "no-op"}
 BODY = b"x" * 100
-ROUNDS = 7
+ROUNDS = 5
 DEADLINE_S = 60.0
 LOOK_S = 0.01
 """Between two looks at a queue: who looks takes a core from those at work."""

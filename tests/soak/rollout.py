@@ -97,13 +97,17 @@ class Rollout:
         self._client.close()
 
     def replace(self, end: Callable[[Rollout, Crew], None]) -> None:
-        """Start another crew, let it come to work, and *end* the one that is there longest."""
-        old, new = self.crews[0], self._launch()
-        self._wait(lambda: new.is_at_work, "the new crew")
-        lines = self._written()
-        self._wait(lambda: self._written() > lines, "work to be under way")
+        """Start another crew, let it come to work, and `end` the one that is there longest."""
+        new = self._launch()
+        self._wait(lambda: new.is_at_work, "new crew")
+        self.end(end)
+
+    def end(self, end: Callable[[Rollout, Crew], None]) -> None:
+        """Have the crew that is there longest end, in the midst of work."""
+        old, written = self.crews[0], self._written()
+        self._wait(lambda: self._written() > written, "work under way")
         end(self, old)
-        self._wait(lambda: old.process.poll() is not None, "the old crew to end")
+        self._wait(lambda: old.process.poll() is not None, "end of the old crew")
         assert old.process.returncode == 0, old.log
         self.crews.remove(old)
 
@@ -128,7 +132,7 @@ class Rollout:
         for crew in self.crews:
             self.terminate(crew)
         for crew in self.crews:
-            self._wait(lambda crew=crew: crew.process.poll() is not None, "a crew to end")
+            self._wait(lambda crew=crew: crew.process.poll() is not None, "end of a crew")
             assert crew.process.returncode == 0, crew.log
         return read(self._journal)
 
