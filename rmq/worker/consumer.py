@@ -550,7 +550,7 @@ class Consumer:
                 following.run = None
                 await self._follow(lambda: following.done(result))
         except BaseException as error:
-            if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+            if self._is_not_its_own(error, callee):
                 raise
             if isinstance(error, asyncio.CancelledError) and self.worker.is_abandoning:
                 raise  # it is given back
@@ -571,6 +571,14 @@ class Consumer:
         if self.watch is not None:
             self.watch(Ran(callee.name, held.message, held.trials, "done", result=result))
         return True
+
+    def _is_not_its_own(self, error: BaseException, callee: Callee) -> bool:
+        """Whether an error came to a handler from outside. A Ctrl-C reaches nothing but a coroutine
+        of a worker without a supervisor; anywhere else a KeyboardInterrupt was raised by the
+        handler, and harms nobody but its message."""
+        if isinstance(error, KeyboardInterrupt):
+            return callee.mode == "async" and self._box is None
+        return isinstance(error, GeneratorExit)
 
     async def _enter(self, held: Held, routed: Routed, limits: Sequence[Limit]) -> bool:
         """Whether the fleet's limits let it run now. Where not, it is back when they may."""
@@ -717,7 +725,7 @@ class Consumer:
             if context is not None and hooks.after:
                 await call(hooks.after, context, results)
         except BaseException as error:
-            if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+            if self._is_not_its_own(error, callee):
                 raise
             if isinstance(error, asyncio.CancelledError) and self.worker.is_abandoning:
                 raise

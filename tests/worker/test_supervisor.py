@@ -7,6 +7,7 @@ Real processes; each test starts what it needs once, and does all that it can wi
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -34,7 +35,7 @@ RMQ = Path(sys.executable).parent / "rmq"
 
 
 class Fleet:
-    """`rmq worker` at work on tests/worker/jobs.py."""
+    """`rmq worker` at work on tests/worker/jobs.py, or on another *app*."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Fleet:
         *options: str,
         lease_s: float = 30,
         command: tuple[str, ...] = ("worker",),
+        app: str = "tests.worker.jobs:app",
     ) -> None:
         self.journal = folder / "journal"
         self.journal.touch()
@@ -58,7 +60,7 @@ class Fleet:
         self.client = rmq.connect(url, namespace=namespace)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [str(RMQ), *command, "tests.worker.jobs:app", "--stop-after", "10s", *options],
+                [str(RMQ), *command, app, "--stop-after", "10s", *options],
                 cwd=ROOT,
                 env=environment,
                 stderr=log,
@@ -193,6 +195,53 @@ def test_a_restart_under_load_repeats_nothing(url, tmp_path):
         assert one.stop() == 0
     assert Counter(id for id, _ in one.lines("began")) == Counter(range(220))
     assert after.isdisjoint(before)
+
+
+POISON = {
+    "raise": ["failed", "failed", "failed"],
+    "leave": ["failed", "failed", "failed"],
+    "interrupt": ["failed", "failed", "failed"],
+    "fill": ["failed", "failed", "failed"],
+    "": ["unreadable", "unreadable", "unreadable"],
+    "exit": ["crashed", "crashed", "crashed"],
+    "kill": ["crashed", "crashed", "crashed"],
+    "hang": ["crashed", "crashed", "failed"],
+}
+"""What becomes of each deed in a coroutine, in a thread and in a process of its own."""
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_each_kind_of_poison_is_a_dead_letter_and_its_neighbours_are_processed(url, tmp_path):
+    """In coroutines, threads and processes of their own, in two worker processes with so much
+    memory. One kind at a time: who is beside three poisons in a row may be taken for one."""
+    queues, found = ("coroutines", "threads", "processes"), {}
+    with fleet(url, tmp_path, "--processes", "2", app="tests.worker.poison:app") as one:
+        numbers = itertools.count()
+        for deed in POISON:
+            poison, innocent = {}, set()
+            for queue in queues:
+                some = [jobs.Job(next(numbers)) for _ in range(20)]
+                innocent |= {job.id for job in some}
+                one.send(*some[:10], queue=queue)
+                poison[queue] = jobs.Job(next(numbers), deed)
+                body = msgspec.json.encode(poison[queue]) if deed else b"{"
+                one.client.queue(queue).send(body)
+                one.send(*some[10:], queue=queue)
+            one.until(lambda all=innocent: all <= {id for id, _ in one.lines("ended")}, 120)
+            one.until(lambda: not any(not one.is_empty(queue) for queue in queues), 120)
+            for queue in queues:
+                (dead,) = one.client.queue(f"{queue}-dead").receive(10)
+                one.client.queue(f"{queue}-dead").delete(dead)
+                found.setdefault(deed, []).append(dead.failure)
+        done = Counter(id for id, _ in one.lines("ended"))
+        assert one.stop() == 0
+    assert {deed: [one.reason for one in said] for deed, said in found.items()} == POISON
+    assert {one.error for one in found["fill"]} == {"MemoryError"}
+    assert ["SIGKILL" in one.crashes[-1].what for one in found["kill"]] == [True] * 3
+    assert ["exited" in one.crashes[-1].what for one in found["exit"]] == [True] * 3
+    assert len(done) == 60 * len(POISON)
+    assert done.most_common(1)[0][1] == 1
 
 
 @pytest.mark.soak
