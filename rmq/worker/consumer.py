@@ -623,7 +623,7 @@ class Consumer:
 
     async def _call(self, held: Held, callee: Callee, args: tuple[Any, ...], kwargs: Any) -> Any:
         timeout = callee.timeout
-        if timeout is not None:
+        if timeout is not None and callee.mode != "process":  # those are killed in time
             held.deadline = held.started + timeout
         if callee.mode == "async":
             if timeout is None:
@@ -709,7 +709,7 @@ class Consumer:
             one.started = now
             if self._box is not None:
                 self._box.mark(one.slot, RUNNING)
-            if callee.timeout is not None:
+            if callee.timeout is not None and callee.mode != "process":
                 one.deadline = now + callee.timeout
         try:
             if context is not None and hooks.before:

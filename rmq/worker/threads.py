@@ -12,11 +12,72 @@ import contextvars
 import ctypes
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
 
 from rmq.worker.held import Held
 from rmq.worker.verdicts import TimeLimitExceeded
+
+T = TypeVar("T")
+AGAIN_S = 0.1
+"""How soon a thread is asked for again that the system did not give."""
+
+
+class Pool:
+    """Threads, started as they are needed. Where there is no memory for another one, what it was to
+    do waits for those that are there, or for memory."""
+
+    def __init__(self, most: int, name: str) -> None:
+        self._threads = ThreadPoolExecutor(most, thread_name_prefix=name)
+        self._is_closed = False
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Call a function in a thread, once. Raises what it raises."""
+        call = _Once(function)
+        answer = asyncio.wrap_future(call.answer)
+        try:
+            while not answer.done():
+                try:
+                    self._threads.submit(call)
+                    break
+                except RuntimeError:
+                    if self._is_closed:
+                        raise
+                    # No thread could be started. It is queued all the same, but that is nobody's
+                    # promise: it is handed in again, and runs once however often it is queued.
+                    await asyncio.wait((answer,), timeout=AGAIN_S)
+            return await answer
+        finally:
+            answer.cancel()
+
+    def close(self, *, wait: bool) -> None:
+        """Begin nothing more; *wait* for what runs."""
+        self._is_closed = True
+        self._threads.shutdown(wait=wait, cancel_futures=True)
+
+
+class _Once(Generic[T]):
+    """A call that is made once, by the first thread that comes to it."""
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self.answer: Future[T] = Future()
+        self._function = function
+        self._lock = threading.Lock()
+        self._is_taken = False
+
+    def __call__(self) -> None:
+        with self._lock:
+            if self._is_taken:
+                return
+            self._is_taken = True
+        if not self.answer.set_running_or_notify_cancel():
+            return
+        try:
+            result = self._function()
+        except BaseException as error:
+            self.answer.set_exception(error)
+        else:
+            self.answer.set_result(result)
 
 
 class _Job:
@@ -67,7 +128,7 @@ class Threads:
     """The threads of one worker, started as they are needed."""
 
     def __init__(self, most: int) -> None:
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="rmq-handler")
+        self._pool = Pool(most, "rmq-handler")
 
     async def call(
         self,
@@ -87,14 +148,14 @@ class Threads:
 
         if timeout is None:
             job = _Job(held, call, TimeLimitExceeded())
-            return await loop.run_in_executor(self._pool, job)
+            return await self._pool.run(job)
         job = _Job(held, call, TimeLimitExceeded(f"{name} took longer than {timeout:g} s"))
         timer = loop.call_later(timeout, job.interrupt)
         try:
-            return await loop.run_in_executor(self._pool, job)
+            return await self._pool.run(job)
         finally:
             timer.cancel()
 
     def close(self) -> None:
         """Begin nothing more. What does not end is left behind."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close(wait=False)

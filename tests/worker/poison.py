@@ -54,7 +54,7 @@ def do(job: Job) -> None:
     if job.deed == "fill":
         kept = []
         while True:
-            kept.append(bytearray(1 << 16))
+            kept.append(bytearray(1 << 18))
     if job.deed == "hang":
         time.sleep(3600)
     note("ended", job)
