@@ -496,11 +496,12 @@ class Consumer:
         if held.trials.crashes:
             if held.trials.crashes >= callee.policy.crashes:
                 return await self._quarantine(held, routed)
-            if callee.mode != "process":
-                # What killed a worker before may do it again. Two such never run beside each other,
-                # so that the innocent among them end, and only the guilty one is counted again.
-                async with self.worker.suspects:
-                    return await self._run(held, routed)
+            # What killed a worker before may do it again. Two such never run beside each other, so
+            # that the innocent among them end, and only the guilty one is counted again. One in a
+            # process of its own is no exception: it can do no harm, and would be counted with who
+            # does.
+            async with self.worker.suspects:
+                return await self._run(held, routed)
         return await self._run(held, routed)
 
     def _see(self, held: Held, said: TaskMessage | None) -> None:
@@ -684,7 +685,7 @@ class Consumer:
                     ready.append((held, routed))
             if not ready:
                 return
-            if ready[0][0].trials.crashes and ready[0][1].callee.mode != "process":
+            if ready[0][0].trials.crashes:
                 async with self.worker.suspects:
                     await self._run_batch(ready)
             else:

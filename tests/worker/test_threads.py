@@ -40,7 +40,7 @@ async def test_what_no_thread_can_be_started_for_runs_once_in_one_that_is_there(
     assert ran == []
     release.set()
     await asyncio.gather(first, second)
-    await asyncio.to_thread(pool.close, wait=True)
+    pool.close(wait=True)
     assert ran == [1]
-    with pytest.raises(RuntimeError, match="shutdown" if refused == "submit" else ""):
+    with pytest.raises(RuntimeError, match="shutdown"):
         await pool.run(lambda: ran.append(3))
