@@ -337,7 +337,7 @@ async def test_a_poison_in_a_process_of_its_own_harms_nobody_else(
         app.intakes,
         "alone",
         type(app.intakes["alone"])(
-            _with(handler, policy=policy, timeout=1.0), app.intakes["alone"].options
+            _with(handler, policy=policy, timeout=3.0), app.intakes["alone"].options
         ),
     )
     deeds = ["exit", "leave", "kill", "fill", "hang", "odd"]
