@@ -245,7 +245,10 @@ def test_each_kind_of_poison_is_a_dead_letter_and_its_neighbours_are_processed(u
     assert ["SIGKILL" in one.crashes[-1].what for one in found["kill"]] == [True] * 3
     assert ["exited" in one.crashes[-1].what for one in found["exit"]] == [True] * 3
     assert len(done) == 60 * len(POISON)
-    assert done.most_common(1)[0][1] == 1
+    # What had ended, and whose end a process could not write down before it was lost, runs again:
+    # a function in a thread tells the event loop, which a handler may have blocked.
+    again = {list(POISON)[id // (3 * 21)] for id, count in done.items() if count > 1}
+    assert again <= {"exit", "kill", "hang"}
 
 
 @pytest.mark.soak
