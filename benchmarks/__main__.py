@@ -23,6 +23,7 @@ from benchmarks import (
     pushing,
     receiving,
     report,
+    scaling,
     sending,
     streams,
     topics,
@@ -47,6 +48,7 @@ FIGURES: tuple[Figure, ...] = (
     *gateway.FIGURES,
     *kinesis.FIGURES,
     *working.FIGURES,
+    *scaling.FIGURES,
 )
 OPEN_FILES = 4096
 WIDTH = 150

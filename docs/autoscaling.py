@@ -97,10 +97,16 @@ INK, GRID = "#57606a", "#d0d7de"
 
 def drawn(moments: list[Moment]) -> str:
     """Three curves above each other: what arrives, what waits, who works."""
+    able = f"a worker does {PER_WORKER:g}"
+    fine = f"{POLICY.target:g} for each worker are fine"
     rows = [
-        ("messages a second", "#0969da", [one.arriving for one in moments]),
-        ("backlog", "#cf222e", [float(one.backlog) for one in moments]),
-        ("workers wanted", "#1a7f37", [float(one.workers) for one in moments]),
+        (f"messages that arrive, a second ({able})", "#0969da", [one.arriving for one in moments]),
+        (f"messages that wait ({fine})", "#cf222e", [float(one.backlog) for one in moments]),
+        (
+            f"workers wanted, of {POLICY.min} to {POLICY.max}",
+            "#1a7f37",
+            [float(one.workers) for one in moments],
+        ),
     ]
     height = len(rows) * (HEIGHT + GAP) + 30
     parts = [

@@ -101,7 +101,7 @@ class Batches:
                     ready.append((held, routed))
             if not ready:
                 return
-            if ready[0][0].trials.crashes and ready[0][1].callee.mode != "process":
+            if ready[0][0].trials.crashes:
                 async with self._worker.suspects:
                     await self._run(ready)
             else:
@@ -164,7 +164,7 @@ class Batches:
             one.started = now
             if self._box is not None:
                 self._box.mark(one.slot, RUNNING)
-            if callee.timeout is not None:
+            if callee.timeout is not None and callee.mode != "process":
                 one.deadline = now + callee.timeout
         try:
             if context is not None and hooks.before:
@@ -180,7 +180,7 @@ class Batches:
             if context is not None and hooks.after:
                 await call(hooks.after, context, results)
         except BaseException as error:
-            if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+            if invoker.is_from_outside(error, callee):
                 raise
             if isinstance(error, asyncio.CancelledError) and self._worker.is_abandoning:
                 raise

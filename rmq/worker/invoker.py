@@ -51,12 +51,20 @@ class Invoker:
                 name for name, parameter in one.parameters.items() if is_context(parameter)
             )
 
+    def is_from_outside(self, error: BaseException, callee: Callee) -> bool:
+        """Whether an error is not the handler's. A Ctrl-C reaches nothing but a coroutine of a
+        worker without a supervisor; anywhere else a KeyboardInterrupt was raised by the handler,
+        and harms nobody but its message."""
+        if isinstance(error, KeyboardInterrupt):
+            return callee.mode == "async" and self._worker.box is None
+        return isinstance(error, GeneratorExit)
+
     async def call(
         self, held: Held, callee: Callee, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         """Call it for a message. Raises what it raises, TimeLimitExceeded, WorkerLost."""
         timeout = callee.timeout
-        if timeout is not None:
+        if timeout is not None and callee.mode != "process":  # those are killed in time
             held.deadline = held.started + timeout
         if callee.mode == "async":
             if timeout is None:

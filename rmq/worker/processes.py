@@ -17,12 +17,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
 from rmq.worker.callee import Callee
+from rmq.worker.pool import Pool
 from rmq.worker.resources import Opened
 from rmq.worker.verdicts import TimeLimitExceeded, WorkerLost
 
@@ -106,7 +107,7 @@ class Processes:
 
     def __init__(self, most: int, makers: Makers) -> None:
         """*most*: how many at a time. *makers* of resources are for use in there."""
-        self._threads = ThreadPoolExecutor(most, thread_name_prefix="rmq-process")
+        self._threads = Pool(most, "rmq-process")
         self._makers = makers
         self._idle: dict[int | None, list[_Child]] = {}
         self._busy: set[_Child] = set()
@@ -128,9 +129,9 @@ class Processes:
         if callee.timeout is not None:
             timer = loop.call_later(callee.timeout, self._late, child)
         try:
-            is_ok, result = await loop.run_in_executor(self._threads, child.exchange, request)
+            is_ok, result = await self._threads.run(partial(child.exchange, request))
         except (EOFError, OSError) as error:
-            await loop.run_in_executor(self._threads, child.process.join, END_S)
+            await self._threads.run(partial(child.process.join, END_S))
             child.close()
             if child.is_late:
                 raise TimeLimitExceeded(
@@ -169,8 +170,7 @@ class Processes:
         return None
 
     async def _start(self, memory_limit: int | None, module: str) -> _Child:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _Child, self._makers, memory_limit, module)
+        return await self._threads.run(partial(_Child, self._makers, memory_limit, module))
 
     @staticmethod
     def _late(child: _Child) -> None:
@@ -190,7 +190,7 @@ class Processes:
                 child.kill()
                 child.process.join()
         self._idle.clear()
-        self._threads.shutdown(wait=True)
+        self._threads.close(wait=True)
 
 
 def _unpacked(packed: bytes | None, kind: str, text: str, story: str) -> BaseException:

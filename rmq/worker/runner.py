@@ -74,11 +74,12 @@ class Runner:
             if held.trials.crashes >= callee.policy.crashes:
                 await self._failing.quarantine(held, routed)
                 return False
-            if callee.mode != "process":
-                # What killed a worker before may do it again. Two such never run beside each other,
-                # so that the innocent among them end, and only the guilty one is counted again.
-                async with self._worker.suspects:
-                    return await self._run(held, routed)
+            # What killed a worker before may do it again. Two such never run beside each other, so
+            # that the innocent among them end, and only the guilty one is counted again. One in a
+            # process of its own is no exception: it can do no harm, and would be counted with who
+            # does.
+            async with self._worker.suspects:
+                return await self._run(held, routed)
         return await self._run(held, routed)
 
     def _see(self, held: Held, said: TaskMessage | None) -> None:
@@ -124,7 +125,7 @@ class Runner:
                 following.run = None
                 await self._follow(lambda: following.done(result))
         except BaseException as error:
-            if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+            if invoker.is_from_outside(error, callee):
                 raise
             if isinstance(error, asyncio.CancelledError) and worker.is_abandoning:
                 raise  # it is given back

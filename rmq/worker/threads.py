@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from rmq.worker.blackbox import DONE, FAILING, RUNNING
 from rmq.worker.held import Held
+from rmq.worker.pool import AGAIN_S
 from rmq.worker.verdicts import TimeLimitExceeded
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ class Threads:
         self._is_told = False
         """Whether the loop is on its way to what has ended."""
         self._is_closed = False
+        self._again: asyncio.TimerHandle | None = None
+        """Until a thread is asked for again that the system did not give."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def put(self, jobs: Iterable[Job]) -> None:
@@ -247,10 +250,11 @@ class Threads:
         try:
             threading.Thread(target=self._work, name=name, daemon=True).start()
         except RuntimeError as error:
-            # Those that there are go on, and whoever puts a job next tries again.
+            # Those that there are go on; there may be memory for another one in a moment.
             self._count -= 1
             self._is_waking = False
             log.error("%d threads work, and no more could be started: %s", self._count, error)
+            self._in_loop(self._try_again)
 
     def _work(self) -> None:
         waiting, ended, idle, box = self._waiting, self._ended, self._idle, self._box
@@ -287,12 +291,21 @@ class Threads:
             del job  # or what it refers to lives until the next one
             if not self._is_told:
                 self._is_told = True
-                self._tell()
+                self._in_loop(self._hear)
 
-    def _tell(self) -> None:
+    def _try_again(self) -> None:
+        if self._again is None and self._loop is not None:
+            self._again = self._loop.call_later(AGAIN_S, self._wake_again)
+
+    def _wake_again(self) -> None:
+        self._again = None
+        if self._waiting:
+            self._wake()
+
+    def _in_loop(self, work: Callable[[], None]) -> None:
         assert self._loop is not None
         with suppress(RuntimeError):  # a loop that is closed does not want to know
-            self._loop.call_soon_threadsafe(self._hear)
+            self._loop.call_soon_threadsafe(work)
 
     def _hear(self) -> None:
         # In this order: what ends from now on is either still found, or tells us anew.

@@ -130,6 +130,54 @@ async def test_what_was_with_a_lost_worker_never_runs_beside_another_of_its_kind
     assert most == 1
 
 
+async def test_a_suspect_in_a_process_of_its_own_waits_for_the_others_as_well(app, monkeypatch):
+    """It would be counted again with each that kills the worker beside it."""
+    running, most, done = 0, 0, []
+
+    async def work(*_: object) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+        done.append(1)
+
+    @app.handler("orders", visibility_timeout=0.3)
+    def on_order(order: Order) -> None: ...
+
+    app.handler("alone", visibility_timeout=0.3, process=True)(jobs.alone)
+    await app.make_queues()
+    for name in ("orders", "alone"):
+        await app.client.queue(name).send_many([b'{"id": 1}'] * 3)
+        await app.client.queue(name).receive(3, visibility_timeout=0)
+    async with at_work(app) as worker:
+        monkeypatch.setattr(worker.processes, "call", work)
+        monkeypatch.setattr(worker.threads, "call", work)
+        await until(lambda: len(done) == 6)
+    assert most == 1
+
+
+async def test_a_process_that_is_slow_to_begin_is_not_taken_for_a_stuck_handler(app, monkeypatch):
+    """Its time limit begins when it is ready, and is a kill."""
+    begun, given_up = asyncio.Event(), []
+
+    async def begin(*_: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    app.handler("alone", process=True, timeout=0.001)(jobs.alone)
+    await app.make_queues()
+    async with app.worker(stop_deadline=0.01) as worker:
+        monkeypatch.setattr(worker.processes, "call", begin)
+        worker.stuck = lambda consumer, held, where: given_up.append(where)
+        await worker.start()
+        await app.client.queue("alone").send('{"id": 1}')
+        await begun.wait()
+        monkeypatch.setattr(leases, "STUCK_S", -3600)
+        worker._leases.beat(all=True)
+    assert given_up == []
+
+
 async def test_what_is_given_back_counts_neither_as_failure_nor_as_crash(app):
     began, seen = asyncio.Event(), []
 

@@ -231,15 +231,22 @@ async def test_a_dead_letter_that_is_redriven_begins_anew(app, work):
     assert ran.message.failure is None
 
 
-async def test_a_handler_that_leaves_the_process_only_fails(app, work):
+async def test_a_handler_that_leaves_or_interrupts_its_process_only_fails(app, work):
+    """In a thread no Ctrl-C arrives: who raises that is the handler."""
+
     @app.handler("orders", retries=0)
     async def on_order(order: Order) -> None:
         raise SystemExit(3)
 
+    @app.handler("in-thread", retries=0)
+    def in_thread(order: Order) -> None:
+        raise KeyboardInterrupt
+
     async with work:
-        await app.client.queue("orders").send('{"id": 1}')
-        (ran,) = await work.run()
-    assert ran.outcome == "failed"
+        for queue in ("orders", "in-thread"):
+            await app.client.queue(queue).send('{"id": 1}')
+        ran = await work.run()
+    assert [one.outcome for one in ran] == ["failed", "failed"]
 
 
 async def test_an_order_of_a_group_is_kept_over_a_failure(app, work):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import itertools
 import json
 import os
 import random
@@ -133,7 +134,7 @@ async def supervised(
 
 
 class Fleet:
-    """`rmq worker` at work on tests/worker/jobs.py."""
+    """`rmq worker` at work on tests/worker/jobs.py, or on another *app*."""
 
     def __init__(
         self,
@@ -142,6 +143,7 @@ class Fleet:
         *options: str,
         lease_s: float = 30,
         command: tuple[str, ...] = ("worker",),
+        app: str = "tests.worker.jobs:app",
     ) -> None:
         journal = Journal(folder)
         self.lines, self.go = journal.lines, journal.go
@@ -157,7 +159,7 @@ class Fleet:
         self.client = rmq.connect(url, namespace=namespace)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [str(RMQ), *command, "tests.worker.jobs:app", "--stop-after", "10s", *options],
+                [str(RMQ), *command, app, "--stop-after", "10s", *options],
                 cwd=ROOT,
                 env=environment,
                 stderr=log,
@@ -288,6 +290,56 @@ async def test_a_restart_under_load_repeats_nothing(supervised):
     await one.running
     assert Counter(id for id, _ in one.lines("began")) == Counter(range(220))
     assert before.isdisjoint(pid for id, pid in one.lines("ended") if id >= 200)
+
+
+POISON = {
+    "raise": ["failed", "failed", "failed"],
+    "leave": ["failed", "failed", "failed"],
+    "interrupt": ["failed", "failed", "failed"],
+    "fill": ["failed", "failed", "failed"],
+    "": ["unreadable", "unreadable", "unreadable"],
+    "exit": ["crashed", "crashed", "crashed"],
+    "kill": ["crashed", "crashed", "crashed"],
+    "hang": ["crashed", "crashed", "failed"],
+}
+"""What becomes of each deed in a coroutine, in a thread and in a process of its own."""
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_each_kind_of_poison_is_a_dead_letter_and_its_neighbours_are_processed(url, tmp_path):
+    """In coroutines, threads and processes of their own, in two worker processes with so much
+    memory. One kind at a time: who is beside three poisons in a row may be taken for one."""
+    queues, found = ("coroutines", "threads", "processes"), {}
+    with fleet(url, tmp_path, "--processes", "2", app="tests.worker.poison:app") as one:
+        numbers = itertools.count()
+        for deed in POISON:
+            poison, innocent = {}, set()
+            for queue in queues:
+                some = [jobs.Job(next(numbers)) for _ in range(20)]
+                innocent |= {job.id for job in some}
+                one.send(*some[:10], queue=queue)
+                poison[queue] = jobs.Job(next(numbers), deed)
+                body = msgspec.json.encode(poison[queue]) if deed else b"{"
+                one.client.queue(queue).send(body)
+                one.send(*some[10:], queue=queue)
+            one.until(lambda all=innocent: all <= {id for id, _ in one.lines("ended")}, 120)
+            one.until(lambda: not any(not one.is_empty(queue) for queue in queues), 120)
+            for queue in queues:
+                (dead,) = one.client.queue(f"{queue}-dead").receive(10)
+                one.client.queue(f"{queue}-dead").delete(dead)
+                found.setdefault(deed, []).append(dead.failure)
+        done = Counter(id for id, _ in one.lines("ended"))
+        assert one.stop() == 0
+    assert {deed: [one.reason for one in said] for deed, said in found.items()} == POISON
+    assert {one.error for one in found["fill"]} == {"MemoryError"}
+    assert ["SIGKILL" in one.crashes[-1].what for one in found["kill"]] == [True] * 3
+    assert ["exited" in one.crashes[-1].what for one in found["exit"]] == [True] * 3
+    assert len(done) == 60 * len(POISON)
+    # What had ended, and whose end a process could not write down before it was lost, runs again:
+    # a function in a thread tells the event loop, which a handler may have blocked.
+    again = {list(POISON)[id // (3 * 21)] for id, count in done.items() if count > 1}
+    assert again <= {"exit", "kill", "hang"}
 
 
 @pytest.mark.soak

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rmq.worker import Context, Middleware
+from rmq.worker import Context, Middleware, threads
 from rmq.worker.blackbox import BUFFERED, DONE, FAILING, RUNNING, BlackBox
 from rmq.worker.callee import Callee
 from rmq.worker.held import Held
@@ -63,8 +63,8 @@ def rows() -> Iterator[Callable[..., Row]]:
 
 async def test_the_loop_is_woken_once_for_all_that_ended_since_it_looked(rows, monkeypatch):
     row, told, last = rows(1), [], threading.Event()
-    tell = row.threads._tell
-    monkeypatch.setattr(row.threads, "_tell", lambda: told.append(1) or tell())
+    tell = row.threads._in_loop
+    monkeypatch.setattr(row.threads, "_in_loop", lambda work: told.append(work) or tell(work))
     row.threads.put([row.job(int) for _ in range(100)] + [row.job(last.set)])
     assert last.wait(PATIENCE)  # the loop does not run meanwhile
     await row.all(101)
@@ -257,3 +257,22 @@ async def test_an_end_that_nobody_waited_for_changes_nothing(app):
     assert job.is_begun
     assert worker.consumers[0].tally.handled == 0
     assert (await queue.stats()).visible == 1
+
+
+async def test_a_job_waits_where_the_system_gives_no_thread(rows, monkeypatch):
+    row, asked, start = rows(2), [], threading.Thread.start
+
+    def refuse(thread):
+        asked.append(thread)
+        if len(asked) < 3:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threads, "AGAIN_S", 0.001)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    job = row.put(int, "7")
+
+    await row.all(1)
+
+    assert job.result == 7
+    assert len(asked) == 3
