@@ -32,7 +32,7 @@ from rmq.worker.blackbox import DONE, FAILING, RUNNING
 from rmq.worker.callee import Callee, is_context
 from rmq.worker.context import Context
 from rmq.worker.following import Following
-from rmq.worker.gate import Limit
+from rmq.worker.gate import Entrant, Limit
 from rmq.worker.handler import Intake, Routed
 from rmq.worker.held import Held
 from rmq.worker.middleware import call
@@ -523,7 +523,7 @@ class Consumer:
         callee, hooks, following = routed.callee, self.worker.hooks, held.following
         if self._message_limits or routed.limits:
             limits = (*self._message_limits, *routed.limits)
-            if not await self._enter(held, routed, limits):
+            if not await self._enter([(held, routed)], limits):
                 return False
         if following is not None and not await self._begin(held, following):
             return True
@@ -572,25 +572,45 @@ class Consumer:
             self.watch(Ran(callee.name, held.message, held.trials, "done", result=result))
         return True
 
-    async def _enter(self, held: Held, routed: Routed, limits: Sequence[Limit]) -> bool:
-        """Whether the fleet's limits let it run now. Where not, it is back when they may."""
-        wait = await self._insist(
-            lambda: self.worker.gate.enter(
-                limits, held.message, routed.callee, routed.args, routed.kwargs
+    async def _enter(
+        self, ready: Sequence[tuple[Held, Routed]], limits: Sequence[Limit]
+    ) -> list[tuple[Held, Routed]]:
+        """Those that the fleet's limits let run now. The others are back when they may."""
+        entrants = [
+            Entrant(
+                held.message,
+                routed.callee,
+                routed.args,
+                routed.kwargs,
+                held.message.message_group_id if self.options.is_fifo else None,
             )
-        )
-        if wait is None:
-            return True
-        held.is_settled = True
-        self.returned += 1
-        again = [(held.message, wait)]
+            for held, routed in ready
+        ]
+        waits = await self._insist(lambda: self.worker.gate.enter(limits, entrants))
+        if waits is None:
+            return list(ready)
+        allowed, later = [], []
+        for (held, routed), wait in zip(ready, waits, strict=True):
+            if wait is None:
+                allowed.append((held, routed))
+            elif isinstance(wait, Exception):
+                await self._fail(held, routed.callee.policy, wait, routed)
+            else:
+                later.append((held, wait))
+        if not later:
+            return allowed
+        for held, _ in later:
+            held.is_settled = True
+        self.returned += len(later)
+        again = [(held.message, wait) for held, wait in later]
         await self._insist(
             lambda: self._executor.run(
                 trial.release(self._registry, self.options.queue, trial.RETURNED, again)
             )
         )
-        self._drop(held)
-        return False
+        for held, _ in later:
+            self._drop(held)
+        return allowed
 
     async def _begin(self, held: Held, following: Following) -> bool:
         """Whether a task with a result is to be run; one that was cancelled is not."""
@@ -674,6 +694,8 @@ class Consumer:
                     await self._quarantine(held, routed)
                 else:
                     ready.append((held, routed))
+            if ready and self._message_limits:
+                ready = await self._enter(ready, self._message_limits)
             if not ready:
                 return
             if ready[0][0].trials.crashes and ready[0][1].callee.mode != "process":
