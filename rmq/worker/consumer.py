@@ -27,6 +27,7 @@ from rmq.core.script import Plan
 from rmq.errors import BrokenEnvelope, QueueDoesNotExist, RmqError, ServerError
 from rmq.queues import plans
 from rmq.queues.aio import AsyncMessage
+from rmq.worker import servertime
 from rmq.worker import trials as trial
 from rmq.worker.blackbox import DONE, FAILING, RUNNING
 from rmq.worker.callee import Callee, is_context
@@ -491,7 +492,7 @@ class Consumer:
             return await self._fail(held, USUAL, error, None)
         callee = held.callee = routed.callee
         self._see(held, routed.task)
-        if (late := self._late(routed)) is not None:
+        if (late := self._late(held, routed)) is not None:
             return await self._fail(held, callee.policy, late, routed)
         if held.trials.crashes:
             if held.trials.crashes >= callee.policy.crashes:
@@ -508,12 +509,13 @@ class Consumer:
         if said is not None and said.is_followed:
             held.following = Following.of(self._registry, said, said.id or held.message.id)
 
-    def _late(self, routed: Routed) -> Reject | None:
+    def _late(self, held: Held, routed: Routed) -> Reject | None:
         """Why nobody wants a call any more."""
         said = routed.task
         if said is None or said.deadline is None:
             return None
-        late = self.worker.client.clock.now_ms() / 1000 - said.deadline
+        now_ms = servertime.since_ms(self.worker.client.clock, held.message, held.received)
+        late = now_ms / 1000 - said.deadline
         return Reject(f"its deadline was {late:.3g} s ago") if late > 0 else None
 
     async def _run(self, held: Held, routed: Routed) -> bool:

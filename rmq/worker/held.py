@@ -22,6 +22,7 @@ class Held:
         "is_settled",
         "limit",
         "message",
+        "received",
         "slot",
         "started",
         "thread",
@@ -34,6 +35,8 @@ class Held:
         self.callee: Callee | None = None
         self.following: Following | None = None
         """What comes of it beyond its message."""
+        self.received = now
+        """When the server handed it out, about."""
         self.extended = now
         """When its lease began, or was last renewed."""
         self.started = 0.0

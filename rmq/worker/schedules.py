@@ -28,7 +28,7 @@ from rmq.core.paging import PageOf, cut
 from rmq.core.script import Call, Plan, text_of
 from rmq.errors import InvalidParameter
 from rmq.queues.attributes import queue_name
-from rmq.worker import moments
+from rmq.worker import moments, servertime
 from rmq.worker.moments import When
 
 NAME = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
@@ -157,7 +157,7 @@ class Schedules:
 
     async def put_record(self, name: str, record: Record) -> bool:
         """The same, with one that was checked before."""
-        next_ms = _next(record, await self._now_ms())
+        next_ms = _next(record, await servertime.now_ms(self._client, self.app))
         return await self._executor.call(
             script.load("worker/schedule_put").call(
                 self.app,
@@ -184,7 +184,7 @@ class Schedules:
         found = await self._executor.run(self._page(f"[{_checked(name)}", 1))
         next_ms = 0
         if found and found[0].name == name:
-            next_ms = _next(_record_of(found[0]), await self._now_ms())
+            next_ms = _next(_record_of(found[0]), await servertime.now_ms(self._client, self.app))
         return await self._executor.call(self._set(name, "resume", next_ms))
 
     async def remove(self, name: str) -> None:
@@ -255,16 +255,6 @@ class Schedules:
             most=most,
         )
         return found
-
-    async def _now_ms(self) -> int:
-        """The server's time, as scripts have it."""
-        clock = self._client.clock
-        if clock.held:
-            return clock.now_ms()
-        # Any key will do: on a cluster it says which node to ask.
-        return await self._executor.call(
-            script.load("worker/now").call(self.app, int, state=self.keys.schedule_state)
-        )
 
 
 def _checked(name: str) -> str:
