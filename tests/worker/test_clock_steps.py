@@ -52,7 +52,7 @@ async def test_a_deadline_is_over_when_redis_says_so(app, step, by):
     await note.options(deadline=now - timedelta(minutes=1)).send("late")
     await note.options(deadline=now + timedelta(minutes=1)).send("in time")
     async with at_work(app) as worker:
-        await until(lambda: worker.consumers[0].handled + worker.consumers[0].dead == 2)
+        await until(lambda: worker.consumers[0].tally.handled + worker.consumers[0].tally.dead == 2)
     assert ran == ["in time"]
 
 

@@ -26,9 +26,9 @@ class Order:
 async def lose(work) -> None:  # type: ignore[no-untyped-def]
     """Let a worker receive what is due, and be lost with it."""
     (consumer,) = work._worker.consumers
-    await consumer._hold(await consumer._receive(10, 0))
+    await consumer.receiver.hold(await consumer.receiver.receive(10, 0))
     consumer.hand.clear()
-    consumer._used = 0
+    consumer.slots.used = 0
     work.clock.move(31)
 
 
@@ -162,10 +162,10 @@ async def test_a_stop_lets_finish_what_runs_and_a_second_one_gives_it_back(app):
 
     async with app.worker() as worker:
         running = asyncio.create_task(worker.run(signals=False))
-        await until(lambda: worker.consumers and worker.consumers[0]._receivers)
+        await until(lambda: worker.consumers and worker.consumers[0].receivers)
         queue = app.client.queue("orders")
         await queue.send_many([b'{"id": 1}', b'{"id": 2}'])
-        await until(lambda: worker.consumers[0].running == 2)
+        await until(lambda: worker.consumers[0].tally.running == 2)
         worker._signalled()
         await queue.send('{"id": 3}')
         release.set()
@@ -231,7 +231,7 @@ async def test_a_handler_that_blocks_the_event_loop_keeps_its_lease(app):
         await until(lambda: runs)  # it blocked us until now
         looking = asyncio.create_task(asyncio.to_thread(look))
         await app.client.queue("orders").send('{"id": 2}')
-        await until(lambda: worker.consumers[0].handled == 2)
+        await until(lambda: worker.consumers[0].tally.handled == 2)
         assert await looking == 0
     assert runs == [1, 2]
 
@@ -286,7 +286,7 @@ async def test_a_poison_in_a_process_of_its_own_harms_nobody_else(
             await queue.send(msgspec.json.encode(jobs.Job(id, deed)))
         await queue.send("{")
         (consumer,) = worker.consumers
-        await until(lambda: consumer.handled == 2 and consumer.dead == 7, 60)
+        await until(lambda: consumer.tally.handled == 2 and consumer.tally.dead == 7, 60)
         assert (await queue.stats()).messages == 0
         dead = await app.client.queue("alone-dead").peek()
         await app.client.wipe()
@@ -396,9 +396,9 @@ async def test_a_policy_that_fails_itself_is_replaced_by_the_usual_one(app, work
 
 
 async def test_a_receiver_survives_what_nobody_thought_of(app, monkeypatch):
-    from rmq.worker import consumer
+    from rmq.worker import receiver, trouble
 
-    monkeypatch.setattr(consumer, "TROUBLE_S", 0.01)
+    monkeypatch.setattr(trouble, "TROUBLE_S", 0.01)
     done = []
 
     @app.handler("orders", visibility_timeout=0.2)
@@ -408,7 +408,7 @@ async def test_a_receiver_survives_what_nobody_thought_of(app, monkeypatch):
     await app.make_queues()
     await app.client.queue("orders").send('{"id": 1}')
     await app.client.queue("orders").receive(visibility_timeout=0)
-    look, failed = consumer.Consumer._look, []
+    look, failed = receiver.Receiver._look, []
 
     async def look_badly(self, held) -> None:  # type: ignore[no-untyped-def]
         if not failed:
@@ -416,10 +416,10 @@ async def test_a_receiver_survives_what_nobody_thought_of(app, monkeypatch):
             raise RuntimeError("nobody thought of it")
         await look(self, held)
 
-    monkeypatch.setattr(consumer.Consumer, "_look", look_badly)
+    monkeypatch.setattr(receiver.Receiver, "_look", look_badly)
     async with at_work(app) as worker:
         (one,) = worker.consumers
         await until(lambda: done == [1])
         await until(lambda: not one.hand)
-        assert one._used == one._asked
+        assert one.slots.used == one.slots.asked
     assert failed == [1]

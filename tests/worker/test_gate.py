@@ -247,7 +247,7 @@ async def test_a_paused_queue_is_left_alone_and_goes_on_when_it_is_resumed(app, 
         await until(lambda: runs.done["others"] == 5)
         assert runs.done["orders"] == 0
         for worker in workers:
-            worker.consumers[0].polled -= 1000  # as after a long pause: it is not silent
+            worker.consumers[0].receiver.polled -= 1000  # as after a long pause: it is not silent
             assert worker.is_alive
         await app.fleet.resume("orders")
         await until(lambda: runs.done["orders"] == 5)
