@@ -63,7 +63,8 @@ class Gauge:
             one for one in await asyncio.gather(*map(self._stats, self._queues)) if one is not None
         ]
         workers = await self._fleet.workers()
-        now = await servertime.now_ms(self._client, self._app) / 1000
+        asked = servertime.now_ms(self._client.namespace, self._app)
+        now = await self._client._executor.call(asked) / 1000
         done = sum(one.deleted for one in stats)
         rate = 0.0
         if self._before is not None and now > self._before[0]:

@@ -157,7 +157,7 @@ class Schedules:
 
     async def put_record(self, name: str, record: Record) -> bool:
         """The same, with one that was checked before."""
-        next_ms = _next(record, await servertime.now_ms(self._client, self.app))
+        next_ms = _next(record, await self._now_ms())
         return await self._executor.call(
             script.load("worker/schedule_put").call(
                 self.app,
@@ -184,7 +184,7 @@ class Schedules:
         found = await self._executor.run(self._page(f"[{_checked(name)}", 1))
         next_ms = 0
         if found and found[0].name == name:
-            next_ms = _next(_record_of(found[0]), await servertime.now_ms(self._client, self.app))
+            next_ms = _next(_record_of(found[0]), await self._now_ms())
         return await self._executor.call(self._set(name, "resume", next_ms))
 
     async def remove(self, name: str) -> None:
@@ -255,6 +255,9 @@ class Schedules:
             most=most,
         )
         return found
+
+    async def _now_ms(self) -> int:
+        return await self._executor.call(servertime.now_ms(self._client.namespace, self.app))
 
 
 def _checked(name: str) -> str:

@@ -5,20 +5,18 @@ from __future__ import annotations
 
 import time
 
-from rmq.client.aio import AsyncClient
 from rmq.core import script
 from rmq.core.clock import Clock
 from rmq.core.keys import FleetKeys
+from rmq.core.script import Call
 from rmq.queues.aio import AsyncMessage
 
 
-async def now_ms(client: AsyncClient, app: str) -> int:
-    """The server's time in ms since 1970, as scripts have it. Raises ConnectionLost."""
-    if client.clock.held:
-        return client.clock.now_ms()
+def now_ms(namespace: str, app: str = "app") -> Call[int]:
+    """The server's time in ms since 1970, as scripts have it."""
     # Any key will do: on a cluster it says which node to ask.
-    state = FleetKeys(client.namespace, app).schedule_state
-    return await client._executor.call(script.load("worker/now").call(app, int, state=state))
+    state = FleetKeys(namespace, app).schedule_state
+    return script.load("worker/now").call(app, int, state=state)
 
 
 def since_ms(clock: Clock, message: AsyncMessage, received: float) -> float:

@@ -352,7 +352,8 @@ class Task(Generic[P, R]):
     async def send_at(self, at: datetime, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
         """Send a call that runs at *at* (without a zone: local time), or soon after. It waits in
         Redis, as a delayed message; a moment that is over means now. Not on FIFO queues."""
-        now_ms = await servertime.now_ms(self.app.client, self.app.name)
+        client = self.app.client
+        now_ms = await client._executor.call(servertime.now_ms(client.namespace, self.app.name))
         ahead = at.astimezone(UTC) - datetime.fromtimestamp(now_ms / 1000, UTC)
         return await self.options(delay=max(ahead, timedelta(0))).send(*args, **kwargs)
 
