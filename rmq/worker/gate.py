@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ from typing import Any
 from rmq.client.aio import AsyncClient
 from rmq.core.limits import ms
 from rmq.core.script import Block, Call, Plan, Several, Sleep
-from rmq.errors import CallerError, InvalidParameter, RmqError
+from rmq.errors import CallerError, InvalidParameter, RmqError, ServerError
 from rmq.queues.aio import AsyncMessage
+from rmq.worker import trouble
 from rmq.worker.callee import Callee
 from rmq.worker.limits import (
     LEASE,
@@ -170,10 +172,14 @@ class Gate:
             task.add_done_callback(self._leaving.discard)
 
     async def _release(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> None:
-        try:
-            await limit.release(*holders)
-        except RmqError as error:
-            log.warning("places of %s are free when their lease ends: %s", limit.name, error)
+        until = time.monotonic() + limit.lease.total_seconds()
+        while time.monotonic() < until:
+            try:
+                await limit.release(*holders)
+                return
+            except ServerError as error:
+                log.warning("places of %s are not given back yet: %s", limit.name, error)
+                await asyncio.sleep(trouble.TROUBLE_S)
 
     async def renew(self) -> None:
         """Keep the places that are held."""
@@ -405,12 +411,15 @@ class Asked:
         places, self._holders = self._holders, []
         if self._unheard is not None:
             places.append(self._unheard)
+        for limit, holders in places:
+            if holders:
+                try:
+                    yield limit._release(holders)
+                except ServerError:
+                    self._gate._free(limit, holders)  # it goes on trying
         for rate, count in rates:
             if count > 0:
                 yield rate._take(-count, 0)
-        for limit, holders in places:
-            if holders:
-                yield limit._release(holders)
 
 
 def _some(limit: RateLimit, asked: Asked) -> Plan[None]:
