@@ -41,6 +41,10 @@ class Proxy:
             writer.close()
             return
         upstream, up = await asyncio.open_connection("127.0.0.1", self._server_port)
+        if self._is_away:  # it went meanwhile
+            writer.close()
+            up.close()
+            return
         self._writers |= {writer, up}
         losing = False
 

@@ -146,8 +146,7 @@ async def test_redis_that_is_away_for_longer_than_a_call_is_tried_leaves_no_plac
         async with app:
             await app.make_queues()
             wire.lose_the_answer_to(load(f"worker/{call}").sha.encode(), go_away=True)
-            async with at_work(app):
-                raw_app = App(backend.url, namespace=namespace)
+            async with at_work(app), App(backend.url, namespace=namespace) as raw_app:
                 await raw_app.client.queue("orders").send("A")
                 await until(lambda: wire.lost == 1)
                 await until(lambda: "places of db/ are not given back yet" in caplog.text)
@@ -156,8 +155,7 @@ async def test_redis_that_is_away_for_longer_than_a_call_is_tried_leaves_no_plac
                 await until_empty(raw_app, "orders")
                 held = LimitKeys(namespace, "db/").held
                 await until(lambda: not raw.zcard(held))
-            await raw_app.client.wipe()
-            await raw_app.close()
+            await app.client.wipe()
     assert ran == ["A"]
 
 
