@@ -23,7 +23,7 @@ from datetime import timedelta
 from typing import Any
 
 from rmq.client.aio import AsyncClient
-from rmq.core.limits import ms
+from rmq.core.limits import ms, seconds
 from rmq.core.script import Block, Call, Plan, Several, Sleep
 from rmq.errors import CallerError, InvalidParameter, RmqError, ServerError
 from rmq.queues.aio import AsyncMessage
@@ -48,7 +48,6 @@ LONGEST_S = 300.0
 """A message that may not run yet is looked at again after this at the latest."""
 IN_ONE_TRIP = 100
 """Keys that are asked about at once."""
-RENEW_S = LEASE.total_seconds() / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +77,11 @@ class Concurrency:
     by: By = None
     lease: timedelta | float = LEASE
 
+    @property
+    def lease_s(self) -> float:
+        """For how long a place is held without being renewed."""
+        return seconds(self.lease, "lease").total_seconds()
+
     def made(self, client: AsyncClient) -> ConcurrencyLimit:
         """Raises InvalidParameter."""
         return ConcurrencyLimit(client, self.name, self.limit, lease=self.lease)
@@ -96,6 +100,18 @@ def checked_limits(limits: Sequence[Limit]) -> tuple[Limit, ...]:
     return tuple(limits)
 
 
+class Places:
+    """Those of one limit that are held here. The event loop takes and leaves them, the leases'
+    thread renews them."""
+
+    __slots__ = ("holders", "renewed")
+
+    def __init__(self) -> None:
+        self.holders: dict[str, None] = {}
+        self.renewed = time.monotonic()
+        """When all that were held then were renewed last, of the monotonic clock."""
+
+
 class Gate:
     """The limits that one worker keeps to, and the places that it holds."""
 
@@ -103,8 +119,8 @@ class Gate:
         self._client = client
         self._executor = client._executor
         self._made: dict[Limit, Any] = {}
-        self._held: dict[ConcurrencyLimit, dict[str, None]] = {}
-        """Limits by key among them; only as long as a place is held."""
+        self.held: dict[ConcurrencyLimit, Places] = {}
+        """Limits by key among them; only as long as a place is held. See leases.py."""
         self._places: dict[AsyncMessage, list[tuple[ConcurrencyLimit, str]]] = {}
         self._keyed: dict[str, ConcurrencyLimit] = {}
         self._leaving: set[asyncio.Task[Any]] = set()
@@ -148,9 +164,30 @@ class Gate:
 
     def hold(self, limit: ConcurrencyLimit, message: AsyncMessage, holder: str) -> None:
         """A message runs on a place that was taken."""
-        limit = self._keyed.setdefault(limit.name, limit)
-        self._held.setdefault(limit, {})[holder] = None
+        limit = self.keep(limit, (holder,))
         self._places.setdefault(message, []).append((limit, holder))
+
+    def keep(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> ConcurrencyLimit:
+        """Have places renewed, until they are let go. The limit under which they are held."""
+        limit = self._keyed.setdefault(limit.name, limit)
+        places = self.held.get(limit)
+        if places is None:
+            places = self.held[limit] = Places()
+        places.holders.update(dict.fromkeys(holders))
+        return limit
+
+    def let_go(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> None:
+        """Renew them no longer. Before they are given back: a renewal that is under way then looks
+        whether they are still wanted, and gives back what it took again."""
+        limit = self._keyed.get(limit.name, limit)
+        places = self.held.get(limit)
+        if places is None:
+            return
+        for one in holders:
+            places.holders.pop(one, None)
+        if not places.holders:
+            del self.held[limit]
+            del self._keyed[limit.name]
 
     def leave(self, message: AsyncMessage) -> None:
         """A message does not run any more: give its places back."""
@@ -160,16 +197,10 @@ class Gate:
             self._free(limit, (holder,))
 
     def _free(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> None:
-        held = self._held.get(limit, {})
-        for one in holders:
-            held.pop(one, None)
-        if not held:
-            self._held.pop(limit, None)
-            self._keyed.pop(limit.name, None)
-        if holders:
-            task = asyncio.create_task(self._release(limit, holders), name="rmq-place")
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+        self.let_go(limit, holders)
+        task = asyncio.create_task(self._release(limit, holders), name="rmq-place")
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
 
     async def _release(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> None:
         until = time.monotonic() + limit.lease.total_seconds()
@@ -181,26 +212,16 @@ class Gate:
                 log.warning("places of %s are not given back yet: %s", limit.name, error)
                 await asyncio.sleep(trouble.TROUBLE_S)
 
-    async def renew(self) -> None:
-        """Keep the places that are held."""
-        for limit, holders in list(self._held.items()):
-            try:
-                await limit.hold(*holders)
-            except RmqError as error:
-                log.warning("places of %s could not be kept: %s", limit.name, error)
-
-    async def run(self) -> None:
-        """Renew until cancelled."""
-        while True:
-            await asyncio.sleep(RENEW_S)
-            await self.renew()
-
     async def close(self) -> None:
         """Give back all that is held."""
         for message in list(self._places):
             self.leave(message)
         if self._leaving:
-            await asyncio.wait(self._leaving, timeout=1.0)
+            _, left = await asyncio.wait(self._leaving, timeout=1.0)
+            for one in left:
+                one.cancel()
+            if left:
+                await asyncio.wait(left)
 
     def _of(self, one: Limit) -> Any:
         made = self._made.get(one)
@@ -389,6 +410,7 @@ class Asked:
         self._unheard = None
 
     def holds(self, limit: ConcurrencyLimit, holders: list[str]) -> None:
+        self._gate.keep(limit, holders)
         self._holders.append((limit, holders))
         self.count = min(self.count, len(holders))
 
@@ -413,6 +435,7 @@ class Asked:
             places.append(self._unheard)
         for limit, holders in places:
             if holders:
+                self._gate.let_go(limit, holders)
                 try:
                     yield limit._release(holders)
                 except ServerError:

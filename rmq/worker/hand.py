@@ -22,7 +22,8 @@ class Hand(dict[AsyncMessage, Held]):
     @property
     def buffered(self) -> int:
         """Messages that were received, and whose handler has not begun."""
-        return sum(1 for one in self.values() if not one.started)
+        # One C call: the leases' thread asks as well, and must not see it change.
+        return sum(1 for one in list(self.values()) if not one.started)
 
     def take(self, messages: Sequence[AsyncMessage]) -> list[Held]:
         """Hold what was just received."""

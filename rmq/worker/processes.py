@@ -120,7 +120,9 @@ class Processes:
         )
         loop = asyncio.get_running_loop()
         idle = self._idle.setdefault(callee.memory_limit, [])
-        child = idle.pop() if idle else await self._start(callee.memory_limit, request.module)
+        child = self._living(idle)
+        if child is None:
+            child = await self._start(callee.memory_limit, request.module)
         self._busy.add(child)
         timer = None
         if callee.timeout is not None:
@@ -146,10 +148,25 @@ class Processes:
             self._busy.discard(child)
             if timer is not None:
                 timer.cancel()
-        idle.append(child)
+        if child.is_late:
+            # It answered as its time was over, and was killed before we heard it.
+            child.close()
+        else:
+            idle.append(child)
         if is_ok:
             return result
         raise _unpacked(*result)
+
+    @staticmethod
+    def _living(idle: list[_Child]) -> _Child | None:
+        """One that waits for a call, and did not die of something else meanwhile: no message is to
+        be blamed for that."""
+        while idle:
+            child = idle.pop()
+            if child.process.exitcode is None:
+                return child
+            child.close()
+        return None
 
     async def _start(self, memory_limit: int | None, module: str) -> _Child:
         loop = asyncio.get_running_loop()

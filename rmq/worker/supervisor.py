@@ -277,6 +277,8 @@ class Supervisor:
                 self.stop()
             elif code == WAS_TOLD:
                 log.info("worker process %d was told to end", child.process.pid)
+            elif child.is_unwanted and code == -signal.SIGTERM:
+                log.info("worker process %d was told to end before it began", child.process.pid)
             elif code != 0 or not child.is_unwanted:
                 log.error("worker process %d %s", child.process.pid, described(code))
             await self._speak_for(child, described(code))

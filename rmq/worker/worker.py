@@ -129,14 +129,15 @@ class Worker:
             await self.app.schedules.put_record(name, declared.record())
         await self.presence.beat()
         self._shared = [
-            asyncio.create_task(self.gate.run(), name="rmq-gate"),
             asyncio.create_task(self._pauses(), name="rmq-pauses"),
             asyncio.create_task(self.presence.run(self._gone), name="rmq-presence"),
             asyncio.create_task(self._scheduler.run(self._stopping), name="rmq-schedules"),
         ]
         for task in self._shared:
             task.add_done_callback(_say_end)
-        self._leases = Leases(self.consumers, self.app.new_sync_client, self.stuck)
+        self._leases = Leases(
+            self.consumers, self.gate, self.presence, self.app.new_sync_client, self.stuck
+        )
         self._leases.start()
         for one in self.consumers:
             one.start()
@@ -337,8 +338,7 @@ class Worker:
             await self.together.close()
             await self.gate.close()
             self._gone.set()
-            for task in self._shared[:2]:
-                task.cancel()
+            self._shared[0].cancel()
             await asyncio.wait(self._shared, timeout=3 * self.CANCEL_S)
         self.threads.close()
         await asyncio.to_thread(self.processes.close)

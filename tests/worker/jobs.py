@@ -65,11 +65,14 @@ def alone(job: Job) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if job.deed == "fill":
         _ = bytearray(1 << 30)
-    if job.deed == "hang":
-        time.sleep(3600)
     if job.deed == "odd":
         raise Odd(job.id, "x")
     note("ended", job)
+
+
+@app.handler("late", process=True, concurrency=1, timeout=0.05)
+def hang(job: Job) -> None:
+    time.sleep(3600)
 
 
 class Odd(Exception):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,9 +13,11 @@ import pytest
 import tenacity
 
 from rmq.core.codec import Crash
-from rmq.worker import App, Context, Retry
+from rmq.worker import App, Concurrency, Context, Retry, Worker, fleet, leases
 from rmq.worker import trials as trial
 from rmq.worker.leases import STUCK_S
+from rmq.worker.processes import Processes
+from tests.colours import PATIENCE
 from tests.worker import jobs
 from tests.worker.conftest import at_work, until
 
@@ -203,37 +207,48 @@ async def test_a_job_ten_times_longer_than_the_visibility_timeout_runs_once(
         await app.client.wipe()
 
 
-@pytest.mark.parametrize("backend", ["async-valkey"], indirect=True)
-async def test_a_handler_that_blocks_the_event_loop_keeps_its_lease(app):
-    import time
+async def test_a_handler_that_blocks_the_event_loop_keeps_all_that_it_holds(
+    backend, namespace, clock, monkeypatch
+):
+    """Its message, its place of a limit, and its worker's place in the registry; there it is still
+    seen for how long the worker has asked for nothing."""
+    monkeypatch.setattr(leases, "PART", 1000)  # of 30 s: all is due every 30 ms
+    app, found = App(backend.url, namespace=namespace, clock=clock), []
+    shared = Concurrency("db", 1)
 
-    runs = []
-
-    @app.handler("orders", visibility_timeout=1)
+    @app.handler("orders", visibility_timeout=30, limits=[shared])
     async def on_order(order: Order) -> None:
-        runs.append(order.id)
-        time.sleep(1.6)  # noqa: ASYNC251
+        began = time.monotonic()
+        for _ in range(3):
+            clock.move(20)
+            _block_until_renewed(worker)
+        silent_s = worker.presence.beaten - began
+        with closing(app.new_sync_client()) as other:
+            run = other._executor.call
+            (info,) = run(fleet.workers(worker.presence.keys, app.name))
+            found.append(
+                (
+                    other.queue("orders").receive(),
+                    run(shared.made(app.client)._hold(["other"])).holders,
+                    info.beat_at == clock.now(),
+                    (clock.now() - info.polled_at).total_seconds() >= silent_s - 0.002,
+                )
+            )
 
-    await app.make_queues()
-    await app.client.queue("orders").send('{"id": 1}')
+    async with app, at_work(app) as worker:
+        await app.client.queue("orders").send('{"id": 1}')
+        await until(lambda: worker.consumers[0].tally.handled == 1)
+        await app.client.wipe()
+    assert found == [([], (), True, True)]
 
-    def look() -> int:
-        """Somebody else, in another thread, who would take it."""
-        while len(runs) < 2:
-            time.sleep(0.001)
-        client, found, until = app.new_sync_client(), 0, time.monotonic() + 1.4
-        while time.monotonic() < until:
-            found += len(client.queue("orders").receive(wait=0.2))
-        client.close()
-        return found
 
-    async with at_work(app) as worker:
-        await until(lambda: runs)  # it blocked us until now
-        looking = asyncio.create_task(asyncio.to_thread(look))
-        await app.client.queue("orders").send('{"id": 2}')
-        await until(lambda: worker.consumers[0].tally.handled == 2)
-        assert await looking == 0
-    assert runs == [1, 2]
+def _block_until_renewed(worker: Worker) -> None:
+    """Until all that is held now was renewed, from whatever thread does it."""
+    since = time.monotonic()
+    (held,), (places,) = worker.consumers[0].hand.values(), worker.gate.held.values()
+    while min(held.extended, places.renewed, worker.presence.beaten) < since:
+        assert time.monotonic() < since + PATIENCE
+        time.sleep(0.001)
 
 
 async def test_a_handler_that_can_not_be_interrupted_is_given_up(app):
@@ -268,27 +283,27 @@ async def test_a_poison_in_a_process_of_its_own_harms_nobody_else(
     app = jobs.app
     monkeypatch.setattr(app, "_client", None)
     monkeypatch.setattr(app, "_settings", App(backend.url, namespace=namespace)._settings)
-    handler = app.intakes["alone"].callee
-    hurried = {"retries": 0, "wait": tenacity.wait_none()}
-    policy = type(handler.policy)(crashes=1, **hurried)
-    monkeypatch.setitem(
-        app.intakes,
-        "alone",
-        type(app.intakes["alone"])(
-            _with(handler, policy=policy, timeout=1.0), app.intakes["alone"].options
-        ),
-    )
-    deeds = ["exit", "leave", "kill", "fill", "hang", "odd"]
-    async with app, app.worker(queues=["alone"]) as worker:
+    for name in ("alone", "late"):
+        # Only what hangs has a time limit that matters.
+        intake = app.intakes[name]
+        policy = type(intake.callee.policy)(crashes=1, retries=0, wait=tenacity.wait_none())
+        hurried = type(intake)(_with(intake.callee, policy=policy), intake.options)
+        monkeypatch.setitem(app.intakes, name, hurried)
+    deeds = ["exit", "leave", "kill", "fill", "odd"]
+    async with app, app.worker(queues=["alone", "late"]) as worker:
         await worker.start()
         queue = app.client.queue("alone")
         for id, deed in enumerate([*deeds, "nothing", "nothing"]):
             await queue.send(msgspec.json.encode(jobs.Job(id, deed)))
         await queue.send("{")
-        (consumer,) = worker.consumers
-        await until(lambda: consumer.tally.handled == 2 and consumer.tally.dead == 7, 60)
+        await app.client.queue("late").send(msgspec.json.encode(jobs.Job(100, "hang")))
+        alone, late = (one.tally for one in worker.consumers)
+        await until(lambda: (alone.handled, alone.dead, late.dead) == (2, 6, 1), 60)
         assert (await queue.stats()).messages == 0
-        dead = await app.client.queue("alone-dead").peek()
+        dead = [
+            *await app.client.queue("alone-dead").peek(),
+            *await app.client.queue("late-dead").peek(),
+        ]
         await app.client.wipe()
     found = {
         msgspec.json.decode(one.body)["deed"] if one.body != b"{" else "": one.failure
@@ -307,9 +322,58 @@ async def test_a_poison_in_a_process_of_its_own_harms_nobody_else(
     assert "killed by SIGKILL" in found["kill"].crashes[0].what
     assert found["fill"].error == "MemoryError"
     assert found["hang"].error == "rmq.worker.TimeLimitExceeded"
-    assert "x5" in found["odd"].text
+    assert "x4" in found["odd"].text
     assert "jobs.py" in found["odd"].traceback
     assert len(journal.read_text().splitlines()) == 2
+
+
+class Answering:
+    """Stands for a process that answers at once, or is dead."""
+
+    def __init__(self, exitcode=None):  # type: ignore[no-untyped-def]
+        self.process, self.exitcode = self, exitcode
+        self.is_late = self.is_killed = self.is_closed = False
+
+    def exchange(self, request):  # type: ignore[no-untyped-def]
+        return True, request.args[0]
+
+    def kill(self) -> None:
+        self.is_killed = True
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def join(self, timeout=None) -> None:  # type: ignore[no-untyped-def]
+        pass
+
+
+async def test_a_process_that_is_dead_or_was_killed_late_gets_no_other_call(monkeypatch):
+    """Its time was over as it answered, or it was killed while it had nothing to do: that is not
+    the fault of the next message."""
+    callee, made = jobs.app.intakes["alone"].callee, []
+    processes = Processes(1, {})
+
+    async def start(*_: object) -> Answering:
+        made.append(next(kinds)())
+        return made[-1]
+
+    monkeypatch.setattr(processes, "_start", start)
+
+    class Late(Answering):
+        def exchange(self, request):  # type: ignore[no-untyped-def]
+            processes._late(self)
+            return super().exchange(request)
+
+    kinds = iter([Late, Answering, Answering])
+    assert await processes.call(callee, (6,), {}, {}) == 6
+    assert await processes.call(callee, (7,), {}, {}) == 7
+    late, second = made
+    assert late.is_closed
+    second.exitcode = -9
+    assert await processes.call(callee, (8,), {}, {}) == 8
+    assert len(made) == 3
+    assert second.is_closed
+    processes.close()
 
 
 def _with(callee, **changes):  # type: ignore[no-untyped-def]

@@ -12,8 +12,8 @@
         if outbox.is_new(session, message): ...
 
 What `message` and `call` give is a statement, so it is the same for a Session, a Connection and
-their asynchronous kinds. Several relays may run; rows that one works on, the others pass over. Needs
-SQLAlchemy 2.0.28, which can keep the count of an INSERT.
+their asynchronous kinds. Several relays may run; rows that one works on, the others pass over.
+Needs SQLAlchemy 2.0.28, which can keep the count of an INSERT.
 """
 
 from __future__ import annotations
