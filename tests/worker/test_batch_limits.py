@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from rmq.worker import Batch, Concurrency, Throttle
+from tests.worker.conftest import until
 
 
 @pytest.fixture
@@ -50,6 +51,7 @@ async def test_a_batch_holds_a_place_for_each_of_its_messages_and_gives_it_back(
         queue = app.client.queue("orders")
         await queue.send_many(["a0", "a1", "a2", "b0"])
         await work.run()
+        await until(lambda: not work._worker.gate._leaving)  # places on their way back
         work.clock.move(2)
         await work.run()
         assert batches == [["a0", "a1", "b0"], ["a2"]]
