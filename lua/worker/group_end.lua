@@ -3,7 +3,7 @@
 -- callback, and then says so (worker.group_close); until that was said, each repeat of any member is
 -- told so again.
 --
--- KEYS[1] state     hash    total, callback, closed
+-- KEYS[1] state     hash    see worker.group_begin
 -- KEYS[2] members   hash    place -> how it ended (JSON)
 -- KEYS[3] ended     list    at most one token, which waiters hand on
 -- ARGV[1] place     0..999; '' only looks
@@ -18,7 +18,7 @@
 --@include lib/base
 
 local state, members, ended = KEYS[1], KEYS[2], KEYS[3]
-local s = call('HMGET', state, 'total', 'callback', 'closed')
+local s = call('HMGET', state, 'total', 'callback', 'closed', 'broken')
 if not s[1] then return { 0, 0, 0, '' } end
 local total = tonumber(s[1])
 if ARGV[1] ~= '' then
@@ -29,10 +29,11 @@ if ARGV[1] ~= '' then
   end
 end
 local count = call('HLEN', members)
-local reply = { count, total, 0, s[2] }
-if count < total then return reply end
-if not s[3] and s[2] ~= '' then reply[3] = 1 end
-for i = 0, total - 1 do reply[#reply + 1] = call('HGET', members, int(i)) or '' end
+local is_whole = count == total
+if not is_whole and not s[4] then return { count, total, 0, s[2] } end
+local reply = { total, total, 0, s[2] }
+if is_whole and not s[3] and s[2] ~= '' then reply[3] = 1 end
+for i = 0, total - 1 do reply[#reply + 1] = call('HGET', members, int(i)) or s[4] end
 if call('LLEN', ended) == 0 then
   call('LPUSH', ended, '1')
   if ARGV[4] == '1' then call('PEXPIRE', ended, ARGV[3]) end

@@ -6,6 +6,8 @@
 -- parts of which a token has per_ms, and each ms adds `count` of them.
 --
 -- KEYS[1] bucket   string  level in parts, time (ms); a full one is not kept
+-- KEYS[2] answer   string  how many this very call was granted: it may be repeated by who did not hear
+--                          the answer
 -- ARGV[1] count    tokens ..
 -- ARGV[2] per_ms   .. in so many ms
 -- ARGV[3] burst    the most that it holds
@@ -19,6 +21,8 @@
 --@include lib/base
 
 local bucket, count, per_ms = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+local granted_before = call('GET', KEYS[2])
+if granted_before then return { tonumber(granted_before), 0 } end
 local full, want, least = tonumber(ARGV[3]) * per_ms, tonumber(ARGV[4]), tonumber(ARGV[5])
 local now_ms = math.floor(now_us(ARGV[6]) / 1000)
 local level = full
@@ -44,5 +48,9 @@ else
   -- A bucket that is full by then is none. Under a test's clock it stays.
   if ARGV[6] == '' then call('PEXPIRE', bucket, int(math.ceil((full - level) / count) + 1000)) end
 end
-if want <= 0 or granted > 0 then return { granted, 0 } end
+if want <= 0 or granted > 0 then
+  -- Whoever repeats does so within its retry timeout; later a token is lost, and none is made.
+  call('SET', KEYS[2], int(granted), 'PX', 60000)
+  return { granted, 0 }
+end
 return { 0, math.ceil((least * per_ms - level) / count) }

@@ -11,6 +11,7 @@
 from rmq.core.codec import Crash, Failure
 from rmq.worker.app import App
 from rmq.worker.context import Context
+from rmq.worker.flows import Chain, Group
 from rmq.worker.gate import Concurrency, Throttle
 from rmq.worker.handler import Batch
 from rmq.worker.middleware import Middleware
@@ -30,10 +31,12 @@ from rmq.worker.worker import Worker
 __all__ = [
     "App",
     "Batch",
+    "Chain",
     "Concurrency",
     "Context",
     "Crash",
     "Failure",
+    "Group",
     "Middleware",
     "Policy",
     "Reject",

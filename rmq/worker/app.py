@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from rmq.client.aio import AsyncClient
 from rmq.client.configured import configured
@@ -34,8 +34,8 @@ from rmq.worker import flows, unique
 from rmq.worker.callee import callee
 from rmq.worker.extras import Declared, Extras
 from rmq.worker.fleet import Fleet
-from rmq.worker.flows import GroupHandle
 from rmq.worker.gate import Limit, checked_limits
+from rmq.worker.groups import GroupHandle
 from rmq.worker.handler import CONCURRENCY, Batch, Handler, Intake, QueueOptions, TaskQueue
 from rmq.worker.middleware import Middleware
 from rmq.worker.policy import CRASHES, RETRIES, Judge, Policy, default_wait
@@ -44,6 +44,9 @@ from rmq.worker.results import Results
 from rmq.worker.schedules import Schedules
 from rmq.worker.task import Call, Encoding, Task, TaskHandle, TaskMessage
 from rmq.worker.worker import Worker
+
+if TYPE_CHECKING:
+    from rmq.worker.flows import Part
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -390,18 +393,24 @@ class App:
 
         return declare
 
-    async def chain(self, *calls: Call[Any]) -> TaskHandle:
+    @overload
+    async def chain(self, *parts: Call[Any]) -> TaskHandle: ...
+
+    @overload
+    async def chain(self, *parts: Part) -> TaskHandle | GroupHandle: ...
+
+    async def chain(self, *parts: Part) -> TaskHandle | GroupHandle:
         """Send calls that come one after the other. See rmq.worker.flows.send_chain."""
-        return await flows.send_chain(self, calls)
+        return await flows.send_chain(self, parts)
 
     async def group(
         self,
-        *calls: Call[Any],
-        then: Call[Any] | None = None,
+        *parts: Part,
+        then: Part | None = None,
         failed: Call[Any] | None = None,
     ) -> GroupHandle:
         """Send calls that run at the same time. See rmq.worker.flows.send_group."""
-        return await flows.send_group(self, calls, then=then, failed=failed)
+        return await flows.send_group(self, parts, then=then, failed=failed)
 
     async def make_queues(self, queues: Iterable[str] | None = None) -> None:
         """Make the queues that are missing, and dead-letter queues for those without one. A worker

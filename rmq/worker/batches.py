@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rmq.worker.acknowledger import Acknowledger
+from rmq.worker.admission import Admission
 from rmq.worker.blackbox import RUNNING
 from rmq.worker.crew import Crew
 from rmq.worker.failing import USUAL, Failing
@@ -44,6 +45,7 @@ class Batches:
         slots: Slots,
         crew: Crew,
         receiver: Receiver,
+        admission: Admission,
         invoker: Invoker,
         acknowledger: Acknowledger,
         failing: Failing,
@@ -60,6 +62,7 @@ class Batches:
         self._slots = slots
         self._crew = crew
         self._receiver = receiver
+        self._admission = admission
         self._invoker = invoker
         self._acknowledger = acknowledger
         self._failing = failing
@@ -99,13 +102,14 @@ class Batches:
                     await self._failing.quarantine(held, routed)
                 else:
                     ready.append((held, routed))
-            if not ready:
+            allowed = await self._admission.enter(ready)
+            if not allowed:
                 return
-            if ready[0][0].trials.crashes:
+            if allowed[0][0].trials.crashes:
                 async with self._worker.suspects:
-                    await self._run(ready)
+                    await self._run(allowed)
             else:
-                await self._run(ready)
+                await self._run(allowed)
         finally:
             self._slots.free(len(filled))
 

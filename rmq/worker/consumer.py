@@ -9,7 +9,7 @@ A message is held from its receive until Redis has heard what became of it; so l
 renewed, see leases.py. Each step is a file of its own; here is what they are made of, from the
 start to the end.
 
-    receiver ── one_by_one, batches ── runner (plain) ── invoker
+    receiver ── one_by_one, batches ── runner (plain) ── admission ── invoker
                                           └── acknowledger, failing (burials), returns
     between them: slots, hand (held), crew, tally
 """
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from rmq.worker import trials as trial
 from rmq.worker.acknowledger import Acknowledger
+from rmq.worker.admission import Admission
 from rmq.worker.batches import Batches
 from rmq.worker.crew import Crew
 from rmq.worker.failing import Failing
@@ -56,6 +57,7 @@ class Consumer:
         self._invoker = Invoker(worker, options, self.hand)
         self._acknowledger = Acknowledger(worker, options.queue, self.hand)
         failing = Failing(worker, options, self.hand, self.tally)
+        admission = Admission(worker, options, failing, self._returns)
         self._plain = Plain(
             worker,
             intake,
@@ -75,6 +77,7 @@ class Consumer:
                 worker,
                 intake,
                 self.tally,
+                admission,
                 self._invoker,
                 self._acknowledger,
                 failing,
@@ -101,6 +104,7 @@ class Consumer:
                 self.slots,
                 self._crew,
                 self.receiver,
+                admission,
                 self._invoker,
                 self._acknowledger,
                 failing,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +16,8 @@ import msgspec
 from rmq.core.keys import ResultKeys
 from rmq.core.script import Plan
 from rmq.queues.registry import Registry
-from rmq.worker import flows, results, unique
+from rmq.worker import results, steps, unique
+from rmq.worker.groups import ENDED_MS
 from rmq.worker.payload import to_plain
 from rmq.worker.results import checked_id
 from rmq.worker.verdicts import Reject
@@ -84,41 +84,45 @@ class Following:
     def failed(self, error: str, traceback: str = "") -> Plan[None]:
         """It is given up."""
         yield from self._lost("failed", f"{error[:4000]}\0{traceback[-16_000:]}")
-        yield from self._ended({"state": "failed", "error": error[:4000]})
 
     def cancelled(self) -> Plan[None]:
         """It was ended because nobody wants it any more."""
         yield from self._lost("cancelled", "")
-        yield from self._ended({"state": "cancelled"})
 
     def _lost(self, what: str, why: str) -> Plan[None]:
-        """It did not return, so what is behind it in a chain never begins."""
+        """It did not return, so what is behind it never begins."""
         yield from self._end(what, why.encode())
-        if self._said.chain:
-            ttl = self._said.result_ttl or flows.ENDED_MS / 1000
-            yield from flows.chain_ends(
-                self._registry.namespace, self._said.chain, what, why, int(ttl * 1000)
+        said = self._said
+        if said.chain or said.group:
+            keep_ms = ENDED_MS if said.result_ttl is None else self._keep_ms
+            yield from steps.broken(
+                self._registry, said.chain or (), said.group, what, why, keep_ms
             )
+        yield from self._free()
 
     def progress(self, part: float, text: str) -> Plan[None]:
         """It says how far it is."""
         if self._said.result_ttl is not None:
             yield results.progress(self._keys, self.id, part, text)
 
+    @property
+    def _keep_ms(self) -> int:
+        return max(int((self._said.result_ttl or 0) * 1000), 1)
+
     def _end(self, what: str, value: bytes) -> Plan[None]:
         if self._said.result_ttl is not None:
-            keep_ms = max(int(self._said.result_ttl * 1000), 1)
-            yield results.end(self._keys, self.id, what, value, keep_ms)
+            yield results.end(self._keys, self.id, what, value, self._keep_ms)
 
     def _follow(self, result: Any) -> Plan[None]:
-        if self._said.chain:
-            yield from flows.chain_on(self._registry, self.id, self._said.chain, result)
-        yield from self._ended({"state": "done", "result": result})
-
-    def _ended(self, outcome: Mapping[str, Any]) -> Plan[None]:
-        """Done or not: its place is free, and its group hears of it."""
+        """It is done: on with what comes after it."""
         said = self._said
-        if said.group:
-            yield from flows.group_on(self._registry, said.group, outcome)
+        if said.chain or said.group:
+            line = f"c:{self.id}"
+            yield from steps.ended(self._registry, line, said.chain or (), said.group, result)
+        yield from self._free()
+
+    def _free(self) -> Plan[None]:
+        """Its place is for others."""
+        said = self._said
         if said.unique and said.unique.startswith("done:"):
             yield unique.free(self._registry.namespace, said.unique, self.id)

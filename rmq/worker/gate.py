@@ -24,11 +24,20 @@ from typing import Any
 
 from rmq.client.aio import AsyncClient
 from rmq.core.limits import ms, seconds
-from rmq.core.script import Block, Plan, Sleep
-from rmq.errors import CallerError, InvalidParameter, RmqError
+from rmq.core.script import Block, Call, Plan, Several, Sleep
+from rmq.errors import CallerError, InvalidParameter, RmqError, ServerError
 from rmq.queues.aio import AsyncMessage
+from rmq.worker import trouble
 from rmq.worker.callee import Callee
-from rmq.worker.limits import LEASE, ConcurrencyLimit, Rate, RateLimit
+from rmq.worker.limits import (
+    LEASE,
+    MOST_HOLDERS,
+    ConcurrencyLimit,
+    Held,
+    Rate,
+    RateLimit,
+    Taken,
+)
 
 log = logging.getLogger("rmq.worker")
 
@@ -37,6 +46,8 @@ By = str | Callable[..., str] | None
 argument (or of a field of a handler's payload); or a function of the same arguments."""
 LONGEST_S = 300.0
 """A message that may not run yet is looked at again after this at the latest."""
+IN_ONE_TRIP = 100
+"""Keys that are asked about at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,42 +145,22 @@ class Gate:
 
     # --- when a message is there ---
 
-    async def enter(
-        self,
-        limits: Sequence[Limit],
-        message: AsyncMessage,
-        callee: Callee,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> timedelta | None:
-        """Take what a message needs to run. Where it may not: when to look again."""
-        taken: list[tuple[RateLimit, int]] = []
-        for one in limits:
-            limit = self._of(one)
-            if one.by is not None:
-                limit = self._for_key(limit, one.by, message, callee, args, kwargs)
-            wait = None
-            if isinstance(limit, RateLimit):
-                had = await limit.take()
-                if had.count:
-                    taken.append((limit, 1))
-                else:
-                    wait = had.wait
-            else:
-                holder = uuid.uuid4().hex
-                held = await limit.hold(holder)
-                if held.holders:
-                    self.hold(limit, message, holder)
-                else:
-                    # Nobody tells when a place is given back: a message waits in Redis, not here.
-                    wait = min(held.wait or limit.lease, timedelta(seconds=1))
-            if wait is not None:
-                for other, count in taken:
-                    await other.give_back(count)
-                self.leave(message)
-                spread = 1 + random.random() / 4
-                return min(wait * spread, timedelta(seconds=LONGEST_S))
-        return None
+    async def enter(self, limits: Sequence[Limit], entrants: Sequence[Entrant]) -> list[Waiting]:
+        """Take what messages need to run, for as many of them as there is. For each of them None,
+        or when to look again, or the error of the function that makes its key."""
+        entry = _Entry(self, entrants)
+        try:
+            await self._executor.run(entry.entering(limits))
+        except BaseException:
+            # What was taken, or may have been, goes back; who asks again begins anew.
+            entry.refuse_all()
+            self._executor.start(entry.returning())
+            raise
+        try:
+            await self._executor.run(entry.returning())
+        except RmqError as error:
+            log.warning("what was not needed of a limit comes back by itself: %s", error)
+        return entry.waits
 
     def hold(self, limit: ConcurrencyLimit, message: AsyncMessage, holder: str) -> None:
         """A message runs on a place that was taken."""
@@ -212,17 +203,25 @@ class Gate:
         task.add_done_callback(self._leaving.discard)
 
     async def _release(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> None:
-        try:
-            await limit.release(*holders)
-        except RmqError as error:
-            log.warning("places of %s are free when their lease ends: %s", limit.name, error)
+        until = time.monotonic() + limit.lease.total_seconds()
+        while time.monotonic() < until:
+            try:
+                await limit.release(*holders)
+                return
+            except ServerError as error:
+                log.warning("places of %s are not given back yet: %s", limit.name, error)
+                await asyncio.sleep(trouble.TROUBLE_S)
 
     async def close(self) -> None:
         """Give back all that is held."""
         for message in list(self._places):
             self.leave(message)
         if self._leaving:
-            await asyncio.wait(self._leaving, timeout=1.0)
+            _, left = await asyncio.wait(self._leaving, timeout=1.0)
+            for one in left:
+                one.cancel()
+            if left:
+                await asyncio.wait(left)
 
     def _of(self, one: Limit) -> Any:
         made = self._made.get(one)
@@ -230,15 +229,9 @@ class Gate:
             made = self._made[one] = one.made(self._client)
         return made
 
-    def _for_key(
-        self,
-        limit: Any,
-        by: str | Callable[..., str],
-        message: AsyncMessage,
-        callee: Callee,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
+    def _for_key(self, limit: Any, by: str | Callable[..., str], entrant: Entrant) -> Any:
+        message, callee = entrant.message, entrant.callee
+        args, kwargs = entrant.args, entrant.kwargs
         if by == "group":
             key: Any = message.message_group_id or ""
         elif callable(by):
@@ -264,6 +257,136 @@ class Gate:
             return limit.of(uuid.uuid5(uuid.NAMESPACE_OID, str(key)).hex)
 
 
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A message that is there, and what its handler would be called with."""
+
+    message: AsyncMessage
+    callee: Callee
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    group: str | None = None
+    """Of one group on a FIFO queue none may run before one that may not."""
+
+
+Waiting = timedelta | Exception | None
+
+
+class _Entry:
+    """Messages before the gate, with what each was given so far. They pass one limit after the
+    other, all with the same key in one call."""
+
+    def __init__(self, gate: Gate, entrants: Sequence[Entrant]) -> None:
+        self.waits: list[Waiting] = [None] * len(entrants)
+        self._gate = gate
+        self._entrants = entrants
+        self._tokens: list[list[RateLimit]] = [[] for _ in entrants]
+        self._asked: dict[str, tuple[ConcurrencyLimit, list[str]]] = {}
+        """Places of which it is not known whether they were had."""
+        self._back: dict[str, tuple[RateLimit, int]] = {}
+
+    def entering(self, limits: Sequence[Limit]) -> Plan[None]:
+        for one in limits:
+            keyed: dict[str, tuple[Any, list[int]]] = {}
+            for place, entrant in enumerate(self._entrants):
+                if self.waits[place] is None:
+                    limit = self._gate._of(one)
+                    if one.by is not None:
+                        try:
+                            limit = self._gate._for_key(limit, one.by, entrant)
+                        except Exception as error:  # a function that somebody handed in
+                            self._refuse(place, error)
+                            continue
+                    keyed.setdefault(limit.name, (limit, []))[1].append(place)
+            calls = [
+                call
+                for limit, places in keyed.values()
+                for at in range(0, len(places), MOST_HOLDERS)
+                for call in [self._ask(limit, places[at : at + MOST_HOLDERS])]
+            ]
+            for at in range(0, len(calls), IN_ONE_TRIP):
+                some = calls[at : at + IN_ONE_TRIP]
+                answers = yield from _answers([call for call, _ in some])
+                for (_, take_in), answer in zip(some, answers, strict=True):
+                    take_in(answer)
+            self._hold_back()
+
+    def _ask(self, limit: Any, places: Sequence[int]) -> tuple[Call[Any], Callable[[Any], None]]:
+        """The call, and what its answer means."""
+        if isinstance(limit, RateLimit):
+            want = min(len(places), limit.burst)
+
+            def took(taken: Taken) -> None:
+                for place in places[: taken.count]:
+                    self._tokens[place].append(limit)
+                # The others come one after the other, as tokens do, and not all for the next one.
+                wait = taken.wait or limit.apart
+                for place in places[taken.count :]:
+                    self._refuse(place, self._spread(wait))
+                    wait += limit.apart
+
+            return limit._take(want, 1), took
+
+        names = [uuid.uuid4().hex for _ in places]
+        self._asked[names[0]] = (limit, names)
+
+        def held(answer: Held) -> None:
+            del self._asked[names[0]]
+            had = set(answer.holders)
+            for name, place in zip(names, places, strict=True):
+                if name in had:
+                    self._gate.hold(limit, self._entrants[place].message, name)
+                else:
+                    # Nobody tells when a place is given back: a message waits in Redis, not here.
+                    soon = timedelta(seconds=1)
+                    self._refuse(place, self._spread(min(answer.wait or limit.lease, soon)))
+
+        return limit._hold(names), held
+
+    def _hold_back(self) -> None:
+        """Refuse what stands behind one of its group that may not run."""
+        broken: set[str] = set()
+        for place, entrant in enumerate(self._entrants):
+            if entrant.group is None:
+                continue
+            if self.waits[place] is not None:
+                broken.add(entrant.group)
+            elif entrant.group in broken:
+                self._refuse(place, timedelta(0))
+
+    def _spread(self, wait: timedelta) -> timedelta:
+        return min(wait * (1 + random.random() / 4), timedelta(seconds=LONGEST_S))
+
+    def _refuse(self, place: int, why: timedelta | Exception) -> None:
+        self.waits[place] = why
+        for limit in self._tokens[place]:
+            _, count = self._back.get(limit.name, (limit, 0))
+            self._back[limit.name] = (limit, count + 1)
+        self._tokens[place].clear()
+        self._gate.leave(self._entrants[place].message)
+
+    def refuse_all(self) -> None:
+        for place in range(len(self._entrants)):
+            self._refuse(place, timedelta(0))
+        for limit, names in self._asked.values():
+            self._gate._free(limit, names)
+
+    def returning(self) -> Plan[None]:
+        """Give back the tokens of those that may not run for another reason."""
+        for limit, count in self._back.values():
+            yield limit._take(-count, 0)
+
+
+def _answers(calls: Sequence[Call[Any]]) -> Plan[list[Any]]:
+    if len(calls) == 1:
+        return [(yield calls[0])]
+    answers: list[Any] = yield Several(calls)
+    for place, answer in enumerate(answers):
+        if isinstance(answer, RmqError):
+            answers[place] = yield calls[place]  # by itself it is tried for longer
+    return answers
+
+
 class Asked:
     """What was taken for messages that are not there yet."""
 
@@ -273,10 +396,18 @@ class Asked:
         self._gate = gate
         self._rates: list[tuple[RateLimit, int]] = []
         self._holders: list[tuple[ConcurrencyLimit, list[str]]] = []
+        self._unheard: tuple[ConcurrencyLimit, list[str]] | None = None
+        """Places of which it is not known whether they were had."""
 
     def took(self, limit: RateLimit, count: int) -> None:
         self._rates.append((limit, count))
         self.count = min(self.count, count)
+
+    def asks(self, limit: ConcurrencyLimit, holders: list[str]) -> None:
+        self._unheard = limit, holders
+
+    def heard(self) -> None:
+        self._unheard = None
 
     def holds(self, limit: ConcurrencyLimit, holders: list[str]) -> None:
         self._gate.keep(limit, holders)
@@ -290,19 +421,28 @@ class Asked:
                 self._gate.hold(limit, message, holders.pop())
         for place, (rate, count) in enumerate(self._rates):
             self._rates[place] = (rate, count - len(messages))
-        await self._gate._executor.run(self.returning())
+        try:
+            await self._gate._executor.run(self.returning())
+        except RmqError as error:
+            # The messages are here, and that is what counts.
+            log.warning("what was not needed of a limit comes back by itself: %s", error)
 
     def returning(self) -> Plan[None]:
         """Give back what was not needed."""
         rates, self._rates = self._rates, []
         places, self._holders = self._holders, []
-        for rate, count in rates:
-            if count > 0:
-                yield rate._take(-count, 0)
+        if self._unheard is not None:
+            places.append(self._unheard)
         for limit, holders in places:
             if holders:
                 self._gate.let_go(limit, holders)
-                yield limit._release(holders)
+                try:
+                    yield limit._release(holders)
+                except ServerError:
+                    self._gate._free(limit, holders)  # it goes on trying
+        for rate, count in rates:
+            if count > 0:
+                yield rate._take(-count, 0)
 
 
 def _some(limit: RateLimit, asked: Asked) -> Plan[None]:
@@ -318,7 +458,9 @@ def _some(limit: RateLimit, asked: Asked) -> Plan[None]:
 def _places(limit: ConcurrencyLimit, asked: Asked) -> Plan[None]:
     while True:
         names = [uuid.uuid4().hex for _ in range(min(asked.count, limit.limit))]
+        asked.asks(limit, names)
         held = yield limit._hold(names)
+        asked.heard()
         if held.holders:
             asked.holds(limit, list(held.holders))
             return

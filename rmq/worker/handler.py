@@ -72,10 +72,6 @@ class QueueOptions:
             raise InvalidParameter("visibility_timeout", self.visibility_timeout, "longer than 0 s")
         if self.dead_letter_queue is not None:
             queue_name(self.dead_letter_queue)
-        if self.batch is not None and any(one.by is not None for one in self.limits):
-            raise ConfigurationError(
-                f"queue {self.queue!r} gives batches; its limits can not go by a key"
-            )
 
     @property
     def capacity(self) -> int:

@@ -26,6 +26,7 @@ class Held:
         "is_settled",
         "limit",
         "message",
+        "received",
         "routed",
         "slot",
         "started",
@@ -41,6 +42,8 @@ class Held:
         """The call that it stands for, where that was looked at already."""
         self.following: Following | None = None
         """What comes of it beyond its message."""
+        self.received = now
+        """When the server handed it out, about."""
         self.extended = now
         """When its lease began, or was last renewed."""
         self.started = 0.0

@@ -25,6 +25,8 @@ from rmq.errors import InvalidParameter, ServerError
 NAME = re.compile(r"[^{}\s]{1,200}")
 LEASE = timedelta(seconds=30)
 """How long a dead worker's place stays taken."""
+MOST_HOLDERS = 1000
+"""In one call."""
 MOST_PARTS = 1 << 50
 """The most that a bucket may count to and stay exact: burst times the ms of its time."""
 
@@ -83,6 +85,11 @@ class RateLimit:
         """The same limit, for one key. Nothing is kept of a key whose bucket is full."""
         return RateLimit(self._client, f"{self.name}/{key}", self.rate, burst=self.burst)
 
+    @property
+    def apart(self) -> timedelta:
+        """The time in which one token comes in."""
+        return timedelta(milliseconds=self.rate.per_ms / self.rate.count)
+
     async def take(self, want: int = 1, *, least: int | None = None) -> Taken:
         """Take *want* tokens, or as many as are there where that is at least *least* (default: all
         or nothing). Raises InvalidParameter for more than the burst."""
@@ -115,6 +122,7 @@ class RateLimit:
             self.name,
             lambda reply: Taken(int(reply[0]), timedelta(milliseconds=int(reply[1]))),
             bucket=self._keys.bucket,
+            answer=self._keys.call(uuid.uuid4().hex[:16]),
             count=self.rate.count,
             per_ms=self.rate.per_ms,
             burst=self.burst,

@@ -18,6 +18,7 @@ import msgspec
 from rmq.client.aio import AsyncClient
 from rmq.errors import QueueDoesNotExist
 from rmq.queues.commands import QueueStats
+from rmq.worker import servertime
 from rmq.worker.fleet import Fleet
 
 
@@ -51,6 +52,7 @@ class Gauge:
 
     def __init__(self, client: AsyncClient, app: str, queues: Sequence[str]) -> None:
         self._client = client
+        self._app = app
         self._fleet = Fleet(client, app)
         self._queues = tuple(queues)
         self._before: tuple[float, int] | None = None
@@ -61,7 +63,8 @@ class Gauge:
             one for one in await asyncio.gather(*map(self._stats, self._queues)) if one is not None
         ]
         workers = await self._fleet.workers()
-        now = self._client.clock.now_ms() / 1000
+        asked = servertime.now_ms(self._client.namespace, self._app)
+        now = await self._client._executor.call(asked) / 1000
         done = sum(one.deleted for one in stats)
         rate = 0.0
         if self._before is not None and now > self._before[0]:

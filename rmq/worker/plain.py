@@ -128,8 +128,6 @@ class Plain:
         try:
             if error is None:
                 await self._returns.now([held])
-            elif isinstance(error, (KeyboardInterrupt, GeneratorExit)):
-                raise error
             else:
                 await self._failing.fail(held, job.callee.policy, error, held.routed)
         except Exception:

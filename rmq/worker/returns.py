@@ -33,12 +33,9 @@ class Returns:
         self._registry = worker.client._registry
         self._executor = worker.client._executor
 
-    def plan(
-        self, messages: Sequence[AsyncMessage], after: timedelta | float = 0
-    ) -> Plan[list[int | RmqError]]:
-        """For others, now or *after* some time (a timedelta, or seconds)."""
-        changes = [(one, after) for one in messages]
-        return trial.release(self._registry, self._options.queue, trial.RETURNED, changes)
+    def plan(self, messages: Sequence[AsyncMessage]) -> Plan[list[int | RmqError]]:
+        """For others, now."""
+        return self._plan([(one, 0) for one in messages])
 
     async def now(self, held: Sequence[Held]) -> None:
         """Give back what is in hand and not settled. Where Redis is away, leases end by
@@ -62,11 +59,17 @@ class Returns:
         for one in ours:
             self._hand.drop(one)
 
-    async def later(self, held: Held, after: timedelta) -> None:
+    async def later(self, held: Sequence[tuple[Held, timedelta]]) -> None:
         """Give back what may not run yet: nobody gets it for so long."""
-        held.is_settled = True
-        self._tally.returned += 1
-        await insist(
-            self._options.queue, lambda: self._executor.run(self.plan([held.message], after))
-        )
-        self._hand.drop(held)
+        for one, _ in held:
+            one.is_settled = True
+        self._tally.returned += len(held)
+        changes = [(one.message, after) for one, after in held]
+        await insist(self._options.queue, lambda: self._executor.run(self._plan(changes)))
+        for one, _ in held:
+            self._hand.drop(one)
+
+    def _plan(
+        self, changes: Sequence[tuple[AsyncMessage, timedelta | float]]
+    ) -> Plan[list[int | RmqError]]:
+        return trial.release(self._registry, self._options.queue, trial.RETURNED, changes)

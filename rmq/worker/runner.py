@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rmq.core.script import Plan
+from rmq.worker import servertime
 from rmq.worker.acknowledger import Acknowledger
+from rmq.worker.admission import Admission
 from rmq.worker.blackbox import RUNNING
 from rmq.worker.failing import USUAL, Failing
 from rmq.worker.following import Following
-from rmq.worker.gate import Limit
 from rmq.worker.handler import Intake, Routed
 from rmq.worker.held import Held
 from rmq.worker.invoker import Invoker
@@ -36,6 +37,7 @@ class Runner:
         worker: Worker,
         intake: Intake,
         tally: Tally,
+        admission: Admission,
         invoker: Invoker,
         acknowledger: Acknowledger,
         failing: Failing,
@@ -45,14 +47,13 @@ class Runner:
         self._intake = intake
         self._name = intake.options.queue
         self._tally = tally
+        self._admission = admission
         self._invoker = invoker
         self._acknowledger = acknowledger
         self._failing = failing
         self._returns = returns
         self._box = worker.box
         self._registry = worker.client._registry
-        self._limits = tuple(one for one in intake.options.limits if one.by is not None)
-        """Of the queue, asked for each message."""
 
     async def work(self, held: Held) -> bool:
         """Run a message's handler, and see to what becomes of it. Whether it is done."""
@@ -67,7 +68,7 @@ class Runner:
             return False
         callee = held.callee = routed.callee
         self._see(held, routed.task)
-        if (late := self._late(routed)) is not None:
+        if (late := self._late(held, routed)) is not None:
             await self._failing.fail(held, callee.policy, late, routed)
             return False
         if held.trials.crashes:
@@ -87,12 +88,13 @@ class Runner:
         if said is not None and said.is_followed:
             held.following = Following.of(self._registry, said, said.id or held.message.id)
 
-    def _late(self, routed: Routed) -> Reject | None:
+    def _late(self, held: Held, routed: Routed) -> Reject | None:
         """Why nobody wants a call any more."""
         said = routed.task
         if said is None or said.deadline is None:
             return None
-        late = self._worker.client.clock.now_ms() / 1000 - said.deadline
+        now_ms = servertime.since_ms(self._worker.client.clock, held.message, held.received)
+        late = now_ms / 1000 - said.deadline
         return Reject(f"its deadline was {late:.3g} s ago") if late > 0 else None
 
     async def _run(self, held: Held, routed: Routed) -> bool:
@@ -101,10 +103,8 @@ class Runner:
             await self._returns.now([held])
             return False
         callee, hooks, following = routed.callee, worker.hooks, held.following
-        if self._limits or routed.limits:
-            limits = (*self._limits, *routed.limits)
-            if not await self._enter(held, routed, limits):
-                return False
+        if not await self._admission.enter([(held, routed)]):
+            return False
         if following is not None and not await self._begin(held, following):
             return True
         context = None
@@ -147,19 +147,6 @@ class Runner:
         if tally.watch is not None:
             tally.watch(Ran(callee.name, held.message, held.trials, "done", result=result))
         return True
-
-    async def _enter(self, held: Held, routed: Routed, limits: Sequence[Limit]) -> bool:
-        """Whether the fleet's limits let it run now. Where not, it is back when they may."""
-        wait = await insist(
-            self._name,
-            lambda: self._worker.gate.enter(
-                limits, held.message, routed.callee, routed.args, routed.kwargs
-            ),
-        )
-        if wait is None:
-            return True
-        await self._returns.later(held, wait)
-        return False
 
     async def _begin(self, held: Held, following: Following) -> bool:
         """Whether a task with a result is to be run; one that was cancelled is not."""

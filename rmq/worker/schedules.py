@@ -28,7 +28,7 @@ from rmq.core.paging import PageOf, cut
 from rmq.core.script import Call, Plan, text_of
 from rmq.errors import InvalidParameter
 from rmq.queues.attributes import queue_name
-from rmq.worker import moments
+from rmq.worker import moments, servertime
 from rmq.worker.moments import When
 
 NAME = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
@@ -257,14 +257,7 @@ class Schedules:
         return found
 
     async def _now_ms(self) -> int:
-        """The server's time, as scripts have it."""
-        clock = self._client.clock
-        if clock.held:
-            return clock.now_ms()
-        # Any key will do: on a cluster it says which node to ask.
-        return await self._executor.call(
-            script.load("worker/now").call(self.app, int, state=self.keys.schedule_state)
-        )
+        return await self._executor.call(servertime.now_ms(self._client.namespace, self.app))
 
 
 def _checked(name: str) -> str:

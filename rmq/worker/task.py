@@ -20,6 +20,7 @@ import msgspec
 from rmq.core.limits import seconds
 from rmq.errors import ConfigurationError, InvalidParameter, Words
 from rmq.queues.outgoing import Outgoing
+from rmq.worker import servertime
 from rmq.worker.callee import Callee, is_context
 from rmq.worker.extras import Extras
 from rmq.worker.payload import from_plain, to_plain
@@ -368,7 +369,9 @@ class Task(Generic[P, R]):
     async def send_at(self, at: datetime, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
         """Send a call that runs at *at* (without a zone: local time), or soon after. It waits in
         Redis, as a delayed message; a moment that is over means now. Not on FIFO queues."""
-        ahead = at.astimezone(UTC) - datetime.fromtimestamp(self.app.clock.now_ms() / 1000, UTC)
+        client = self.app.client
+        now_ms = await client._executor.call(servertime.now_ms(client.namespace, self.app.name))
+        ahead = at.astimezone(UTC) - datetime.fromtimestamp(now_ms / 1000, UTC)
         return await self.options(delay=max(ahead, timedelta(0))).send(*args, **kwargs)
 
     def send_sync(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:

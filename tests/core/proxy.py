@@ -24,21 +24,27 @@ class Proxy:
         self.lost = 0
         """How many answers were lost."""
         self._is_away = False
+        self._goes_away = False
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}"
 
-    def lose_the_answer_to(self, marker: bytes) -> None:
+    def lose_the_answer_to(self, marker: bytes, *, go_away: bool = False) -> None:
         """Let the next request that contains *marker* through, and hang up instead of bringing back
-        what the server answers. A NOSCRIPT is brought back: that was no answer yet."""
-        self._marker = marker
+        what the server answers, and with *go_away* take no connection until come_back. A NOSCRIPT
+        is brought back: that was no answer yet."""
+        self._marker, self._goes_away = marker, go_away
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_away:
             writer.close()
             return
         upstream, up = await asyncio.open_connection("127.0.0.1", self._server_port)
+        if self._is_away:  # it went meanwhile
+            writer.close()
+            up.close()
+            return
         self._writers |= {writer, up}
         losing = False
 
@@ -54,6 +60,8 @@ class Proxy:
             while data := await upstream.read(1 << 20):
                 if losing and self._marker and not data.startswith(b"-NOSCRIPT"):
                     self._marker, self.lost = None, self.lost + 1
+                    if self._goes_away:
+                        self.go_away()
                     return
                 losing = False
                 writer.write(data)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rmq.worker import App, Retry
+from rmq.worker import App, Concurrency, Retry, Throttle
 from tests.core.proxy import Proxy, proxy
 from tests.servers import Server, single_server
 from tests.worker.conftest import at_work, until
@@ -138,3 +138,54 @@ async def _break(
         else:
             await asyncio.to_thread(server.kill)
             await asyncio.to_thread(server.start)
+
+
+async def _cut(server: Server, wire: Proxy) -> None:
+    wire.hang_up()
+
+
+async def _restart(server: Server, wire: Proxy) -> None:
+    await asyncio.to_thread(server.kill)
+    await asyncio.to_thread(server.start)
+
+
+async def _fail_over(server: Server, wire: Proxy) -> None:
+    """The server is a replica for a while: who is blocked is sent away, who writes is refused."""
+    with server.client() as raw:
+        await until(lambda: raw.info("clients")["blocked_clients"])
+        raw.replicaof("127.0.0.1", 1)
+        await until(lambda: not raw.info("clients")["blocked_clients"])
+        raw.replicaof("NO", "ONE")
+
+
+@pytest.mark.parametrize("fault", [_cut, _restart, _fail_over])
+async def test_a_worker_that_was_idle_polls_again_whatever_happened(server, namespace, fault):
+    """Each kind of receive was waiting: of single messages, of batches, behind a limit, and all
+    three times in a row. None is silent afterwards."""
+    done: Counter[str] = Counter()
+    names = ("single", "batch", "limited")
+    async with proxy(server.port) as wire:
+        app = App(wire.url, namespace=namespace, retry_timeout=2, socket_timeout=2)
+
+        @app.handler("single")
+        async def single(body: str) -> None:
+            done["single"] += 1
+
+        @app.handler("batch", batch=10)
+        async def batch(bodies: list[str]) -> None:
+            done["batch"] += len(bodies)
+
+        @app.handler("limited", limits=[Throttle("api", "1000/s"), Concurrency("db", 1)])
+        async def limited(body: str) -> None:
+            done["limited"] += 1
+
+        async with app, at_work(app) as worker:
+            for round in range(1, 4):
+                polled = [one.receiver.polled for one in worker.consumers]
+                await fault(server, wire)
+                for name in names:
+                    await _insist(lambda name=name: app.client.queue(name).send("x"))
+                await until(lambda round=round: min(done[one] for one in names) >= round)
+                after = [one.receiver.polled for one in worker.consumers]
+                assert all(new > old for new, old in zip(after, polled, strict=True))
+                assert worker.is_alive

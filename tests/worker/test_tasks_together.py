@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rmq.errors import InvalidParameter, ResultTimeout, TaskCancelled, TaskFailed
-from rmq.worker import App, Context, Reject, Unique, flows
+from rmq.worker import App, Chain, Context, Group, Reject, Unique, groups, steps
 from rmq.worker.app import LIMITS
 from rmq.worker.following import Following
 from rmq.worker.worker import Worker
@@ -315,7 +315,7 @@ async def test_whoever_waits_for_the_end_of_a_chain_hears_that_it_broke(app):
 
 async def test_a_group_that_nobody_knows_is_not_waited_for(app):
     with pytest.raises(ResultTimeout, match="unknown"):
-        await flows.GroupHandle("6f9c", (), app).wait()
+        await groups.GroupHandle("6f9c", (), app).wait()
 
 
 async def test_a_chain_whose_arguments_do_not_fit_is_refused_before_anything_is_sent(app):
@@ -382,12 +382,12 @@ async def test_how_a_member_ended_first_stays_and_a_closed_group_calls_no_more(a
     group = await app.group(task.with_(1), then=after.with_())
     await client.queue("tasks").purge()
     run, member = client._executor.run, f"{group.id}:0"
-    await run(flows.group_on(client._registry, member, {"state": "done", "result": 2}))
-    await run(flows.group_on(client._registry, member, {"state": "failed", "error": "late"}))
+    await run(steps.tell(client._registry, member, {"state": "done", "result": 2}))
+    await run(steps.tell(client._registry, member, {"state": "failed", "error": "late"}))
     assert await group.wait(timeout=0) == [2]
     assert (await client.queue("tasks").stats()).visible == 1
     names = []
-    repeat = ByHand(client, flows.group_on(client._registry, member, {"state": "done"}))
+    repeat = ByHand(client, steps.tell(client._registry, member, {"state": "done"}))
     while (name := await repeat.step()) is not None:
         names.append(name)
     assert names == ["worker.group_end"]
@@ -395,45 +395,151 @@ async def test_how_a_member_ended_first_stays_and_a_closed_group_calls_no_more(a
 
 @pytest.mark.parametrize("kind", ["standard", "fifo"])
 async def test_what_follows_is_sent_once_wherever_the_worker_dies(app, client, kind):
-    """A member of a group, the last of it, with a chain behind it: killed after each of its steps,
-    and then run again by another worker."""
+    """Two groups, one behind the other, with a chain within and one behind: each task is killed
+    after each of its steps, and then run again, twice, by other workers."""
     target = "after" if kind == "standard" else "after.fifo"
     task = double(app, result_ttl=60)
-    after = [app.task(queue=target, name=name)(_takes) for name in ("next", "total")]
+    names = ("next", "side", "deep", "total")
+    after = [app.task(queue=target, name=name)(_takes) for name in names]
     await app.make_queues()
-    steps = 0
-    while True:
-        steps += 1
-        group = await app.group(task.with_(1), then=after[1].with_())
-        (message,) = await client.queue("tasks").receive()
-        said = app.intakes["tasks"].route(message).task
-        said.chain = [
-            {"task": "next", "id": f"next-{steps}", "args": [], "kwargs": {}, "queue": target}
-        ]
-        dying = ByHand(client, _whole(client, said))
-        for _ in range(steps):
-            died = await dying.step() is not None
-            if not died:
-                break
-        await client._executor.run(_whole(client, said))
-        await client._executor.run(_whole(client, said))
-        await message.delete()
-        names = Counter()
-        while found := await client.queue(target).receive(10):
-            for one in found:
-                names[app.intakes[target].route(one).task.task] += 1
-                await one.delete()
-        assert names == {"next": 1, "total": 1}, steps
-        assert await group.ended() == 1
-        if not died:
-            break
-    assert steps > 6
+    most, died = 0, True
+    while died:
+        most, died = most + 1, False
+        following, side, deep, total = (one.with_() for one in after)
+        group = await app.group(
+            Chain(task.with_(1), Group(following, Chain(side, Group(deep)))), then=total
+        )
+        seen: Counter[str] = Counter()
+        for queue in ["tasks", *[target] * 4]:
+            for message in await client.queue(queue).receive(10):
+                said = app.intakes[queue].route(message).task
+                seen[said.task] += 1
+                dying = ByHand(client, _whole(client, said))
+                died |= [await dying.step() for _ in range(most)][-1] is not None
+                for _ in range(2):
+                    await client._executor.run(_whole(client, said))
+                await message.delete()
+        assert seen == dict.fromkeys(["double", *names], 1), most
+        assert await group.wait(timeout=0) == [[2, [2]]]
+    assert most > 6
 
 
-async def _takes(value: Any) -> None: ...
+async def test_members_of_a_group_are_chains_and_its_callback_gets_what_each_end_returned(app):
+    task, called = double(app), []
+
+    @app.task(queue="others")
+    async def add(value: int, more: int) -> int:
+        return value + more
+
+    @app.task()
+    async def total(values: list[int]) -> None:
+        called.append(values)
+
+    await app.make_queues()
+    group = await app.group(
+        Chain(task.with_(1), add.with_(10)),
+        task.with_(5),
+        Chain(add.with_(1, 2), task.with_(), task.with_()),
+        then=total.with_(),
+    )
+    async with working(app):
+        assert await group.wait(timeout=20) == [12, 10, 12]
+        await until(lambda: called)
+    assert called == [[12, 10, 12]]
+
+
+async def test_a_group_in_a_chain_hands_on_the_list_of_its_results(app):
+    task = double(app, result_ttl=60)
+
+    @app.task(result_ttl=60)
+    async def total(values: list[Any]) -> Any:
+        return values
+
+    await app.make_queues()
+    handle = await app.chain(
+        task.with_(1),  # 2
+        Group(task.with_(), Chain(task.with_(), Group(task.with_(), task.with_()))),  # 4, [8, 8]
+        Group(total.with_(), total.options(with_result=False).with_([7])),
+    )
+    last = await app.chain(Group(task.with_(1), task.with_(2)), total.with_())
+    async with working(app, 2):
+        assert await handle.wait(timeout=20) == [[4, [8, 8]], [7]]
+        assert await last.result(timeout=20) == [2, 4]
+
+
+async def test_a_step_that_fails_ends_its_chain_and_tells_every_group_around_it(app):
+    task, called = double(app, result_ttl=60), []
+
+    @app.task()
+    async def breaks(value: Any) -> None:
+        raise Reject("no such thing")
+
+    @app.task()
+    async def sorry(errors: list[str | None]) -> None:
+        called.append(errors)
+
+    await app.make_queues()
+    inner = Group(task.with_(), Chain(breaks.with_(), Group(task.with_(), task.with_())))
+    group = await app.group(
+        task.with_(1),
+        Chain(task.with_(2), inner, task.with_(), Group(task.with_())),
+        failed=sorry.with_(),
+    )
+    last = await app.chain(breaks.with_(1), Group(task.with_(), Chain(task.with_(), task.with_())))
+    async with working(app):
+        with pytest.raises(TaskFailed, match="no such thing"):
+            await group.wait(timeout=20)
+        await until(lambda: called)
+        # Whoever waits for what never begins hears so, wherever it stands.
+        (never,) = (end := group.handles[1]).handles
+        for one in (end.wait, never.result, last.wait, last.handles[1].result):
+            with pytest.raises(TaskFailed, match="no such thing"):
+                await one(timeout=20)
+        assert await until(lambda: _is_empty(app, "tasks"))
+    ((first, second),) = called
+    assert first is None
+    assert second.endswith("Reject: no such thing")
+
+
+async def test_a_group_that_was_sent_is_not_broken_off_by_a_repeat_that_fails(app, client):
+    task = double(app)
+    await app.make_queues()
+    group = await app.chain(task.options(id="first").with_(1), Group(task.with_(), task.with_()))
+    (message,) = await client.queue("tasks").receive()
+    said = app.intakes["tasks"].route(message).task
+    await client._executor.run(Following.of(client._registry, said, "first").done(2))
+    await client._executor.run(Following.of(client._registry, said, "first").failed("again"))
+    async with working(app):
+        assert await group.wait(timeout=20) == [4, 4]
+
+
+async def test_a_flow_that_is_wrong_is_refused_before_anything_is_sent(app):
+    task = double(app)
+    await app.make_queues()
+    deep = task.with_(1)
+    for _ in range(21):
+        deep = Group(deep)
+    for wrong, match in [
+        (Group(Chain(task.with_(1), task.with_(2))), "arguments"),
+        (Chain(Group(task.with_(1)), Group(task.options(delay=1).with_())), "delay"),
+        (Chain(task.with_(), task.with_()), "arguments"),
+        (deep, "nested at most 20"),
+        (Group(*[Group(*[task.with_(1)] * 1000)] * 11), "at most 10000"),
+    ]:
+        with pytest.raises(InvalidParameter, match=match):
+            await app.chain(wrong)
+    for wrong in ((), (7,), (task,)):
+        for kind in (Chain, Group):
+            with pytest.raises(InvalidParameter, match="calls"):
+                kind(*wrong)
+    assert await _is_empty(app, "tasks")
+
+
+async def _takes(value: Any) -> Any:
+    return value
 
 
 def _whole(client, said):
     following = Following.of(client._registry, said, said.id)
-    if (yield from following.begin("worker")):
+    if following is not None and (yield from following.begin("worker")):
         yield from following.done(2)

@@ -29,7 +29,7 @@ from rmq.core.keys import ResultKeys
 from rmq.errors import QueueDoesNotExist
 from rmq.queues.outgoing import Outgoing
 from rmq.settings import Settings
-from rmq.worker import results
+from rmq.worker import results, servertime
 from rmq.worker.app import LIMITS
 from rmq.worker.django.framework import (
     BaseTaskBackend,
@@ -113,7 +113,8 @@ class RmqBackend(BaseTaskBackend):
         )
         delay = None
         if task.run_after is not None:
-            delay = max(task.run_after.timestamp() - now.timestamp(), 0)
+            at_ms = self.client._executor.call(servertime.now_ms(self.client.namespace))
+            delay = max(task.run_after.timestamp() - at_ms / 1000, 0)
         keys, client = ResultKeys(self.client.namespace, id), self.client
         note = msgspec.json.encode({"queue": task.queue_name, **said}).decode()
         client._executor.call(results.note(keys, id, note))

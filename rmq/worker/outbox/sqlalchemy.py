@@ -13,6 +13,7 @@
 
 What `message` and `call` give is a statement, so it is the same for a Session, a Connection and
 their asynchronous kinds. Several relays may run; rows that one works on, the others pass over.
+Needs SQLAlchemy 2.0.28, which can keep the count of an INSERT.
 """
 
 from __future__ import annotations
@@ -127,7 +128,9 @@ class Outbox:
             except IntegrityError:
                 return False
             return True
-        return bool(connection.execute(unless_there.values(values)).rowcount == 1)
+        # Of an INSERT SQLAlchemy forgets the count with the cursor, unless it is told to keep it.
+        statement = unless_there.values(values).execution_options(preserve_rowcount=True)
+        return bool(connection.execute(statement).rowcount == 1)
 
     def forget(self, older_than: timedelta) -> sa.Delete:
         """The statement that forgets what was taken so long ago: longer than any repeat takes, at
