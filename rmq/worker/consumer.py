@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import inspect
 import logging
 import time
 import traceback
@@ -620,19 +621,32 @@ class Consumer:
         if callee.mode == "async":
             if timeout is None:
                 return await callee.function(*args, **kwargs)
-            try:
-                async with asyncio.timeout(timeout) as held.limit:
-                    return await callee.function(*args, **kwargs)
-            except TimeoutError:
-                assert held.limit is not None
-                if not held.limit.expired():
-                    raise
-                raise TimeLimitExceeded(f"{callee.name} took longer than {timeout:g} s") from None
+            return await self._within(held, callee, timeout, callee.function(*args, **kwargs))
         if callee.mode == "thread":
-            return await self.worker.threads.call(
+            result = await self.worker.threads.call(
                 held, callee.name, callee.function, args, kwargs, timeout
             )
+            if not inspect.iscoroutine(result):
+                return result
+            # A plain function around a coroutine function, as decorators make them: what it
+            # returned has not begun.
+            return await self._within(held, callee, timeout, result)
         return await self.worker.processes.call(callee, args, kwargs, self._needs[callee])
+
+    async def _within(
+        self, held: Held, callee: Callee, timeout: float | None, run: Awaitable[T]
+    ) -> T:
+        """Await a coroutine, no longer than its time limit."""
+        if timeout is None:
+            return await run
+        try:
+            async with asyncio.timeout(timeout) as held.limit:
+                return await run
+        except TimeoutError:
+            assert held.limit is not None
+            if not held.limit.expired():
+                raise
+            raise TimeLimitExceeded(f"{callee.name} took longer than {timeout:g} s") from None
 
     # --- batches ---
 

@@ -10,22 +10,45 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from rmq.core.keys import ResultKeys
+from rmq.core.limits import duration
 from rmq.core.script import Plan
+from rmq.errors import InvalidParameter
 from rmq.queues.registry import Registry
 from rmq.worker import flows, results, unique
 from rmq.worker.payload import to_plain
-from rmq.worker.results import checked_id
-from rmq.worker.verdicts import Reject
+from rmq.worker.results import NUL, checked_id
+from rmq.worker.verdicts import Reject, Unreadable
 
 if TYPE_CHECKING:
     from rmq.worker.task import TaskMessage
 
 log = logging.getLogger("rmq.worker")
+
+_SHORTEST = timedelta(milliseconds=1)
+
+
+def check(said: TaskMessage) -> None:
+    """Whether what follows a task can be done at all: a message that others made may say anything,
+    and its task must not run first, and fail then, over and over. Raises Unreadable."""
+    try:
+        if said.id:
+            checked_id(said.id)
+        if said.result_ttl is not None:
+            duration(said.result_ttl, "result_ttl", _SHORTEST, timedelta(days=365))
+        if said.unique:
+            unique.check(said.unique)
+        if said.group:
+            flows.check_group(said.group)
+        for place, one in enumerate(said.chain or ()):
+            flows.check_link(one, f"chain[{place}]")
+    except InvalidParameter as error:
+        raise Unreadable(f"{said.task}: {error}") from None
 
 
 class Following:
@@ -83,7 +106,9 @@ class Following:
 
     def failed(self, error: str, traceback: str = "") -> Plan[None]:
         """It is given up."""
-        yield from self._lost("failed", f"{error[:4000]}\0{traceback[-16_000:]}")
+        yield from self._lost(
+            "failed", f"{error[:4000].replace(NUL, ' ')}{NUL}{traceback[-16_000:]}"
+        )
         yield from self._ended({"state": "failed", "error": error[:4000]})
 
     def cancelled(self) -> Plan[None]:

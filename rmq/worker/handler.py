@@ -16,6 +16,7 @@ from rmq.core.limits import seconds, whole
 from rmq.errors import BrokenEnvelope, ConfigurationError, InvalidParameter
 from rmq.queues.aio import AsyncMessage
 from rmq.queues.attributes import queue_name
+from rmq.worker import following
 from rmq.worker.callee import Callee, is_context
 from rmq.worker.gate import Limit
 from rmq.worker.payload import Read, reader, takes_message
@@ -205,6 +206,8 @@ class TaskQueue:
             said = read(message.body)
         except (ValueError, BrokenEnvelope) as error:
             raise Unreadable(str(error)) from None
+        if said.is_followed:
+            following.check(said)
         task = self.tasks.get(said.task)
         try:
             if task is None:

@@ -8,6 +8,7 @@ MessagePack. Only `task` is needed. Never pickle.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import uuid
 from collections.abc import Callable, Mapping
@@ -113,7 +114,7 @@ class Arguments:
             fields.append((name, kind) if one.default is one.empty else (name, kind, _absent(one)))
         try:
             self._type = msgspec.defstruct(
-                callee.function.__name__, fields, kw_only=True, forbid_unknown_fields=True
+                "Arguments", fields, kw_only=True, forbid_unknown_fields=True
             )
             msgspec.json.Decoder(self._type, dec_hook=from_plain)  # looks at the types
         except TypeError as error:
@@ -151,8 +152,9 @@ class Arguments:
                 )
             kwargs = dict(zip(self._names, args, strict=False)) | kwargs
         try:
-            made = msgspec.convert(kwargs, self._type, dec_hook=from_plain)
-        except (msgspec.MsgspecError, ValueError, NotImplementedError) as error:
+            # JSON has no keys but text, so those of a dict[int, ..] are read from it.
+            made = msgspec.convert(kwargs, self._type, dec_hook=from_plain, str_keys=True)
+        except (msgspec.MsgspecError, ValueError, NotImplementedError, RecursionError) as error:
             raise Unreadable(f"{message.task}: {error}") from None
         return (), {
             name: value for name in self._names if (value := getattr(made, name)) is not _ABSENT
@@ -308,11 +310,7 @@ class Task(Generic[P, R]):
         self.encoding = encoding
         self.extras = extras
         self.limits = extras.limits_of(callee.name)
-        self.__wrapped__ = callee.function
-        self.__doc__ = callee.function.__doc__
-        self.__name__ = callee.function.__name__
-        self.__qualname__ = callee.function.__qualname__
-        self.__module__ = callee.function.__module__
+        functools.update_wrapper(self, callee.function, updated=())
         self._arguments: Arguments | None = None
 
     @property

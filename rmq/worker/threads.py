@@ -37,6 +37,9 @@ class _Job:
         try:
             try:
                 return self._call()
+            except StopIteration as error:
+                # No future may hold one: what awaits it would end as if it had returned.
+                raise RuntimeError("it raised StopIteration") from error
             finally:
                 with self._lock:
                     self._is_running = False

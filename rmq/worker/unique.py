@@ -97,6 +97,13 @@ def free(namespace: str, field: str, id: str) -> Call[bool]:
     )
 
 
+def check(field: str) -> None:
+    """Whether a message's field can be one. Raises InvalidParameter."""
+    if field.partition(":")[0] not in get_args(Until):
+        raise InvalidParameter("unique", field, "until:digest, as in done:9f86d081..")
+    _digest(field)
+
+
 def _digest(field: str) -> str:
     found = field.partition(":")[2]
     if not found.isalnum() or len(found) > 64:
