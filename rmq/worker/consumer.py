@@ -19,6 +19,7 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -828,7 +829,7 @@ class Consumer:
         message = held.message
         failures = held.trials.failures + 1
         again = self._again(message, policy, error, failures)
-        if again is not None and await self._has_room(message):
+        if again is not None and await self._has_room(held):
             self._log_failure(held, error, failures, again)
             held.is_settled = True
             self._tell_failure(held, "retried", error, again)
@@ -870,7 +871,7 @@ class Consumer:
         seen = Crash(
             worker=self.worker.name, at_ms=self.worker.client.clock.now_ms(), what=str(error)
         )
-        held.trials = Trials(before.failures, before.crashes + 1, (*before.evidence, seen))
+        held.trials = replace(before, crashes=before.crashes + 1, evidence=(*before.evidence, seen))
         if held.trials.crashes >= policy.crashes:
             return await self._quarantine(held, routed)
         again = timedelta(seconds=min(2**before.crashes, CRASH_WAIT_S))
@@ -890,12 +891,13 @@ class Consumer:
         self._drop(held)
         return False
 
-    async def _has_room(self, message: AsyncMessage) -> bool:
+    async def _has_room(self, held: Held) -> bool:
         """Whether the queue's own limit lets it be received once more: with a story it is better
         moved by us than without one by a receive."""
         info = self._registry.known(self.options.queue)
         policy = None if info is None else info.attributes.redrive_policy
-        return policy is None or message._receives < policy.max_receive_count
+        tried = held.message._receives - held.trials.returned
+        return policy is None or tried < policy.max_receive_count
 
     async def _quarantine(self, held: Held, routed: Routed) -> bool:
         crashes = held.trials.crashes

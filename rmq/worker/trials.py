@@ -44,6 +44,8 @@ class Trials:
     """Receives that nobody spoke for, or whose worker was seen to die."""
     evidence: tuple[Crash, ...] = ()
     """What is known of the crashes; there may be more of them."""
+    returned: int = 0
+    """Receives that were given back untried."""
 
 
 FRESH = Trials()
@@ -114,7 +116,7 @@ def look(
         for place, receipt in enumerate(receipts):
             failures, returned, evidence = reply[3 * place : 3 * place + 3]
             crashes = receipt.receive_count - 1 - int(failures) - int(returned)
-            found.append(Trials(int(failures), max(crashes, 0), _lines(evidence)))
+            found.append(Trials(int(failures), max(crashes, 0), _lines(evidence), int(returned)))
         return found
 
     return script.load("worker/look").call(
