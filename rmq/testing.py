@@ -190,6 +190,7 @@ class working:
         """The dead letters of a queue, each with its failure."""
         from rmq.worker.queues import dead_letter_queue
 
+        self.app.chosen([queue])
         name = await dead_letter_queue(self.app.client, self.app.intakes[queue].options)
         return [] if name is None else await self.app.client.queue(name).peek(1000)
 

@@ -41,7 +41,6 @@ from rmq.worker.middleware import call
 from rmq.worker.policy import Policy
 from rmq.worker.queues import dead_letter_queue, make_queue
 from rmq.worker.ran import Outcome, Ran
-from rmq.worker.trials import Trials
 from rmq.worker.verdicts import (
     Reject,
     Retry,
@@ -525,8 +524,11 @@ class Consumer:
         callee, hooks, following = routed.callee, self.worker.hooks, held.following
         if self._message_limits or routed.limits:
             limits = (*self._message_limits, *routed.limits)
-            if not await self._enter(held, routed, limits):
-                return False
+            try:
+                if not await self._enter(held, routed, limits):
+                    return False
+            except Exception as error:  # a function that says whose limit it is
+                return await self._fail(held, callee.policy, error, routed)
         if following is not None and not await self._begin(held, following):
             return True
         names = self._context_names[callee]

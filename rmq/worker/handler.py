@@ -30,6 +30,8 @@ MOST_CONCURRENCY = 100_000
 VISIBILITY_S = 30.0
 """How soon a killed worker's messages are back, where its supervisor does not give them back."""
 
+LEAST_VISIBILITY_S = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -69,10 +71,21 @@ class QueueOptions:
     def __post_init__(self) -> None:
         queue_name(self.queue)
         whole(self.concurrency, "concurrency", 1, MOST_CONCURRENCY)
-        if self.visibility_timeout <= 0:
-            raise InvalidParameter("visibility_timeout", self.visibility_timeout, "longer than 0 s")
+        if self.visibility_timeout < LEAST_VISIBILITY_S:
+            raise InvalidParameter(
+                "visibility_timeout",
+                self.visibility_timeout,
+                f"{LEAST_VISIBILITY_S} s or more: it is renewed three times in that time",
+            )
         if self.dead_letter_queue is not None:
             queue_name(self.dead_letter_queue)
+            if self.dead_letter_queue == self.queue:
+                raise ConfigurationError(f"queue {self.queue!r} can not take its own dead letters")
+            if self.dead_letter_queue.endswith(".fifo") != self.is_fifo:
+                raise ConfigurationError(
+                    f"queue {self.queue!r} and its dead-letter queue "
+                    f"{self.dead_letter_queue!r} have to be FIFO queues both, or neither"
+                )
         if self.batch is not None and any(one.by is not None for one in self.limits):
             raise ConfigurationError(
                 f"queue {self.queue!r} gives batches; its limits can not go by a key"
@@ -198,7 +211,7 @@ class TaskQueue:
         for task in self.tasks.values():
             if task.callee.mode == "process":
                 check_process(task.callee)
-            _ = task.arguments
+            task.arguments.check_limits(task.limits, task.name)
 
     def route(self, message: AsyncMessage) -> Routed:
         """The call that a message stands for. Raises Unreadable, UnknownTask."""

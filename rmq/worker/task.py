@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
@@ -23,7 +23,9 @@ from rmq.errors import ConfigurationError, InvalidParameter, Words
 from rmq.queues.outgoing import Outgoing
 from rmq.worker.callee import Callee, is_context
 from rmq.worker.extras import Extras
+from rmq.worker.gate import Limit, check_by
 from rmq.worker.payload import from_plain, to_plain
+from rmq.worker.results import checked_id
 from rmq.worker.verdicts import Unreadable
 
 if TYPE_CHECKING:
@@ -131,6 +133,12 @@ class Arguments:
                 f"arguments of {name}", Words(str(error)), str(self.signature)
             ) from None
 
+    def check_limits(self, limits: Sequence[Limit], name: str) -> None:
+        """Whether limits go by arguments that there are. Raises ConfigurationError."""
+        kinds = {one.kind for one in self.signature.parameters.values()}
+        if inspect.Parameter.VAR_KEYWORD not in kinds:
+            check_by(limits, self._names, name)
+
     def read(self, message: TaskMessage) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What to call the function with. Raises Unreadable."""
         args, kwargs = message.args, message.kwargs
@@ -207,7 +215,8 @@ class Options:
     group_id: str | None = None
     """The message group: order on a FIFO queue, fairness on a standard one."""
     deduplication_id: str | None = None
-    """FIFO queues only."""
+    """FIFO queues only. Default: each call is one of its own, and those of one *id* are the
+    same."""
     id: str | None = None
     """The task's id, default a new UUID."""
     deadline: datetime | None = None
@@ -217,6 +226,10 @@ class Options:
     with_result: bool = True
     """In a chain, or as a group's callback: whether it gets the result before it as its first
     argument."""
+
+
+_CALLS = uuid.UUID("2b1f2f0e-8d0f-4d5c-9c55-6f2f6e1f4a10")
+"""The namespace in which a task's id makes its deduplication id, whatever it is made of."""
 
 
 class Call(Generic[R]):
@@ -254,8 +267,15 @@ class Call(Generic[R]):
             write(message, self.task.encoding),
             delay=options.delay,
             message_group_id=options.group_id,
-            deduplication_id=options.deduplication_id,
+            deduplication_id=options.deduplication_id or self._deduplication_id(message),
         )
+
+    def _deduplication_id(self, message: TaskMessage) -> str | None:
+        """On a FIFO queue each call is one of its own, though another is like it; the same id, said
+        twice, is one call."""
+        if not self.queue.endswith(".fifo"):
+            return None
+        return (uuid.uuid5(_CALLS, message.id) if message.id else uuid.uuid4()).hex
 
     @property
     def queue(self) -> str:
@@ -287,6 +307,27 @@ class Configured(Generic[P, R]):
         return await self.with_(*args, **kwargs).send()
 
     delay = send
+
+    async def send_at(self, at: datetime, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """Send a call that runs at *at*. See Task.send_at."""
+        now = datetime.fromtimestamp(self._task.app.clock.now_ms() / 1000, UTC)
+        delay = max(moment(at, "at") - now, timedelta(0))
+        options = replace(self._options, delay=delay)
+        return await Call(self._task, args, kwargs, options).send()
+
+    def send_sync(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """Send the call from a program without asyncio. See Task.send_sync."""
+        return self._task.app.send_sync(self.with_(*args, **kwargs))
+
+
+def moment(at: datetime, field: str) -> datetime:
+    """A datetime in UTC; one without a zone is local. Raises InvalidParameter."""
+    if not isinstance(at, datetime):
+        raise InvalidParameter(field, at, "a datetime")
+    try:
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidParameter(field, at, "within the years 2 to 9998") from None
 
 
 class Task(Generic[P, R]):
@@ -348,9 +389,9 @@ class Task(Generic[P, R]):
 
     async def send_at(self, at: datetime, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
         """Send a call that runs at *at* (without a zone: local time), or soon after. It waits in
-        Redis, as a delayed message; a moment that is over means now. Not on FIFO queues."""
-        ahead = at.astimezone(UTC) - datetime.fromtimestamp(self.app.clock.now_ms() / 1000, UTC)
-        return await self.options(delay=max(ahead, timedelta(0))).send(*args, **kwargs)
+        Redis, as a delayed message; a moment that is over means now. Not on FIFO queues. Raises
+        InvalidParameter, and what send raises."""
+        return await Configured(self, Options()).send_at(at, *args, **kwargs)
 
     def send_sync(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
         """As send, from a program without asyncio, over a connection for threads."""
@@ -363,6 +404,12 @@ class Task(Generic[P, R]):
         """
         if "delay" in options and options["delay"] is not None:
             seconds(options["delay"], "delay")
+        if options.get("id") is not None:
+            checked_id(options["id"])
+        if options.get("deadline") is not None:
+            moment(options["deadline"], "deadline")
+        if not isinstance(options.get("with_result", True), bool):
+            raise InvalidParameter("with_result", options["with_result"], "True or False")
         try:
             return Configured(self, replace(Options(), **options))
         except TypeError:

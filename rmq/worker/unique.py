@@ -48,6 +48,8 @@ class Unique:
         if self.until not in get_args(Until):
             raise InvalidParameter("unique.until", self.until, "started, done or time")
         duration(self.keep, "unique.keep", timedelta(seconds=1), None)
+        if self.key is not None and not callable(self.key):
+            raise InvalidParameter("unique.key", self.key, "a function of the call's arguments")
 
     @property
     def keep_ms(self) -> int:

@@ -1,0 +1,140 @@
+"""What may be said of handlers, tasks and their calls, and what is refused before anything is
+sent. Nothing here is about Redis, so it is the one in this process."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from rmq.errors import ConfigurationError, InvalidParameter, RmqError
+from rmq.testing import working
+from rmq.worker import App, Concurrency, Retry, Throttle, Unique
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"batch": "5"}, r"batch\.size is '5'"),
+        ({"batch": 1.5}, r"batch\.size is 1\.5"),
+        ({"retry": ValueError}, "retry is <class 'ValueError'>"),
+        ({"visibility_timeout": 0.05}, "visibility_timeout is 0.05"),
+        ({"dead_letter_queue": "orders"}, "its own dead letters"),
+        ({"dead_letter_queue": "dead.fifo"}, "FIFO queues both"),
+        ({"limits": Throttle("a", "1/s")}, "limits is Throttle"),
+        ({"limits": [Throttle("a b", "1/s")]}, "name is 'a b'"),
+        ({"limits": [Throttle("a", "1/s", burst=0)]}, "burst is 0"),
+        ({"limits": [Throttle("a", "1/s", by=5)]}, "by of limit 'a' is 5"),  # type: ignore[arg-type]
+        ({"limits": [Concurrency("a", 0)]}, "limit is 0"),
+        ({"limits": [Concurrency("a", 1, lease=0)]}, "lease is 0 s"),
+    ],
+    ids=str,
+)
+def test_options_that_can_not_be_are_refused_where_they_are_said(options, why):
+    with pytest.raises(RmqError, match=why):
+        App("memory://").handler("orders", **options)(lambda message: None)
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (lambda: App("memory://", middleware=[5]), "middleware is 5"),  # type: ignore[list-item]
+        (lambda: App("memory://", middleware=5), "middleware is int"),  # type: ignore[arg-type]
+        (lambda: App(client=5), "client is int"),  # type: ignore[arg-type]
+        (lambda: Unique(key="shop"), "unique.key is 'shop'"),  # type: ignore[arg-type]
+        (lambda: Retry(after=-1), "after is -1 s"),
+    ],
+)
+def test_what_is_none_is_not_taken_for_one(made, why):
+    with pytest.raises(InvalidParameter, match=why):
+        made()
+
+
+async def test_a_limit_goes_by_an_argument_that_there_is():
+    app = App("memory://")
+
+    @app.task(limits=[Throttle("each", "1/s", by="costumer")])
+    async def call(customer: str) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="goes by 'costumer'; it has customer"):
+        async with working(app):
+            pass
+
+
+async def test_a_key_of_a_limit_that_fails_is_a_failure_of_its_message():
+    """It came back for ever, and each time was counted as a crash."""
+    app = App("memory://")
+
+    @app.handler("orders", retries=1, limits=[Throttle("each", "1/s", by=lambda order: order["x"])])
+    async def on_order(order: dict[str, Any]) -> None: ...
+
+    async with working(app) as work:
+        await app.client.queue("orders").send("{}")
+        (first,) = await work.run()
+        assert first.outcome == "retried"
+        assert first.again is not None
+        work.clock.move(first.again)
+        assert [one.outcome for one in await work.run()] == ["failed"]
+        (letter,) = await work.dead_letters("orders")
+        assert letter.failure is not None
+        assert letter.failure.error == "KeyError"
+        with pytest.raises(ConfigurationError, match="no queue 'mail'"):
+            await work.dead_letters("mail")
+
+
+async def test_calls_take_only_options_that_can_be():
+    app = App("memory://")
+
+    @app.task()
+    async def call(customer: str) -> None: ...
+
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"id": 5}, "id is 5"),
+        ({"id": "a{b}"}, "id is 'a{b}'"),
+        ({"deadline": 5}, "deadline is 5"),
+        ({"with_result": "no"}, "with_result is 'no'"),
+    ]
+    for options, why in wrong:
+        with pytest.raises(InvalidParameter, match=why):
+            call.options(**options)
+    async with working(app):
+        for at in ("tomorrow", None, timedelta(1), datetime.min):
+            with pytest.raises(InvalidParameter, match="at is"):
+                await call.send_at(at, "x")  # type: ignore[arg-type]
+        with pytest.raises(InvalidParameter, match=r"delay is .* keeps a message"):
+            call.options(delay=timedelta(days=4000)).send_sync("x")
+
+
+async def test_options_go_along_with_a_moment_and_with_threads():
+    app = App("memory://")
+
+    @app.task(result_ttl=60)
+    async def call(customer: str) -> None: ...
+
+    async with working(app) as work:
+        at = datetime.fromtimestamp(work.clock.now_ms() / 1000, UTC) + timedelta(seconds=60)
+        later = await call.options(id="later").send_at(at, "x")
+        now = call.options(id="now").send_sync("x")
+        assert (later.id, now.id) == ("later", "now")
+        assert [one.outcome for one in await work.run()] == ["done"]
+        work.clock.move(60)
+        assert [one.outcome for one in await work.run()] == ["done"]
+
+
+async def test_on_a_fifo_queue_each_call_is_one_of_its_own_unless_their_ids_are_the_same():
+    app = App("memory://")
+    ran = []
+
+    @app.task(queue="mail.fifo")
+    async def call(customer: str) -> None:
+        ran.append(customer)
+
+    async with working(app) as work:
+        group = call.options(group_id="g")
+        await group.send("x")
+        await group.send("x")
+        for _ in range(2):
+            await call.options(group_id="g", id="é" * 150).send("y")
+        await work.run()
+    assert ran == ["x", "x", "y"]
