@@ -86,7 +86,7 @@ class TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+    def formatMessage(self, record: logging.LogRecord) -> str:
         said = vars(record)
         about = " ".join(f"{one}={said[one]}" for one in self._FIELDS if one in said)
         line = super().formatMessage(record)
