@@ -188,23 +188,25 @@ class App:
         self,
         name: str,
         *,
-        concurrency: int = CONCURRENCY["async"],
+        concurrency: int | None = None,
         visibility_timeout: timedelta | float = 30,
         dead_letter_queue: str | None = None,
         limits: Sequence[Limit] = (),
     ) -> None:
         """Say how a queue of tasks is worked on; without this, by the defaults of handler.
+        *concurrency*: where tasks of several kinds share a queue, the default is the largest of
+        theirs, and each kind keeps to its own beside.
 
         Raises ConfigurationError, InvalidParameter.
         """
         options = QueueOptions(
             queue=name,
-            concurrency=concurrency,
+            concurrency=CONCURRENCY["async"] if concurrency is None else concurrency,
             visibility_timeout=_s(visibility_timeout, "visibility_timeout"),
             dead_letter_queue=dead_letter_queue,
             limits=checked_limits(limits),
         )
-        self._task_queue(name).options = options
+        self._task_queue(name).say(options, is_usual=concurrency is None)
 
     def task(
         self,
@@ -248,7 +250,7 @@ class App:
             if made.name in self.tasks:
                 raise ConfigurationError(f"there is a task {made.name!r} already; give it a name")
             task: Task[P, R] = Task(self, made, queue, encoding=encoding, extras=checked)
-            self._task_queue(queue).tasks[made.name] = task
+            self._task_queue(queue).add(task)
             self.tasks[made.name] = task
             return task
 
@@ -257,8 +259,7 @@ class App:
     def _task_queue(self, name: str) -> TaskQueue:
         found = self.intakes.get(name)
         if found is None:
-            options = QueueOptions(queue=name, concurrency=CONCURRENCY["async"])
-            found = self.intakes[name] = TaskQueue(options)
+            found = self.intakes[name] = TaskQueue(name)
         if not isinstance(found, TaskQueue):
             raise ConfigurationError(f"queue {name!r} has {found!r} already")
         return found

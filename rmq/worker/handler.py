@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, NamedTuple, get_args, get_origin
 
@@ -17,7 +17,7 @@ from rmq.errors import BrokenEnvelope, ConfigurationError, InvalidParameter
 from rmq.queues.aio import AsyncMessage
 from rmq.queues.attributes import queue_name
 from rmq.worker import following
-from rmq.worker.callee import Callee, is_context
+from rmq.worker.callee import Callee, Mode, is_context
 from rmq.worker.gate import Limit
 from rmq.worker.payload import Read, reader, takes_message
 from rmq.worker.resources import Resources
@@ -136,6 +136,10 @@ class Handler:
     def callees(self) -> list[Callee]:
         return [self.callee]
 
+    def most(self, mode: Mode) -> int:
+        """How many calls may run at a time."""
+        return self.options.concurrency
+
     def prepare(self, resources: Resources) -> None:
         """Look at what the function takes, now that all resources are declared.
 
@@ -195,12 +199,34 @@ def _unread(message: AsyncMessage) -> Any:
 class TaskQueue:
     """A queue whose messages are calls of tasks."""
 
-    def __init__(self, options: QueueOptions) -> None:
-        self.options = options
+    def __init__(self, queue: str) -> None:
+        self.options = QueueOptions(queue=queue, concurrency=CONCURRENCY["async"])
         self.tasks: dict[str, Task[..., Any]] = {}
+        self._is_usual = True
+        """Whether nobody said how many at a time."""
 
     def __repr__(self) -> str:
         return f"<{len(self.tasks)} tasks on {self.options.queue!r}>"
+
+    def say(self, options: QueueOptions, *, is_usual: bool) -> None:
+        """How it is worked on; *is_usual*: as many at a time as its tasks usually run."""
+        self.options, self._is_usual = options, is_usual
+        self._fit()
+
+    def add(self, task: Task[..., Any]) -> None:
+        self.tasks[task.name] = task
+        self._fit()
+
+    def _fit(self) -> None:
+        if self._is_usual and self.tasks:
+            most = max(CONCURRENCY[one.mode] for one in self.callees)
+            self.options = replace(self.options, concurrency=most)
+
+    def most(self, mode: Mode) -> int:
+        """How many calls of one kind may run at a time: a queue that coroutines share with what
+        runs in processes does not start a hundred of those."""
+        most = self.options.concurrency
+        return min(most, CONCURRENCY[mode]) if self._is_usual else most
 
     @property
     def callees(self) -> list[Callee]:

@@ -22,6 +22,7 @@ from rmq.client.aio import AsyncClient
 from rmq.core.limits import whole
 from rmq.errors import RmqError
 from rmq.worker.blackbox import Figures
+from rmq.worker.callee import Mode
 from rmq.worker.consumer import Consumer
 from rmq.worker.fleet import QueueWork
 from rmq.worker.following import Following
@@ -104,11 +105,11 @@ class Worker:
         """Set when nothing is in hand any more, and the fleet may forget us."""
         self._shared: list[asyncio.Task[None]] = []
         """What is done for the fleet beside the messages."""
-        most = {"async": 0, "thread": 0, "process": 0}
+        most: dict[Mode, int] = {"async": 0, "thread": 0, "process": 0}
         for name in self.queues:
             intake = app.intakes[name]
             for mode in {one.mode for one in intake.callees}:
-                most[mode] += intake.options.concurrency
+                most[mode] += intake.most(mode)
         self.threads = Threads(max(most["thread"], 1))
         self.processes = Processes(max(most["process"], 1), app.resources.makers)
         self._room = concurrency

@@ -11,6 +11,7 @@ import pytest
 from rmq.errors import ConfigurationError, InvalidParameter, RmqError
 from rmq.testing import working
 from rmq.worker import App, Concurrency, Retry, Throttle, Unique
+from rmq.worker.handler import CONCURRENCY
 
 
 @pytest.mark.parametrize(
@@ -138,3 +139,25 @@ async def test_on_a_fifo_queue_each_call_is_one_of_its_own_unless_their_ids_are_
             await call.options(group_id="g", id="é" * 150).send("y")
         await work.run()
     assert ran == ["x", "x", "y"]
+
+
+async def test_a_queue_of_tasks_has_as_many_slots_as_its_tasks_usually_have():
+    app = App("memory://")
+    cores = CONCURRENCY["process"]
+    app.task(queue="threads", name="a")(lambda: None)
+    app.task(queue="processes", name="b", process=True)(len)
+    app.task(queue="both", name="c", process=True)(len)
+
+    @app.task(queue="both")
+    async def coroutine() -> None: ...
+
+    app.queue("said", concurrency=7)
+    app.task(queue="said", name="d")(lambda: None)
+    app.queue("half", visibility_timeout=60)
+    app.task(queue="half", name="e")(lambda: None)
+    async with app.worker() as worker:
+        slots = {name: app.intakes[name].options.concurrency for name in worker.queues}
+        assert slots == {"threads": 20, "processes": cores, "both": 100, "said": 7, "half": 20}
+        assert app.intakes["both"].most("process") == cores
+        assert app.intakes["said"].most("thread") == 7
+        assert app.intakes["half"].options.visibility_timeout == 60
