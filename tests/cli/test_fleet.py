@@ -89,6 +89,8 @@ def test_a_schedule_from_its_making_to_its_end(rmq):
     assert [one["name"] for one in rmq.lines("schedule", "list")] == ["nightly"]
     assert "nightly" in rmq("schedule", "list").out
     assert rmq.json("schedule", "rm", "nightly")["removed"]
+    rmq("schedule", "put", "lost", "0 3 * * *", "nowhere", "go")
+    assert rmq("schedule", "trigger", "lost").status == 1
     assert rmq("schedule", "rm", "nightly").status == 3
 
 
