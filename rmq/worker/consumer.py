@@ -726,7 +726,7 @@ class Consumer:
             results = await self._call(lead, callee, (payloads,), kwargs)
             if results is None:
                 results = [None] * len(held)
-            elif not isinstance(results, list) or len(results) != len(held):
+            elif not isinstance(results, (list, tuple)) or len(results) != len(held):
                 raise TypeError(
                     f"{callee.name} returned {type(results).__name__}; a batch handler returns "
                     f"None, or a list with an entry for each of its {len(held)} messages"
@@ -878,6 +878,7 @@ class Consumer:
             return await self._quarantine(held, routed)
         again = timedelta(seconds=min(2**before.crashes, CRASH_WAIT_S))
         self._log_failure(held, error, before.failures, again)
+        self._tell_failure(held, "retried", error, again)
         held.is_settled = True
         await self._insist(
             lambda: self._executor.run(

@@ -7,7 +7,7 @@ engine both are a Plan of work: a queue's options, and a way from a message to a
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, NamedTuple, get_args, get_origin
@@ -167,7 +167,9 @@ class Handler:
         annotation = wanted[0].annotation
         whose = f"{wanted[0].name} of {self.callee.name}"
         if self.options.batch is not None and annotation is not wanted[0].empty:
-            if get_origin(annotation) is not list:
+            if annotation in (list, Sequence):
+                annotation = list[Any]
+            if get_origin(annotation) not in (list, Sequence):
                 raise ConfigurationError(
                     f"{whose} gets batches; annotate it list[..], not {annotation!r}"
                 )

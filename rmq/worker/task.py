@@ -133,6 +133,17 @@ class Arguments:
                 f"arguments of {name}", Words(str(error)), str(self.signature)
             ) from None
 
+    def said(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call that fits, by name, without those that are as their defaults: so
+        calls that do the same are the same, however they are written."""
+        parameters = self.signature.parameters
+        return {
+            name: value
+            for name, value in self.signature.bind(*args, **kwargs).arguments.items()
+            if type(value) is not type(parameters[name].default)
+            or value != parameters[name].default
+        }
+
     def check_limits(self, limits: Sequence[Limit], name: str) -> None:
         """Whether limits go by arguments that there are. Raises ConfigurationError."""
         kinds = {one.kind for one in self.signature.parameters.values()}

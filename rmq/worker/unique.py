@@ -55,12 +55,15 @@ class Unique:
     def keep_ms(self) -> int:
         return ms(duration(self.keep, "unique.keep", None, None))
 
-    def field(self, task: str, args: Any, kwargs: Any) -> str:
-        """What a message says of it: until when, and a digest of what makes it alike."""
+    def field(
+        self, task: str, args: Any, kwargs: Any, said: Callable[[Any, Any], dict[str, Any]]
+    ) -> str:
+        """What a message says of it: until when, and a digest of what makes it alike. *said* tells
+        the arguments by name, however they were given."""
         if self.key is not None:
             what: Any = [task, self.key(*args, **kwargs)]
         else:
-            what = [task, args, kwargs]
+            what = [task, said(args, kwargs)]
         text = msgspec.json.encode(what, enc_hook=to_plain, order="sorted")
         return f"{self.until}:{hashlib.blake2b(text, digest_size=16).hexdigest()}"
 

@@ -3,14 +3,17 @@ sent. Nothing here is about Redis, so it is the one in this process."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from rmq.errors import ConfigurationError, InvalidParameter, RmqError
+from rmq.queues.aio import AsyncMessage
 from rmq.testing import working
-from rmq.worker import App, Concurrency, Retry, Throttle, Unique
+from rmq.worker import App, Concurrency, Context, Retry, Throttle, Unique, WorkerLost
 from rmq.worker.handler import CONCURRENCY
 
 
@@ -161,3 +164,78 @@ async def test_a_queue_of_tasks_has_as_many_slots_as_its_tasks_usually_have():
         assert app.intakes["both"].most("process") == cores
         assert app.intakes["said"].most("thread") == 7
         assert app.intakes["half"].options.visibility_timeout == 60
+
+
+async def test_progress_and_extension_are_numbers_that_can_be():
+    app = App("memory://")
+    refused = []
+
+    @app.task(result_ttl=60)
+    async def work_on(context: Context) -> None:
+        for part, text in ((2, ""), (-1, ""), (float("nan"), ""), ("a", ""), (True, ""), (1, 5)):
+            try:
+                await context.progress(part, text)  # type: ignore[arg-type]
+            except InvalidParameter as error:
+                refused.append(error.field)
+        for by in (-5, "x"):
+            try:
+                await context.extend(by)  # type: ignore[arg-type]
+            except InvalidParameter as error:
+                refused.append(error.field)
+        await context.progress(0.5, "half")
+
+    async with working(app) as work:
+        handle = await work_on.send()
+        assert [one.outcome for one in await work.run()] == ["done"]
+        assert (await handle.status()).part == 0.5
+    assert refused == ["part"] * 5 + ["text"] + ["by"] * 2
+
+
+async def test_calls_are_alike_however_their_arguments_are_written():
+    app = App("memory://")
+
+    @app.task(unique="done")
+    async def rebuild(shop: int, why: str = "") -> None: ...
+
+    async with working(app):
+        calls = [
+            rebuild.send(1),
+            rebuild.send(shop=1),
+            rebuild.send(1, ""),
+            rebuild.send(1, why=""),
+        ]
+        assert len({(await one).id for one in calls}) == 1
+        assert (await rebuild.send(1, "new")).id != (await rebuild.send(2)).id
+
+
+@pytest.mark.parametrize("annotation", [list, Sequence, list[Any], Sequence[AsyncMessage]], ids=str)
+async def test_a_batch_may_be_of_messages_and_answered_by_a_tuple(annotation):
+    app = App("memory://")
+    got = []
+
+    async def on_orders(orders):
+        got.extend(one.body for one in orders)
+        return (None, ValueError("x"))
+
+    on_orders.__annotations__["orders"] = annotation
+    app.handler("orders", batch=2, retries=0)(on_orders)
+    async with working(app) as work:
+        for one in (b"1", b"2"):
+            await app.client.queue("orders").send(one)
+        assert [one.outcome for one in await work.run()] == ["done", "failed"]
+    assert got == [b"1", b"2"]
+
+
+def leave(body: bytes) -> None:
+    os._exit(3)
+
+
+async def test_a_test_sees_that_a_process_was_lost_and_when_it_is_tried_again():
+    app = App("memory://")
+    app.handler("orders", process=True, crashes=2)(leave)
+    async with working(app) as work:
+        await app.client.queue("orders").send(b"1")
+        (ran,) = await work.run()
+        assert (ran.outcome, type(ran.error)) == ("retried", WorkerLost)
+        work.clock.move(ran.again)
+        assert [one.outcome for one in await work.run()] == ["crashed"]
