@@ -168,7 +168,7 @@ class working:
         self._stack.push_async_callback(self._worker.close)
         await self._worker.prepare()
         for one in self._worker.consumers:
-            one.watch = self._ran.append
+            one.tally.watch = self._ran.append
         return self
 
     async def __aexit__(self, *error: object) -> None:

@@ -132,10 +132,15 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A plan's wish to wait until a token appears in the list *key*, or *timeout_ms* passed."""
+    """A plan's wish to wait until a token appears in the list *key*, or *timeout_ms* passed.
+
+    *then* is what it would ask next. Who drives it may have that waiting at the server already (see
+    core.executor.standing), and answers with its result; the answer None says nothing.
+    """
 
     key: str
     timeout_ms: int
+    then: Call[Any] | Joint[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

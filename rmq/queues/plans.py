@@ -35,7 +35,7 @@ from rmq.errors import (
 )
 from rmq.queues import administration, commands, joint
 from rmq.queues.attributes import QueueInfo
-from rmq.queues.commands import QueueStats, Wanted
+from rmq.queues.commands import Got, QueueStats, Wanted
 from rmq.queues.message import (
     PeekedMessage,
     Receipt,
@@ -181,12 +181,15 @@ def receive(
     visibility_timeout: timedelta | float | None = None,
     wait: timedelta | float | None = None,
     attempt_id: str | None = None,
+    stands: bool = False,
 ) -> Plan[list[M]]:
     """Lease messages; wait for a first one if there is none.
 
     A consumer that waits sends nothing. It sleeps on the wake list until a token comes, its time is
     up, or something becomes visible by itself. It never sleeps longer than the queue's visibility
     timeout: whatever someone else received meanwhile, and then lost, is found in time.
+
+    One that *stands* has its next look wait at the server meanwhile; see core.executor.standing.
     """
     limits, keys = registry.limits, registry.keys(name)
     whole(max_messages, "max_messages", 1, limits.max_receive)
@@ -205,6 +208,7 @@ def receive(
     watch = Stopwatch(registry.clock)
     found: list[M] = []
     may_sweep = True
+    seen: Got | None = None
     while True:
         info = yield from known(registry, name)
         wait_ms = info.wait_ms if asked is None else asked
@@ -224,9 +228,9 @@ def receive(
             attempt_id=_attempt(attempt_id, len(found)),
             sweep=may_sweep,
         )
+        ask = commands.receive if info.is_fifo else joint.receive
         try:
-            ask = commands.receive if info.is_fifo else joint.receive
-            got = yield ask(keys, info, wanted, make)
+            got = (yield ask(keys, info, wanted, make)) if seen is None else seen
         except StaleConfig:
             registry.forget(name)
             continue
@@ -237,6 +241,7 @@ def receive(
             if found:
                 return found
             raise
+        seen = None
         if got.flags & commands.SWEEP:
             may_sweep = False
             with suppress(ServerError):
@@ -271,7 +276,8 @@ def receive(
         if registry.known(name) is not info:
             # What we looked at is out of date: the namespace was wiped, say. Nobody would wake us.
             continue
-        yield Block(keys.wake, min(sleep_ms, max(default_ms, 1000)))
+        next_look = ask(keys, info, wanted, make) if stands else None
+        seen = yield Block(keys.wake, min(sleep_ms, max(default_ms, 1000)), next_look)
 
 
 def _receipt(info: QueueInfo, handle: Handle) -> Receipt:

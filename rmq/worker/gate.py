@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from datetime import timedelta
 from typing import Any
 
 from rmq.client.aio import AsyncClient
-from rmq.core.limits import listed, ms
+from rmq.core.limits import listed, ms, seconds
 from rmq.core.script import Block, Plan, Sleep
 from rmq.errors import CallerError, ConfigurationError, InvalidParameter, RmqError
 from rmq.queues.aio import AsyncMessage
@@ -43,7 +44,6 @@ By = str | Callable[..., str] | None
 argument (or of a field of a handler's payload); or a function of the same arguments."""
 LONGEST_S = 300.0
 """A message that may not run yet is looked at again after this at the latest."""
-RENEW_S = LEASE.total_seconds() / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,11 @@ class Concurrency:
     limit: int
     by: By = None
     lease: timedelta | float = LEASE
+
+    @property
+    def lease_s(self) -> float:
+        """For how long a place is held without being renewed."""
+        return seconds(self.lease, "lease").total_seconds()
 
     def made(self, client: AsyncClient) -> ConcurrencyLimit:
         """Raises InvalidParameter."""
@@ -107,6 +112,18 @@ def check_by(limits: Sequence[Limit], names: Sequence[str], whose: str) -> None:
             )
 
 
+class Places:
+    """Those of one limit that are held here. The event loop takes and leaves them, the leases'
+    thread renews them."""
+
+    __slots__ = ("holders", "renewed")
+
+    def __init__(self) -> None:
+        self.holders: dict[str, None] = {}
+        self.renewed = time.monotonic()
+        """When all that were held then were renewed last, of the monotonic clock."""
+
+
 class Gate:
     """The limits that one worker keeps to, and the places that it holds."""
 
@@ -114,8 +131,8 @@ class Gate:
         self._client = client
         self._executor = client._executor
         self._made: dict[Limit, Any] = {}
-        self._held: dict[ConcurrencyLimit, dict[str, None]] = {}
-        """Limits by key among them; only as long as a place is held."""
+        self.held: dict[ConcurrencyLimit, Places] = {}
+        """Limits by key among them; only as long as a place is held. See leases.py."""
         self._places: dict[AsyncMessage, list[tuple[ConcurrencyLimit, str]]] = {}
         self._keyed: dict[str, ConcurrencyLimit] = {}
         self._leaving: set[asyncio.Task[Any]] = set()
@@ -179,9 +196,30 @@ class Gate:
 
     def hold(self, limit: ConcurrencyLimit, message: AsyncMessage, holder: str) -> None:
         """A message runs on a place that was taken."""
-        limit = self._keyed.setdefault(limit.name, limit)
-        self._held.setdefault(limit, {})[holder] = None
+        limit = self.keep(limit, (holder,))
         self._places.setdefault(message, []).append((limit, holder))
+
+    def keep(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> ConcurrencyLimit:
+        """Have places renewed, until they are let go. The limit under which they are held."""
+        limit = self._keyed.setdefault(limit.name, limit)
+        places = self.held.get(limit)
+        if places is None:
+            places = self.held[limit] = Places()
+        places.holders.update(dict.fromkeys(holders))
+        return limit
+
+    def let_go(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> None:
+        """Renew them no longer. Before they are given back: a renewal that is under way then looks
+        whether they are still wanted, and gives back what it took again."""
+        limit = self._keyed.get(limit.name, limit)
+        places = self.held.get(limit)
+        if places is None:
+            return
+        for one in holders:
+            places.holders.pop(one, None)
+        if not places.holders:
+            del self.held[limit]
+            del self._keyed[limit.name]
 
     def leave(self, message: AsyncMessage) -> None:
         """A message does not run any more: give its places back."""
@@ -191,36 +229,16 @@ class Gate:
             self._free(limit, (holder,))
 
     def _free(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> None:
-        held = self._held.get(limit, {})
-        for one in holders:
-            held.pop(one, None)
-        if not held:
-            self._held.pop(limit, None)
-            self._keyed.pop(limit.name, None)
-        if holders:
-            task = asyncio.create_task(self._release(limit, holders), name="rmq-place")
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+        self.let_go(limit, holders)
+        task = asyncio.create_task(self._release(limit, holders), name="rmq-place")
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
 
     async def _release(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> None:
         try:
             await limit.release(*holders)
         except RmqError as error:
             log.warning("places of %s are free when their lease ends: %s", limit.name, error)
-
-    async def renew(self) -> None:
-        """Keep the places that are held."""
-        for limit, holders in list(self._held.items()):
-            try:
-                await limit.hold(*holders)
-            except RmqError as error:
-                log.warning("places of %s could not be kept: %s", limit.name, error)
-
-    async def run(self) -> None:
-        """Renew until cancelled."""
-        while True:
-            await asyncio.sleep(RENEW_S)
-            await self.renew()
 
     async def close(self) -> None:
         """Give back all that is held."""
@@ -284,6 +302,7 @@ class Asked:
         self.count = min(self.count, count)
 
     def holds(self, limit: ConcurrencyLimit, holders: list[str]) -> None:
+        self._gate.keep(limit, holders)
         self._holders.append((limit, holders))
         self.count = min(self.count, len(holders))
 
@@ -305,6 +324,7 @@ class Asked:
                 yield rate._take(-count, 0)
         for limit, holders in places:
             if holders:
+                self._gate.let_go(limit, holders)
                 yield limit._release(holders)
 
 

@@ -140,6 +140,11 @@ class Handler:
         """How many calls may run at a time."""
         return self.options.concurrency
 
+    @property
+    def limits(self) -> list[Limit]:
+        """All that may be asked for one of its messages."""
+        return list(self.options.limits)
+
     def prepare(self, resources: Resources) -> None:
         """Look at what the function takes, now that all resources are declared.
 
@@ -233,6 +238,11 @@ class TaskQueue:
     @property
     def callees(self) -> list[Callee]:
         return [one.callee for one in self.tasks.values()]
+
+    @property
+    def limits(self) -> list[Limit]:
+        """All that may be asked for one of its messages."""
+        return [*self.options.limits, *(one for task in self.tasks.values() for one in task.limits)]
 
     def prepare(self, resources: Resources) -> None:
         """Look at what the functions take. Raises ConfigurationError."""

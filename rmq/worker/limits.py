@@ -165,7 +165,8 @@ class ConcurrencyLimit:
     @asynccontextmanager
     async def place(self) -> AsyncIterator[str]:
         """Hold a place while the block runs, and wait for one first, without polling. Gives the
-        holder's name."""
+        holder's name. It is renewed from the event loop, so a block that keeps the loop from
+        running for the whole lease loses it; the places that a worker takes are not so."""
         holder = uuid.uuid4().hex
         await self._executor.run(self._acquire(holder))
         keeping = asyncio.create_task(self._keep(holder), name="rmq-place")

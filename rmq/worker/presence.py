@@ -19,7 +19,7 @@ from contextlib import suppress
 
 from rmq.client.aio import AsyncClient
 from rmq.core.keys import FleetKeys
-from rmq.core.script import Block, Plan
+from rmq.core.script import Block, Call, Plan
 from rmq.errors import RmqError, ServerError
 from rmq.worker.fleet import ALIVE_MS, QueueWork, Said, Told, beat
 
@@ -54,16 +54,19 @@ class Presence:
         """Queues from which nothing is taken, as of the last beat."""
         self._change = asyncio.Event()
         self.beaten = time.monotonic()
-        """When the server last heard of us."""
+        """When the server last heard of us, of the monotonic clock."""
         self._executor = client._executor
         self._said = Said(host=host, pid=pid, started_ms=client.clock.now_ms())
         self._look = look
         self._obey = obey
         self._seen = 0
         self._is_resting = False
+        self.has_left = False
+        """Whether we left the registry: nobody is to say any more that we live."""
 
-    async def beat(self) -> Told:
-        """Say that we live, and do what we are told. Raises ServerError."""
+    def saying(self) -> Call[Told]:
+        """What we are at this moment. Its answer is for `beat`: who says it for us, see leases.py,
+        leaves all commands where they are."""
         said = Said(
             host=self._said.host,
             pid=self._said.pid,
@@ -71,7 +74,11 @@ class Presence:
             state=self.state,
             queues=dict(self._look()),
         )
-        told = await self._executor.call(beat(self.keys, self.app, self.id, said, self._seen))
+        return beat(self.keys, self.app, self.id, said, self._seen)
+
+    async def beat(self) -> Told:
+        """Say that we live, and do what we are told. Raises ServerError."""
+        told = await self._executor.call(self.saying())
         self.beaten = time.monotonic()
         if told.paused != self.paused:
             self.paused = told.paused
@@ -122,6 +129,7 @@ class Presence:
 
     async def sign_off(self) -> None:
         """Leave the registry."""
+        self.has_left = True
         with suppress(RmqError, TimeoutError):
             async with asyncio.timeout(TROUBLE_S):
                 await self._executor.call(

@@ -66,3 +66,7 @@ class Unreadable(Exception):
     __module__ = _MODULE
     said: TaskMessage | None = None
     """Of a task's message that could be read as such: what it says. Somebody may wait for it."""
+
+
+TOLD = (Reject, Retry, Unreadable, UnknownTask, WorkerLost, TimeLimitExceeded)
+"""Errors that say all in their words; where they were raised says nothing more."""

@@ -130,17 +130,18 @@ class Worker:
             await self.app.schedules.put_record(name, declared.record())
         await self.presence.beat()
         self._shared = [
-            asyncio.create_task(self.gate.run(), name="rmq-gate"),
             asyncio.create_task(self._pauses(), name="rmq-pauses"),
             asyncio.create_task(self.presence.run(self._gone), name="rmq-presence"),
             asyncio.create_task(self._scheduler.run(self._stopping), name="rmq-schedules"),
         ]
         for task in self._shared:
             task.add_done_callback(_say_end)
-        self._leases = Leases(self.consumers, self.app.new_sync_client, self.stuck)
+        self._leases = Leases(
+            self.consumers, self.gate, self.presence, self.app.new_sync_client, self.stuck
+        )
         self._leases.start()
         for one in self.consumers:
-            await one.start()
+            one.start()
         self._house = asyncio.create_task(self._keep_house(), name="rmq-house")
         log.info("worker %s works on %s", self.name, ", ".join(self.queues))
 
@@ -208,21 +209,23 @@ class Worker:
     def is_alive(self) -> bool:
         """Whether every queue was asked for messages within the last minute, or had no room."""
         now = time.monotonic()
-        return all(not one.has_room or now - one.polled < SILENT_S for one in self.consumers)
+        return all(
+            not one.has_room or now - one.receiver.polled < SILENT_S for one in self.consumers
+        )
 
     @property
     def figures(self) -> Figures:
         """How it is."""
         now = time.monotonic()
-        polled = [one.polled if one.has_room else now for one in self.consumers]
+        polled = [one.receiver.polled if one.has_room else now for one in self.consumers]
         return Figures(
             polled=min(polled, default=now),
             in_hand=sum(len(one.hand) for one in self.consumers),
-            buffered=sum(one.buffered for one in self.consumers),
-            handled=sum(one.handled for one in self.consumers),
-            failed=sum(one.failed for one in self.consumers),
-            dead=sum(one.dead for one in self.consumers),
-            returned=sum(one.returned for one in self.consumers),
+            buffered=sum(one.hand.buffered for one in self.consumers),
+            handled=sum(one.tally.handled for one in self.consumers),
+            failed=sum(one.tally.failed for one in self.consumers),
+            dead=sum(one.tally.dead for one in self.consumers),
+            returned=sum(one.tally.returned for one in self.consumers),
             is_ready=int(bool(self.consumers) and not self.is_stopping),
         )
 
@@ -247,7 +250,7 @@ class Worker:
         if self._room is not None and count:
             self._room += count
             for one in self.consumers:
-                one.wake()
+                one.slots.wake()
 
     def keep_room(self, count: int) -> None:
         """Keep slots for what a receive brought, of those that it has just given back."""
@@ -270,20 +273,20 @@ class Worker:
             await self.presence.change()
             for one in self.consumers:
                 if one.options.queue in self.presence.paused:
-                    one.interrupt()
+                    one.receiver.interrupt()
 
     def _in_hand(self) -> dict[str, QueueWork]:
         """What the fleet is told of us."""
         ago = self.client.clock.now_ms() - time.monotonic() * 1000
         return {
             one.options.queue: QueueWork(
-                capacity=one.capacity,
-                running=one.running,
-                buffered=one.buffered,
-                handled=one.handled,
-                failed=one.failed,
-                dead=one.dead,
-                polled_ms=int(ago + one.polled * 1000),
+                capacity=one.slots.capacity,
+                running=one.tally.running,
+                buffered=one.hand.buffered,
+                handled=one.tally.handled,
+                failed=one.tally.failed,
+                dead=one.tally.dead,
+                polled_ms=int(ago + one.receiver.polled * 1000),
             )
             for one in self.consumers
         }
@@ -336,8 +339,7 @@ class Worker:
             await self.together.close()
             await self.gate.close()
             self._gone.set()
-            for task in self._shared[:2]:
-                task.cancel()
+            self._shared[0].cancel()
             await asyncio.wait(self._shared, timeout=3 * self.CANCEL_S)
         self.threads.close()
         await asyncio.to_thread(self.processes.close)

@@ -13,7 +13,7 @@ from tests.servers import single_server
 from tests.soak.boto_crew import PATIENT, BotoCrew, nothing_is_lost
 from tests.soak.crew import Size
 
-SIZE = Size(producers=2, consumers=2, messages=300, groups=20, deadline_s=60)
+SIZE = Size(producers=2, consumers=2, messages=300, groups=20, deadline_s=90)
 LEASE_S = 2.0
 """What an answer that never came had leased is there again after this."""
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}

@@ -431,8 +431,8 @@ async def test_all_that_was_sent_may_end_while_the_rest_is_offered_to_others(
 
     async def slow(line):
         await offer(line)
-        while line.is_busy:
-            await asyncio.sleep(0)
+        if line.is_busy:
+            await asyncio.wait(tuple(line._sending))
 
     monkeypatch.setattr(Line, "_offer", slow)
     one = dispatch(per_endpoint=1)

@@ -13,7 +13,7 @@ from tests.soak import boto_worker
 from tests.soak.crew import Crew, Size, _processes, _start
 from tests.soak.record import Record
 
-PATIENT = 10
+PATIENT = 20
 """How often boto3 tries, in all, where the whole endpoint goes away for seconds."""
 USUAL = 3
 """How often it tries in its standard mode, where nobody says more."""

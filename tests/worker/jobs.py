@@ -42,6 +42,9 @@ async def do(job: Job) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if job.deed == "raise":
         raise ValueError(f"job {job.id} is no good")
+    if job.deed == "wait":
+        while not Path(os.environ["JOBS_JOURNAL"]).with_suffix(".go").exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
     if job.deed == "block":
         time.sleep(job.seconds)  # noqa: ASYNC251
     elif job.seconds:

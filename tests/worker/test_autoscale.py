@@ -203,8 +203,9 @@ def test_processes_come_and_go_with_the_backlog_and_end_when_they_are_told(serve
         *(*options, "--target-backlog-per-worker", "20", "--queues", "jobs"),
         command=("worker", "autoscale"),
     ) as made:
-        made.send(*(Job(one, seconds=0.3) for one in range(160)))
+        made.send(*(Job(one, "wait") for one in range(160)))
         made.until(lambda: len({pid for _, pid in made.lines("began")}) == 2)
+        made.go()
         made.until(made.is_empty)
         keys, call = FleetKeys(made.client.namespace, "app"), made.client._executor.call
 

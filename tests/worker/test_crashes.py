@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,9 +13,10 @@ import pytest
 import tenacity
 
 from rmq.core.codec import Crash
-from rmq.worker import App, Context, Retry
+from rmq.worker import App, Concurrency, Context, Retry, Worker, fleet, leases
 from rmq.worker import trials as trial
 from rmq.worker.leases import STUCK_S
+from tests.colours import PATIENCE
 from tests.worker import jobs
 from tests.worker.conftest import at_work, until
 
@@ -26,9 +29,9 @@ class Order:
 async def lose(work) -> None:  # type: ignore[no-untyped-def]
     """Let a worker receive what is due, and be lost with it."""
     (consumer,) = work._worker.consumers
-    await consumer._hold(await consumer._receive(10, 0))
+    await consumer.receiver.hold(await consumer.receiver.receive(10, 0))
     consumer.hand.clear()
-    consumer._used = 0
+    consumer.slots.used = 0
     work.clock.move(31)
 
 
@@ -162,10 +165,10 @@ async def test_a_stop_lets_finish_what_runs_and_a_second_one_gives_it_back(app):
 
     async with app.worker() as worker:
         running = asyncio.create_task(worker.run(signals=False))
-        await until(lambda: worker.consumers and worker.consumers[0]._receivers)
+        await until(lambda: worker.consumers and worker.consumers[0].receivers)
         queue = app.client.queue("orders")
         await queue.send_many([b'{"id": 1}', b'{"id": 2}'])
-        await until(lambda: worker.consumers[0].running == 2)
+        await until(lambda: worker.consumers[0].tally.running == 2)
         worker._signalled()
         await queue.send('{"id": 3}')
         release.set()
@@ -203,37 +206,48 @@ async def test_a_job_ten_times_longer_than_the_visibility_timeout_runs_once(
         await app.client.wipe()
 
 
-@pytest.mark.parametrize("backend", ["async-valkey"], indirect=True)
-async def test_a_handler_that_blocks_the_event_loop_keeps_its_lease(app):
-    import time
+async def test_a_handler_that_blocks_the_event_loop_keeps_all_that_it_holds(
+    backend, namespace, clock, monkeypatch
+):
+    """Its message, its place of a limit, and its worker's place in the registry; there it is still
+    seen for how long the worker has asked for nothing."""
+    monkeypatch.setattr(leases, "PART", 1000)  # of 30 s: all is due every 30 ms
+    app, found = App(backend.url, namespace=namespace, clock=clock), []
+    shared = Concurrency("db", 1)
 
-    runs = []
-
-    @app.handler("orders", visibility_timeout=1)
+    @app.handler("orders", visibility_timeout=30, limits=[shared])
     async def on_order(order: Order) -> None:
-        runs.append(order.id)
-        time.sleep(1.6)  # noqa: ASYNC251
+        began = time.monotonic()
+        for _ in range(3):
+            clock.move(20)
+            _block_until_renewed(worker)
+        silent_s = worker.presence.beaten - began
+        with closing(app.new_sync_client()) as other:
+            run = other._executor.call
+            (info,) = run(fleet.workers(worker.presence.keys, app.name))
+            found.append(
+                (
+                    other.queue("orders").receive(),
+                    run(shared.made(app.client)._hold(["other"])).holders,
+                    info.beat_at == clock.now(),
+                    (clock.now() - info.polled_at).total_seconds() >= silent_s - 0.002,
+                )
+            )
 
-    await app.make_queues()
-    await app.client.queue("orders").send('{"id": 1}')
+    async with app, at_work(app) as worker:
+        await app.client.queue("orders").send('{"id": 1}')
+        await until(lambda: worker.consumers[0].tally.handled == 1)
+        await app.client.wipe()
+    assert found == [([], (), True, True)]
 
-    def look() -> int:
-        """Somebody else, in another thread, who would take it."""
-        while len(runs) < 2:
-            time.sleep(0.001)
-        client, found, until = app.new_sync_client(), 0, time.monotonic() + 1.4
-        while time.monotonic() < until:
-            found += len(client.queue("orders").receive(wait=0.2))
-        client.close()
-        return found
 
-    async with at_work(app) as worker:
-        await until(lambda: runs)  # it blocked us until now
-        looking = asyncio.create_task(asyncio.to_thread(look))
-        await app.client.queue("orders").send('{"id": 2}')
-        await until(lambda: worker.consumers[0].handled == 2)
-        assert await looking == 0
-    assert runs == [1, 2]
+def _block_until_renewed(worker: Worker) -> None:
+    """Until all that is held now was renewed, from whatever thread does it."""
+    since = time.monotonic()
+    (held,), (places,) = worker.consumers[0].hand.values(), worker.gate.held.values()
+    while min(held.extended, places.renewed, worker.presence.beaten) < since:
+        assert time.monotonic() < since + PATIENCE
+        time.sleep(0.001)
 
 
 async def test_a_handler_that_can_not_be_interrupted_is_given_up(app):
@@ -286,7 +300,7 @@ async def test_a_poison_in_a_process_of_its_own_harms_nobody_else(
             await queue.send(msgspec.json.encode(jobs.Job(id, deed)))
         await queue.send("{")
         (consumer,) = worker.consumers
-        await until(lambda: consumer.handled == 2 and consumer.dead == 7, 60)
+        await until(lambda: consumer.tally.handled == 2 and consumer.tally.dead == 7, 60)
         assert (await queue.stats()).messages == 0
         dead = await app.client.queue("alone-dead").peek()
         await app.client.wipe()
@@ -396,9 +410,9 @@ async def test_a_policy_that_fails_itself_is_replaced_by_the_usual_one(app, work
 
 
 async def test_a_receiver_survives_what_nobody_thought_of(app, monkeypatch):
-    from rmq.worker import consumer
+    from rmq.worker import receiver, trouble
 
-    monkeypatch.setattr(consumer, "TROUBLE_S", 0.01)
+    monkeypatch.setattr(trouble, "TROUBLE_S", 0.01)
     done = []
 
     @app.handler("orders", visibility_timeout=0.2)
@@ -408,7 +422,7 @@ async def test_a_receiver_survives_what_nobody_thought_of(app, monkeypatch):
     await app.make_queues()
     await app.client.queue("orders").send('{"id": 1}')
     await app.client.queue("orders").receive(visibility_timeout=0)
-    look, failed = consumer.Consumer._look, []
+    look, failed = receiver.Receiver._look, []
 
     async def look_badly(self, held) -> None:  # type: ignore[no-untyped-def]
         if not failed:
@@ -416,10 +430,10 @@ async def test_a_receiver_survives_what_nobody_thought_of(app, monkeypatch):
             raise RuntimeError("nobody thought of it")
         await look(self, held)
 
-    monkeypatch.setattr(consumer.Consumer, "_look", look_badly)
+    monkeypatch.setattr(receiver.Receiver, "_look", look_badly)
     async with at_work(app) as worker:
         (one,) = worker.consumers
         await until(lambda: done == [1])
         await until(lambda: not one.hand)
-        assert one._used == one._asked
+        assert one.slots.used == one.slots.asked
     assert failed == [1]

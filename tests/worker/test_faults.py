@@ -111,7 +111,7 @@ async def test_every_job_is_done_whatever_becomes_of_redis(server, namespace, jo
             await breaking
             await _insist(lambda: wait_empty(app, 120))
             assert worker.is_alive
-            assert worker.consumers[0].dead == 0
+            assert worker.consumers[0].tally.dead == 0
     # A connection that is cut while messages are in hand may cost them their lease, and no more.
     assert history.problems(repeats=20 * (deaths + cuts)) == []
 

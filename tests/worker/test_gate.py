@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from itertools import count
 
 import pytest
@@ -13,6 +13,7 @@ from rmq.errors import InvalidParameter
 from rmq.queues.attributes import RedrivePolicy
 from rmq.worker import App, Concurrency, Retry, Throttle
 from rmq.worker.app import LIMITS
+from rmq.worker.leases import Leases
 from rmq.worker.limits import ConcurrencyLimit
 from rmq.worker.worker import Worker
 from tests.colours import until
@@ -126,6 +127,66 @@ async def test_a_queue_with_so_many_places_never_runs_more_at_once(app, clock, r
         runs.go_on.set()
         await until(lambda: runs.done[""] == 9)
     assert runs.most[""] == 3
+
+
+async def test_a_place_is_kept_while_a_receive_waits_for_its_message(app, clock, runs):
+    shared = Concurrency("db", 1)
+
+    @app.handler("orders", limits=[shared])
+    async def on_order(body: str) -> None:
+        await runs.run()
+
+    await app.make_queues()
+    async with working(app) as (worker,):
+        await until(lambda: worker.gate.held)
+        for _ in range(3):
+            clock.move(20)
+            await asyncio.to_thread(worker._leases.beat, all=True)
+        assert (await shared.made(app.client).hold("another")).holders == ()
+        await app.client.queue("orders").send("1")
+        await until(lambda: runs.done[""] == 1)
+    assert not worker.gate.held
+    assert (await shared.made(app.client).hold("another")).holders == ("another",)
+
+
+async def test_a_place_that_is_given_back_in_the_midst_of_its_renewal_is_free(app, monkeypatch):
+    worker, limit = Worker(app), ConcurrencyLimit(app.client, "db", 1)
+    renewing = Leases([], worker.gate, worker.presence, app.new_sync_client, worker.stuck)
+    await limit.hold("one")
+    worker.gate.keep(limit, ["one"])
+    hold = limit._hold
+
+    def hold_late(holders):
+        worker.gate.let_go(limit, ["one"])
+        with closing(app.new_sync_client()) as client:
+            client._executor.call(limit._release(["one"]))
+        return hold(holders)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(limit, "_hold", hold_late)
+        await asyncio.to_thread(renewing.beat, all=True)
+    assert (await limit.hold("another")).holders == ("another",)
+
+
+async def test_the_shortest_lease_says_how_often_leases_are_looked_at(app):
+    @app.handler("orders", limits=[Concurrency("a", 1, lease=3)])
+    async def on_order(body: str) -> None: ...
+
+    worker = Worker(app)
+    await worker.prepare()
+
+    def interval():
+        looking = Leases(worker.consumers, worker.gate, worker.presence, None, worker.stuck)
+        return looking.interval
+
+    assert interval() == pytest.approx(3 / 3 / 2)
+
+    @app.task(limits=[Concurrency("b", 1, lease=1.2)])
+    async def call() -> None: ...
+
+    worker = Worker(app)
+    await worker.prepare()
+    assert interval() == pytest.approx(1.2 / 3 / 2)
 
 
 async def _counts(app, queue, **wanted):
@@ -249,7 +310,7 @@ async def test_a_paused_queue_is_left_alone_and_goes_on_when_it_is_resumed(app, 
         await until(lambda: runs.done["others"] == 5)
         assert runs.done["orders"] == 0
         for worker in workers:
-            worker.consumers[0].polled -= 1000  # as after a long pause: it is not silent
+            worker.consumers[0].receiver.polled -= 1000  # as after a long pause: it is not silent
             assert worker.is_alive
         await app.fleet.resume("orders")
         await until(lambda: runs.done["orders"] == 5)

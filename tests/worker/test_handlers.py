@@ -325,7 +325,7 @@ async def test_a_time_limit_ends_a_coroutine_and_a_thread(app):
     async with at_work(app) as worker:
         for name in app.intakes:
             await app.client.queue(name).send('{"id": 1}')
-        await until(lambda: sum(one.dead for one in worker.consumers) == 2)
+        await until(lambda: sum(one.tally.dead for one in worker.consumers) == 2)
         for name in app.intakes:
             (dead,) = await app.client.queue(f"{name}-dead").peek()
             assert dead.failure.error == "rmq.worker.TimeLimitExceeded"
@@ -396,8 +396,8 @@ async def test_no_more_is_received_than_there_are_free_slots(app):
         await until(lambda: len(running) == 3)
         found = await queue.stats()
         assert (found.in_flight, found.visible) == (3, 7)
-        assert worker.consumers[0].running == 3
-        assert worker.consumers[0].buffered == 0
+        assert worker.consumers[0].tally.running == 3
+        assert worker.consumers[0].hand.buffered == 0
         hold.set()
         await until(lambda: len(running) == 10)
 

@@ -69,6 +69,10 @@ class Fleet:
             [msgspec.json.encode(one) for one in todo]
         ).raise_for_failures()
 
+    def go(self) -> None:
+        """End the jobs that wait, and those that would."""
+        self.journal.with_suffix(".go").touch()
+
     def lines(self, what: str) -> list[tuple[int, int]]:
         """Ids of jobs and of processes, of what a journal says."""
         whole = self.journal.read_text().rpartition("\n")[0]

@@ -34,6 +34,9 @@ class Errand:
             self._future = self._loop.create_future()
         return self._future
 
+    def hurry(self) -> None:
+        """Nobody waits for it any more: have it end soon, if it is one that can be told."""
+
 
 Line = deque[Errand]
 

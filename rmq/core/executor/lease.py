@@ -5,6 +5,7 @@ until its visibility timeout. So its calls are errands, which go on without who 
 
     caller cancelled while the plan     then the plan
     sleeps in a Block                   ends there; its token is handed on
+    stands (see standing)               ends when its pop was ended; what it took goes back
     is in a call                        ends after that call; what it took goes back
     has just ended                      what it took goes back
 
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rmq.core.executor.gathering import Errand
-from rmq.core.script import Call, Joint, Plan, Step
+from rmq.core.script import Block, Call, Joint, Plan, Step
 from rmq.errors import RmqError, ServerError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Lease(Generic[T]):
         except (asyncio.CancelledError, GeneratorExit):
             # No await here: a coroutine that is thrown away may not.
             if self._errand is not None and not self._loop.is_closed():
+                self._errand.hurry()
                 returning = self._executor.returning
                 task = self._loop.create_task(self._end(self._errand), name="rmq-lease")
                 returning.add(task)
@@ -56,10 +58,12 @@ class Lease(Generic[T]):
             raise
 
     async def _step(self, step: Step) -> Any:
-        if not isinstance(step, (Call, Joint)):
-            self._errand = None
+        if isinstance(step, (Call, Joint)):
+            self._errand = self._executor.gathering.start(step)
+        else:
+            self._errand = self._executor.standing.start(step) if type(step) is Block else None
+        if self._errand is None:
             return await self._executor._step(step)
-        self._errand = self._executor.gathering.start(step)
         return await self._errand.outcome
 
     async def _end(self, errand: Errand) -> None:

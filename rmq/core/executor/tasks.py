@@ -22,6 +22,7 @@ from rmq.core.connection import GRACE_S, Link
 from rmq.core.executor.base import HELD_SLICE_S, SCAN_STEP, Executor
 from rmq.core.executor.gathering import Gathering
 from rmq.core.executor.lease import Lease
+from rmq.core.executor.standing import Standing
 from rmq.core.executor.tail import AsyncTail
 from rmq.core.executor.trouble import TROUBLE, passing, silent, translated
 from rmq.core.script import Aside, Block, Call, Joint, Offload, Plan, Several, Sleep, Step
@@ -54,6 +55,7 @@ class AsyncExecutor(Executor):
         self.returning: set[asyncio.Task[Any]] = set()
         """Leases that nobody waits for any more, on their way back."""
         self.gathering = Gathering(self.call)
+        self.standing = Standing(self)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_waiter_ready = False
         self.tails: WeakSet[AsyncTail] = WeakSet()
@@ -132,6 +134,7 @@ class AsyncExecutor(Executor):
         """End every wait for a key that is *ours*, and every tail's: who waited looks again."""
         for tail in self.tails:
             tail.wake()
+        self.standing.end_waits(ours)
         for key, line in tuple(self._lines.items()):
             if ours.match(key.encode()):
                 while _wake(line, False):
@@ -180,6 +183,7 @@ class AsyncExecutor(Executor):
         """Give back what we opened; a client that was handed in stays open."""
         for tail in self.tails:
             tail.is_closed = True
+        await self.standing.close()
         if self.returning:
             await asyncio.wait(self.returning, timeout=RETURN_S)
         while self._tasks:
@@ -213,7 +217,8 @@ class AsyncExecutor(Executor):
             return self._aside(step.work)
         if isinstance(step, Offload):
             return await asyncio.to_thread(step.work)
-        return await self._block(step)
+        await self._block(step)
+        return None
 
     async def _once(self, args: list[Any]) -> Any:
         if self._link.pool is None:
@@ -410,7 +415,7 @@ class AsyncExecutor(Executor):
                 return
             await asyncio.sleep(HELD_SLICE_S)
 
-    async def _block(self, block: Block) -> bool:
+    async def _block(self, block: Block) -> None:
         """Wait for a token. Trouble ends the wait early: the plan looks again."""
         watch = Stopwatch(self.clock)
         line = self._lines.setdefault(block.key, _Line())
@@ -424,9 +429,6 @@ class AsyncExecutor(Executor):
             while (left := block.timeout_ms - watch.passed_ms()) > 0 and not token.done():
                 seconds = min(left / 1000, HELD_SLICE_S) if self.clock.held else left / 1000
                 await asyncio.wait((token,), timeout=seconds)
-            if not token.done():
-                return False
-            return token.result()
         except asyncio.CancelledError:
             if token.done() and not token.cancelled():
                 self._keep(asyncio.create_task(self._hand_on(block.key, line)))

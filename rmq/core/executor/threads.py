@@ -197,7 +197,8 @@ class SyncExecutor(Executor):
             return self._aside(step.work)
         if isinstance(step, Offload):
             return step.work()
-        return self._block(step)
+        self._block(step)
+        return None
 
     def _once(self, args: list[Any]) -> Any:
         if self._link.pool is None:
@@ -425,7 +426,7 @@ class SyncExecutor(Executor):
         while watch.passed_ms() < seconds * 1000:
             time.sleep(HELD_SLICE_S)
 
-    def _block(self, block: Block) -> bool:
+    def _block(self, block: Block) -> None:
         """Wait for a token. Trouble ends the wait early: the plan looks again."""
         watch = Stopwatch(self.clock)
         most = HELD_SLICE_S if self.clock.held else self._link.slice_s
@@ -434,12 +435,11 @@ class SyncExecutor(Executor):
         try:
             while (left := block.timeout_ms - watch.passed_ms()) > 0 and not wait.ended:
                 if self._pop(block.key, min(left / 1000, most)) is not None:
-                    return True
+                    return
         except (trouble.RedisError, trouble.RedisClusterException, OSError):
             time.sleep(0.05)
         finally:
             self._waits.discard(wait)
-        return False
 
     def _pop(self, key: str, seconds: float) -> Any:
         args: tuple[Any, ...] = ("BLPOP", key, f"{max(seconds, 0.001):.3f}")

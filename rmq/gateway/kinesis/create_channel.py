@@ -14,11 +14,13 @@ from rmq.gateway.kinesis.channels import (
 )
 from rmq.gateway.kinesis.errors import in_use
 from rmq.gateway.kinesis.place import check_on_demand, one_stream, resource
+from rmq.gateway.kinesis.resources import check_tags
 from rmq.gateway.service import Answer, Given
 
 
 async def create_channel(caller: Caller, given: Given) -> Answer:
     arn, record = one_stream(given), given["StreamConfigurationList"][0]["RecordConfiguration"]
+    check_tags(given.get("Tags", {}))
     place = resource(arn, "StreamARN", "stream").place
     settings = settings_in(given, record)
     client = caller.accounts.client(*place)

@@ -8,10 +8,12 @@ from rmq.gateway.caller import Caller
 from rmq.gateway.kinesis.errors import not_valid
 from rmq.gateway.kinesis.place import check_on_demand, one_stream, resource
 from rmq.gateway.kinesis.queues import attributes_in, described, queues_of
+from rmq.gateway.kinesis.resources import check_tags
 from rmq.gateway.service import Answer, Given
 
 
 async def create_queue(caller: Caller, given: Given) -> Answer:
+    check_tags(given.get("Tags", {}))
     place = resource(one_stream(given), "StreamARN", "stream").place
     stream = await check_on_demand(caller, one_stream(given))
     start = given["StreamConfigurationList"][0].get("StartingPosition", {"Type": "LATEST"})

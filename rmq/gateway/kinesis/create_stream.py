@@ -6,6 +6,7 @@ from typing import Any
 
 from rmq.gateway.caller import Caller
 from rmq.gateway.kinesis.errors import invalid
+from rmq.gateway.kinesis.resources import check_tags
 from rmq.gateway.service import Answer, Given
 
 
@@ -16,6 +17,7 @@ async def create_stream(caller: Caller, given: Given) -> Answer:
         raise invalid("ShardCount must be specified for a stream in PROVISIONED mode.")
     if mode == "ON_DEMAND" and count is not None:
         raise invalid("ShardCount must not be specified for a stream in ON_DEMAND mode.")
+    check_tags(given.get("Tags", {}))
     attributes: dict[str, Any] = {}
     if "MaxRecordSizeInKiB" in given:
         attributes["max_record_size"] = given["MaxRecordSizeInKiB"] * 1024

@@ -256,6 +256,8 @@ def _for_ordering(error_: ours.InvalidParameter, account: str, given: Given) -> 
 
 
 def _timestamp(error_: ours.InvalidParameter, account: str, given: Given) -> AwsError:
+    if "ShardFilter" in given:
+        return invalid(str(error_))
     return invalid(
         "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. "
         f"{error_}"
@@ -264,6 +266,8 @@ def _timestamp(error_: ours.InvalidParameter, account: str, given: Given) -> Aws
 
 def _shard_id(error_: ours.InvalidParameter, account: str, given: Given) -> AwsError:
     """A name that no shard can have is that of none."""
+    if "ShardFilter" in given:
+        return invalid(str(error_))
     if error_.limit.startswith("an open shard"):
         return in_use(
             f"Shard {error_.value.strip(QUOTES)} in stream {_stream_name(given)} under account "
@@ -273,6 +277,11 @@ def _shard_id(error_: ours.InvalidParameter, account: str, given: Given) -> AwsE
     value = error_.value.strip(QUOTES)
     missing = ours.ShardDoesNotExist(str(error_), stream=_stream_name(given), shard=value)
     return _no_shard(missing, account, given)
+
+
+def _shard_count(error_: ours.InvalidParameter, account: str, given: Given) -> AwsError:
+    """More shards than a stream may have are a quota of the account where a stream is made."""
+    return (too_many if "ShardCount" in given else invalid)(str(error_))
 
 
 def _stream_name(given: Given) -> str:
@@ -288,6 +297,7 @@ _FIELDS: dict[str, Make] = {
     "sequence_number_for_ordering": _for_ordering,
     "timestamp": _timestamp,
     "adjacent_shard_id": _shard_id,
+    "shard_count": _shard_count,
     "shard_id": _shard_id,
     "token": lambda error_, account, given: invalid("NextToken is invalid."),
 }

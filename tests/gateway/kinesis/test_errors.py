@@ -195,6 +195,11 @@ async def _an_on_demand_stream_has_a_shard_count(kinesis: Kinesis, clock: HeldCl
     await on_demand_of(kinesis, ShardCount=1)
 
 
+@limit("shard_count is 10001; it must be 1 to 10000")
+async def _a_stream_is_to_have_more_shards_than_any_may(kinesis: Kinesis, clock: HeldClock) -> None:
+    await stream_of(kinesis, shards=10_001)
+
+
 @in_use("Stream orders under account 000000000000*registered consumers*")
 async def _a_stream_with_consumers_is_deleted(kinesis: Kinesis, clock: HeldClock) -> None:
     await consumer_of(kinesis, await stream_of(kinesis))
@@ -369,6 +374,20 @@ async def _a_token_is_of_another_action(kinesis: Kinesis, clock: HeldClock) -> N
 async def _a_filter_lacks_its_shard(kinesis: Kinesis, clock: HeldClock) -> None:
     await stream_of(kinesis)
     await kinesis.list_shards(StreamName="orders", ShardFilter={"Type": "AFTER_SHARD_ID"})
+
+
+@invalid("shard_id is 'shardId-000000000000'; it must be left out but for A*")
+async def _a_filter_of_open_shards_names_one(kinesis: Kinesis, clock: HeldClock) -> None:
+    await stream_of(kinesis)
+    found = {"Type": "AT_LATEST", "ShardId": SHARD}
+    await kinesis.list_shards(StreamName="orders", ShardFilter=found)
+
+
+@invalid("timestamp is 2*; it must be left out but for A*")
+async def _a_filter_of_open_shards_has_a_time(kinesis: Kinesis, clock: HeldClock) -> None:
+    await stream_of(kinesis)
+    found = {"Type": "AT_LATEST", "Timestamp": clock.now()}
+    await kinesis.list_shards(StreamName="orders", ShardFilter=found)
 
 
 # --- records -------------------------------------------------------------------------------------
@@ -722,6 +741,21 @@ def test_every_error_of_the_model_was_seen():
 
 def _is_error(shape: Any) -> bool:
     return shape.type_name == "structure" and bool(shape.metadata.get("exception"))
+
+
+async def test_no_resource_begins_with_a_tag_of_awss(json_kinesis: Kinesis):
+    tags = {"Tags": {"AWS:mine": "x"}}
+    arn = await on_demand_of(json_kinesis)
+    for ask in (
+        json_kinesis.create_stream(StreamName="orders", ShardCount=1, **tags),
+        json_kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="c", **tags),
+        queue_of(json_kinesis, arn, **tags),
+        channel_of(json_kinesis, arn, **tags),
+    ):
+        found = await refusal(ask)
+        assert found.shape == "InvalidArgumentException"
+        assert found.message == "Tag key AWS:mine must not begin with aws:, which is reserved."
+    assert (await json_kinesis.list_streams())["StreamNames"] == ["clicks"]
 
 
 async def test_a_redis_that_is_gone_is_the_receivers_fault_for_now(namespace: str):
