@@ -11,7 +11,6 @@ What follows a task is sent before its message is deleted, on a line of its own 
 from __future__ import annotations
 
 import asyncio
-import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +22,12 @@ import msgspec
 from rmq.core import script
 from rmq.core.clock import Clock, Stopwatch
 from rmq.core.keys import ResultKeys
-from rmq.core.limits import duration, listed, ms, text
+from rmq.core.limits import duration, listed, ms
 from rmq.core.script import Block, Plan, text_of
 from rmq.errors import InvalidParameter, ResultTimeout, RmqError, TaskFailed, Words
 from rmq.queues import arriving, plans
 from rmq.queues.arriving import Line
-from rmq.queues.attributes import QueueInfo, queue_name
+from rmq.queues.attributes import QueueInfo
 from rmq.queues.outgoing import Outgoing, prepare
 from rmq.queues.registry import Registry, on_known
 from rmq.worker.payload import to_plain
@@ -228,30 +227,12 @@ async def send_group(
     return GroupHandle(id, tuple(handles), app)
 
 
-def check_group(group: str) -> tuple[str, str]:
-    """A group's id, and a member's place in it. Raises InvalidParameter."""
-    id, _, place = group.partition(":")
-    if not re.fullmatch(r"[0-9]{1,4}", place) or int(place) >= MOST_MEMBERS:
-        raise InvalidParameter("group", group, "id:place, as in 6f9c..:0")
-    return checked_id(id), place
-
-
-def check_link(one: Any, field: str) -> None:
-    """Whether what stands in a message's chain can be sent. Raises InvalidParameter."""
-    if not isinstance(one, Mapping):
-        raise InvalidParameter(field, Words(type(one).__name__), "a task's message")
-    for name in ("task", "id"):
-        text(one.get(name), f"{field}.{name}")
-    checked_id(one["id"])
-    queue_name(one.get("queue"))  # type: ignore[arg-type]
-    if not isinstance(one.get("args", []), list):
-        raise InvalidParameter(f"{field}.args", Words(type(one["args"]).__name__), "a list")
-
-
 def group_on(registry: Registry, group: str, outcome: Mapping[str, Any]) -> Plan[None]:
     """A member of a group has ended: note how, and send the callback if it was the last one."""
-    id, place = check_group(group)
-    keys = ResultKeys(registry.namespace, id)
+    id, _, place = group.partition(":")
+    if not place.isdigit() or int(place) >= MOST_MEMBERS:
+        raise InvalidParameter("group", group, "id:place, as in 6f9c..:0")
+    keys = ResultKeys(registry.namespace, checked_id(id))
     encoded = msgspec.json.encode(outcome, enc_hook=to_plain)
     found: Ended = yield _end(keys, id, place, encoded, registry.clock)
     if not found.callback:

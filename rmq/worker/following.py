@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rmq.core.keys import ResultKeys
-from rmq.core.limits import duration
+from rmq.core.limits import duration, text
 from rmq.core.script import Plan
-from rmq.errors import InvalidParameter
+from rmq.errors import InvalidParameter, Words
+from rmq.queues.attributes import queue_name
 from rmq.queues.registry import Registry
 from rmq.worker import flows, results, unique
 from rmq.worker.payload import to_plain
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("rmq.worker")
 
 _SHORTEST = timedelta(milliseconds=1)
+_GROUP = re.compile(r"[^{}:]{1,200}:[0-9]{1,3}")
+"""A group's id, and a member's place in it: below MOST_MEMBERS."""
 
 
 def check(said: TaskMessage) -> None:
@@ -43,12 +47,22 @@ def check(said: TaskMessage) -> None:
             duration(said.result_ttl, "result_ttl", _SHORTEST, timedelta(days=365))
         if said.unique:
             unique.check(said.unique)
-        if said.group:
-            flows.check_group(said.group)
+        if said.group and not _GROUP.fullmatch(said.group):
+            raise InvalidParameter("group", said.group, "id:place, as in 6f9c..:0")
         for place, one in enumerate(said.chain or ()):
-            flows.check_link(one, f"chain[{place}]")
+            _check_step(one, f"chain[{place}]")
     except InvalidParameter as error:
         raise Unreadable(f"{said.task}: {error}") from None
+
+
+def _check_step(step: Any, field: str) -> None:
+    if not isinstance(step, Mapping):
+        raise InvalidParameter(field, Words(type(step).__name__), "a task's message")
+    checked_id(text(step.get("id"), f"{field}.id"))
+    text(step.get("task"), f"{field}.task")
+    queue_name(step.get("queue"))  # type: ignore[arg-type]
+    if not isinstance(step.get("args", []), list):
+        raise InvalidParameter(f"{field}.args", Words(type(step["args"]).__name__), "a list")
 
 
 class Following:

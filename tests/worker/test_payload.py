@@ -199,6 +199,7 @@ TASK = {"task": "one", "result_ttl": 60}
         ({"group": "abc"}, "group is 'abc'"),
         ({"group": "abc:1000"}, "group is 'abc:1000'"),
         ({"chain": [1]}, "chain\\[0\\] is int"),
+        ({"group": "a{:0"}, "group is 'a{:0'"),
         ({"chain": [{"task": "one", "id": "a"}]}, "queue name is None"),
         ({"chain": [{"task": "one", "queue": "tasks"}]}, "chain\\[0\\].id is None"),
     ],
