@@ -239,3 +239,20 @@ async def test_a_test_sees_that_a_process_was_lost_and_when_it_is_tried_again():
         assert (ran.outcome, type(ran.error)) == ("retried", WorkerLost)
         work.clock.move(ran.again)
         assert [one.outcome for one in await work.run()] == ["crashed"]
+
+
+async def test_a_dead_letter_queue_that_is_gone_is_made_anew():
+    """Its dead letters were back at once, over and over, as fast as the worker went."""
+    app = App("memory://", create_queues=False)
+
+    @app.handler("orders", dead_letter_queue="graves")
+    async def on_order(order: dict[str, Any]) -> None: ...
+
+    async with working(app) as work:
+        await app.client.create_queue("orders")
+        await app.client.queue("orders").send("no JSON")
+        ran = await work.run()
+        assert {one.outcome for one in ran} == {"unreadable"}
+        (letter,) = await work.dead_letters("orders")
+        assert letter.failure is not None
+        assert letter.failure.reason == "unreadable"
