@@ -126,8 +126,7 @@ class Worker:
         Raises ConfigurationError, ConnectionLost, InvalidParameter, and what resources raise.
         """
         await self.prepare()
-        for name, declared in self.app.declared.items():
-            await self.app.schedules.put_record(name, declared.record())
+        await self.declare()
         await self.presence.beat()
         self._shared = [
             asyncio.create_task(self._pauses(), name="rmq-pauses"),
@@ -154,6 +153,15 @@ class Worker:
         self.consumers = [Consumer(self, self.app.intakes[name]) for name in self.queues]
         for one in self.consumers:
             await one.prepare()
+
+    async def declare(self) -> None:
+        """Write the schedules that code defines to the server."""
+        for name, declared in self.app.declared.items():
+            await self.app.schedules.put_record(name, declared.record())
+
+    async def fire(self) -> None:
+        """Fire the moments of schedules that are due, as a worker that runs does by itself."""
+        await self._scheduler.tick()
 
     async def drain(self) -> int:
         """Work on all that is due now, one message after the other, queue by queue, and on what

@@ -256,3 +256,18 @@ async def test_a_dead_letter_queue_that_is_gone_is_made_anew():
         (letter,) = await work.dead_letters("orders")
         assert letter.failure is not None
         assert letter.failure.reason == "unreadable"
+
+
+async def test_schedules_of_code_are_fired_in_a_test():
+    app = App("memory://")
+
+    @app.task()
+    async def refresh(shop: int) -> int:
+        return shop
+
+    app.schedule(timedelta(minutes=5), name="refresh")(refresh.with_(7))
+    async with working(app) as work:
+        assert await work.run() == []
+        work.clock.move(timedelta(minutes=5))
+        assert [one.result for one in await work.run()] == [7]
+        assert await work.run() == []
