@@ -117,3 +117,11 @@ def test_what_is_wrong_is_said_in_one_line(rmq, words):
     ran = rmq("schedule", *words)
     assert ran.status == 2
     assert ran.err.strip().count("\n") == 0
+
+
+def test_dead_letters_that_no_worker_gave_up_have_no_story(rmq):
+    rmq("queue", "create", "graves")
+    rmq("queue", "send", "graves", "x")
+    (found,) = rmq.lines("worker", "errors", "graves")
+    assert (found["reason"], found["error"], found["first_at"]) == ("unknown", None, None)
+    assert " : " not in rmq("worker", "errors", "graves").out
