@@ -59,6 +59,8 @@ def _check_step(step: Any, field: str) -> None:
     if not isinstance(step, Mapping):
         raise InvalidParameter(field, Words(type(step).__name__), "a task's message")
     checked_id(text(step.get("id"), f"{field}.id"))
+    if "members" in step:
+        return  # a group has no task of its own
     text(step.get("task"), f"{field}.task")
     queue_name(step.get("queue"))  # type: ignore[arg-type]
     if not isinstance(step.get("args", []), list):
