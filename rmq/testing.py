@@ -167,6 +167,7 @@ class working:
         self._worker = Worker(self.app)
         self._stack.push_async_callback(self._worker.close)
         await self._worker.prepare()
+        await self._worker.declare()
         for one in self._worker.consumers:
             one.tally.watch = self._ran.append
         return self
@@ -175,10 +176,13 @@ class working:
         await self._stack.aclose()
 
     async def run(self) -> list[Ran]:
-        """Run all that is due, and what comes of it meanwhile. What ran, in order.
+        """Run all that is due, also by a schedule, and what comes of it meanwhile. What ran, in
+        order. Limits of a whole queue and its pauses do not count: they are about when a worker
+        receives.
 
         With *raises*, raises the first error of a handler.
         """
+        await self._worker.fire()
         await self._worker.drain()
         ran, self._ran[:] = list(self._ran), []
         for one in ran:
@@ -190,6 +194,7 @@ class working:
         """The dead letters of a queue, each with its failure."""
         from rmq.worker.queues import dead_letter_queue
 
+        self.app.chosen([queue])
         name = await dead_letter_queue(self.app.client, self.app.intakes[queue].options)
         return [] if name is None else await self.app.client.queue(name).peek(1000)
 

@@ -18,3 +18,12 @@ local function sleep_until(due, timer, now_ms, wait_ms)
   end
   return due - now_ms, due
 end
+
+-- Whether a message was received as often as its queue allows. What a worker gave back untried (a
+-- limit of the fleet held it up, or the worker was stopped) is no try; it is looked at only here, so
+-- that a receive costs nothing more. A redrive (limit 0) takes all.
+local function is_over(trials, seq, count, most)
+  if count < most or most == 0 then return count >= most end
+  local returned = string.match(call('HGET', trials, seq) or '', '^%d+ (%d+) ')
+  return count - (tonumber(returned) or 0) >= most
+end

@@ -13,6 +13,7 @@
 -- KEYS[8] order      zset    see lib/fair
 -- KEYS[9] groups     zset
 -- KEYS[10] loads     hash
+-- KEYS[11] trials    hash    see worker.note
 -- ARGV[1] version
 -- ARGV[2] max        how many messages, 1..1000
 -- ARGV[3] visibility_ms
@@ -36,7 +37,7 @@
 
 local state, log, inflight, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local first, wake, outbox, order = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local groups, loads = KEYS[9], KEYS[10]
+local groups, loads, trials = KEYS[9], KEYS[10], KEYS[11]
 -- Where there are groups, each message costs more: so many at most are brought back to their groups
 -- when they became visible by themselves, and so many are taken, in one script.
 local JOINING, TURNS = 16, 16
@@ -77,7 +78,7 @@ local function take(seq, score, entry)
   end
   if tonumber(seq) <= horizon then
     gone[#gone + 1] = seq
-  elseif max_receive_count and count >= max_receive_count then
+  elseif max_receive_count and is_over(trials, seq, count, max_receive_count) then
     call('XADD', outbox, '*', 's', seq, 't', ARGV[7], 'k', ARGV[8])
     leases[#leases + 1] = pack_lease(FAR, count)
     leases[#leases + 1] = seq

@@ -12,6 +12,7 @@
 -- KEYS[8] outbox     stream  s seq, t target queue, k kind
 -- KEYS[9] attempts        hash  attempt id -> what it was given
 -- KEYS[10] attempt_times  zset  attempt id -> when (ms)
+-- KEYS[11] trials    hash    see worker.note
 -- ARGV[1] version
 -- ARGV[2] max        how many messages, 1..1000
 -- ARGV[3] visibility_ms
@@ -39,6 +40,7 @@
 
 local state, log, inflight, order, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local first, wake, outbox, attempts, attempt_times = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local trials = KEYS[11]
 local want, visibility_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local in_flight_limit, wait_ms, delay_ms = tonumber(ARGV[5]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local attempt = ARGV[11]
@@ -119,7 +121,7 @@ for g = 1, #free do
       -- Order holds over delays: nothing behind this one is looked at.
       lock = lock or ripe
       break
-    elseif max_receive_count and count >= max_receive_count then
+    elseif max_receive_count and is_over(trials, seq, count, max_receive_count) then
       if count > 0 then keep_first(first, seq, counts[i], default_ms) end
       call('XADD', outbox, '*', 's', seq, 't', ARGV[7], 'k', ARGV[8])
       leases[#leases + 1] = pack_lease(FAR, count)

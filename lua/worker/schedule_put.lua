@@ -1,6 +1,7 @@
 #!lua
 -- worker.schedule_put: make a schedule, or change one. Its next moment stays where its times did not
--- change: what was missed while nobody ran is still due then.
+-- change: what was missed while nobody ran is still due then. Unless it lies behind a new end, or the
+-- old end left none.
 --
 -- KEYS[1] schedules  hash    name -> schedule (JSON)
 -- KEYS[2] index      zset    names, scores 0
@@ -24,7 +25,10 @@ call('HSET', schedules, name, ARGV[2])
 call('ZADD', index, 0, name)
 if old then
   local before, after = cjson.decode(old), cjson.decode(ARGV[2])
-  if before.when == after.when and before.timezone == after.timezone then return 1 end
+  if before.when == after.when and before.timezone == after.timezone then
+    local at, ends = tonumber(call('ZSCORE', due, name) or nil), tonumber(after.until_ms)
+    if at and not (ends and at > ends) then return 1 end
+  end
 end
 if call('HEXISTS', paused, name) == 0 then
   if ARGV[3] == '0' then call('ZREM', due, name) else call('ZADD', due, ARGV[3], name) end

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from rmq import AsyncClient
-from rmq.cli import values
+from rmq.cli import failures, values
 from rmq.cli.fleets import AppName, ask
 from rmq.cli.output import shown_time, table
 from rmq.cli.session import queue_names, session_of
@@ -171,7 +171,13 @@ def trigger(ctx: typer.Context, name: Name, of: AppName = "app") -> None:
     """Fire a schedule once, now; its own moments stay."""
     from rmq.worker.schedules import Schedules
 
-    ask(ctx, lambda client: Schedules(client, of).trigger(name))
+    async def work(client: AsyncClient) -> str:
+        await Schedules(client, of).trigger(name)
+        found = await Schedules(client, of).get(name)
+        return "" if found is None else found.error
+
+    if ask(ctx, work):  # why stands in the log already, which is the terminal
+        raise typer.Exit(failures.REFUSED)
     _show_one(ctx, of, name, "is fired")
 
 

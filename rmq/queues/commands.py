@@ -153,6 +153,7 @@ def receive(keys: QueueKeys, info: QueueInfo, wanted: Wanted, make: Callable[...
         "outbox": keys.outbox,
         "order": keys.order,
         "groups": keys.groups,
+        "trials": keys.trials,
         "version": info.version,
         "max": wanted.max_messages,
         "visibility_ms": wanted.visibility_ms,

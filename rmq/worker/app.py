@@ -27,7 +27,8 @@ from rmq.client.sync import Client
 from rmq.core.clock import Clock
 from rmq.core.limits import Limits, seconds
 from rmq.core.script import Plan
-from rmq.errors import ConfigurationError, InvalidParameter, brief
+from rmq.errors import ConfigurationError, InvalidParameter, Words, brief
+from rmq.queues.attributes import QueueInfo
 from rmq.queues.registry import Registry
 from rmq.settings import Settings
 from rmq.worker import flows, unique
@@ -37,7 +38,7 @@ from rmq.worker.fleet import Fleet
 from rmq.worker.gate import Limit, checked_limits
 from rmq.worker.groups import GroupHandle
 from rmq.worker.handler import CONCURRENCY, Batch, Handler, Intake, QueueOptions, TaskQueue
-from rmq.worker.middleware import Middleware
+from rmq.worker.middleware import Middleware, checked_middleware
 from rmq.worker.policy import CRASHES, RETRIES, Judge, Policy, default_wait
 from rmq.worker.resources import Resources
 from rmq.worker.results import Results
@@ -88,13 +89,15 @@ class App:
         """
         if client is not None and (url is not None or namespace is not None or settings):
             raise ConfigurationError("an App takes a client, or what it needs to make one")
+        if client is not None and not isinstance(client, AsyncClient):
+            raise InvalidParameter("client", Words(type(client).__name__), "an AsyncClient")
         if client is not None and not client._executor._link.owned:
             raise ConfigurationError(
                 "an App's client has to be made with a URL: leases are renewed over a connection "
                 "of their own, which a Redis client that was handed in can not be asked for"
             )
         self.name = _app_name(name)
-        self.middleware: list[Middleware] = list(middleware)
+        self.middleware = checked_middleware(middleware)
         self.resources = Resources()
         self.create_queues = create_queues
         self.intakes: dict[str, Intake] = {}
@@ -158,7 +161,7 @@ class App:
         policy = Policy(
             retries=retries, wait=wait or default_wait(), stop=stop, retry=retry, crashes=crashes
         )
-        filled = Batch(batch) if isinstance(batch, int) else batch
+        filled = batch if batch is None or isinstance(batch, Batch) else Batch(batch)
 
         def declare(function: F) -> F:
             made = callee(
@@ -188,23 +191,25 @@ class App:
         self,
         name: str,
         *,
-        concurrency: int = CONCURRENCY["async"],
+        concurrency: int | None = None,
         visibility_timeout: timedelta | float = 30,
         dead_letter_queue: str | None = None,
         limits: Sequence[Limit] = (),
     ) -> None:
         """Say how a queue of tasks is worked on; without this, by the defaults of handler.
+        *concurrency*: where tasks of several kinds share a queue, the default is the largest of
+        theirs, and each kind keeps to its own beside.
 
         Raises ConfigurationError, InvalidParameter.
         """
         options = QueueOptions(
             queue=name,
-            concurrency=concurrency,
+            concurrency=CONCURRENCY["async"] if concurrency is None else concurrency,
             visibility_timeout=_s(visibility_timeout, "visibility_timeout"),
             dead_letter_queue=dead_letter_queue,
             limits=checked_limits(limits),
         )
-        self._task_queue(name).options = options
+        self._task_queue(name).say(options, is_usual=concurrency is None)
 
     def task(
         self,
@@ -248,7 +253,7 @@ class App:
             if made.name in self.tasks:
                 raise ConfigurationError(f"there is a task {made.name!r} already; give it a name")
             task: Task[P, R] = Task(self, made, queue, encoding=encoding, extras=checked)
-            self._task_queue(queue).tasks[made.name] = task
+            self._task_queue(queue).add(task)
             self.tasks[made.name] = task
             return task
 
@@ -257,8 +262,7 @@ class App:
     def _task_queue(self, name: str) -> TaskQueue:
         found = self.intakes.get(name)
         if found is None:
-            options = QueueOptions(queue=name, concurrency=CONCURRENCY["async"])
-            found = self.intakes[name] = TaskQueue(options)
+            found = self.intakes[name] = TaskQueue(name)
         if not isinstance(found, TaskQueue):
             raise ConfigurationError(f"queue {name!r} has {found!r} already")
         return found
@@ -319,7 +323,8 @@ class App:
         """Send a call, as *message* where that was made before. See Task.send."""
         message = call.message() if message is None else message
         if call.options.delay is not None:
-            await self._check_delay(call.queue, seconds(call.options.delay, "delay"))
+            queue = self.client.queue(call.queue)
+            _check_kept(call.options.delay, call.queue, queue.known or await queue.info())
         if message.unique:
             sending = self._unique(self.client._registry, call, message)
             id, message_id = await self.client._executor.run(sending)
@@ -328,19 +333,12 @@ class App:
         sent = await self.client.queue(call.queue)._sends.submit(call.outgoing(message))
         return TaskHandle(message.id or sent.id, sent.id, call.queue, self)
 
-    async def _check_delay(self, name: str, delay: timedelta) -> None:
-        """A queue forgets what is older than its retention period, also what waits. Raises
-        InvalidParameter."""
-        queue = self.client.queue(name)
-        kept = (queue.known or await queue.info()).attributes.message_retention_period
-        if delay >= kept:
-            raise InvalidParameter(
-                "delay", delay, f"shorter than queue {name!r} keeps a message, {brief(kept)}"
-            )
-
     def send_sync(self, call: Call[Any]) -> TaskHandle:
         """Send a call over a connection for threads."""
         message = call.message()
+        if call.options.delay is not None:
+            queue = self.sync_client.queue(call.queue)
+            _check_kept(call.options.delay, call.queue, queue.known or queue.info())
         if message.unique:
             sending = self._unique(self.sync_client._registry, call, message)
             id, message_id = self.sync_client._executor.run(sending)
@@ -476,6 +474,16 @@ class App:
 
     async def __aexit__(self, *error: object) -> None:
         await self.close()
+
+
+def _check_kept(delay: timedelta | float, name: str, info: QueueInfo) -> None:
+    """A queue forgets what is older than its retention period, also what waits. Raises
+    InvalidParameter."""
+    wait, kept = seconds(delay, "delay"), info.attributes.message_retention_period
+    if wait >= kept:
+        raise InvalidParameter(
+            "delay", wait, f"shorter than queue {name!r} keeps a message, {brief(kept)}"
+        )
 
 
 def _drop_id(call: Call[Any], message: TaskMessage) -> None:

@@ -176,7 +176,7 @@ class Batches:
             results = await invoker.call(lead, callee, (payloads,), kwargs)
             if results is None:
                 results = [None] * len(held)
-            elif not isinstance(results, list) or len(results) != len(held):
+            elif not isinstance(results, (list, tuple)) or len(results) != len(held):
                 raise TypeError(
                     f"{callee.name} returned {type(results).__name__}; a batch handler returns "
                     f"None, or a list with an entry for each of its {len(held)} messages"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from rmq.worker import trials as trial
 from rmq.worker.hand import Hand
 from rmq.worker.handler import QueueOptions, Routed
 from rmq.worker.held import Held
-from rmq.worker.queues import dead_letter_queue, make_queue
+from rmq.worker.queues import dead_letter_queue, make_dead_letter_queue, make_queue
 from rmq.worker.ran import Outcome
 from rmq.worker.tally import Tally
 from rmq.worker.trouble import insist
@@ -22,6 +23,8 @@ from rmq.worker.verdicts import TOLD
 
 if TYPE_CHECKING:
     from rmq.worker.worker import Worker
+
+log = logging.getLogger("rmq.worker")
 
 TEXT_BYTES = 2_000
 TRACEBACK_BYTES = 16_000
@@ -97,5 +100,9 @@ class Burials:
             # Nobody wants dead letters of this queue, and nobody made it through a worker.
             target = self._options.usual_dead_letter_queue
             await make_queue(client, self._options)
-        await self._executor.run(trial.bury(self._registry, self._options.queue, target, dead))
+        name = self._options.queue
+        if not await self._executor.run(trial.bury(self._registry, name, target, dead)):
+            # Without it they would be back at once, again and again.
+            log.warning("dead-letter queue %s of queue %s was not there; it is now", target, name)
+            await make_dead_letter_queue(client, target)
         return [1] * len(dead)

@@ -6,6 +6,7 @@ that was declared with process=True in a process of its own.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from rmq.core.limits import seconds, whole
+from rmq.core.limits import seconds, text, whole
 from rmq.errors import ConfigurationError, InvalidParameter, Words
 from rmq.worker.context import Context
 from rmq.worker.policy import Policy
@@ -51,8 +52,12 @@ def callee(
     """Look at a function. Raises ConfigurationError, InvalidParameter."""
     if not callable(function):
         raise InvalidParameter("function", Words(type(function).__name__), "a function")
-    is_async = inspect.iscoroutinefunction(function)
-    name = name or name_of(function)
+    is_async = any(map(inspect.iscoroutinefunction, _forms(function)))
+    name = name_of(function) if name is None else text(name, "name", 1, 200)
+    if any(map(inspect.isgeneratorfunction, _forms(function))) or any(
+        map(inspect.isasyncgenfunction, _forms(function))
+    ):
+        raise ConfigurationError(f"{name} yields; what is called for a message has to return")
     if process and is_async:
         raise ConfigurationError(
             f"{name} is a coroutine function; one that runs in a process of its own is a plain one"
@@ -79,7 +84,11 @@ def callee(
 
 def name_of(function: Callable[..., Any]) -> str:
     """`module.function`. The program that was started is no `__main__` here: its workers know it by
-    the name of its file."""
+    the name of its file. An object that can be called has its class's name."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not hasattr(function, "__qualname__"):
+        function = type(function)
     module = function.__module__
     if module == "__main__":
         main = sys.modules["__main__"]
@@ -87,6 +96,13 @@ def name_of(function: Callable[..., Any]) -> str:
         file = getattr(main, "__file__", None)
         module = spec.name if spec is not None else Path(file).stem if file else module
     return f"{module}.{function.__qualname__}"
+
+
+def _forms(function: Callable[..., Any]) -> tuple[Any, ...]:
+    """A function as it is, and of an object that can be called what is called."""
+    if isinstance(function, (type, functools.partial)) or inspect.isroutine(function):
+        return (function,)
+    return function, type(function).__call__
 
 
 def _parameters(function: Callable[..., Any], name: str) -> dict[str, inspect.Parameter]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from rmq.errors import ConfigurationError
+from rmq.errors import ConfigurationError, RmqError
 from rmq.worker.blackbox import STUCK, BlackBox, BoxHandler
 from rmq.worker.consumer import Consumer
 from rmq.worker.held import Held
@@ -78,11 +78,25 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line, enc_hook=str).decode()
 
 
+class TextFormatter(logging.Formatter):
+    """A line for people; at its end which message it is about, where it is about one."""
+
+    _FIELDS = ("handler", "queue", "message_id", "task_id", "attempt")
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        said = vars(record)
+        about = " ".join(f"{one}={said[one]}" for one in self._FIELDS if one in said)
+        line = super().formatMessage(record)
+        return f"{line} [{about}]" if about else line
+
+
 def log_to_stderr(*, as_json: bool, level: str) -> None:
     """Log everything, as lines for people or for programs."""
     handler = logging.StreamHandler()
-    text = "%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s"
-    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter(text))
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
@@ -136,6 +150,10 @@ def main() -> None:
     except ConfigurationError as error:
         log.critical("%s", error)
         status = CONFIGURED_WRONGLY
+    except RmqError as error:
+        # Redis is away, or does not want us: all is said by its text. We are started again.
+        log.critical("the worker has failed: %s", error)
+        status = 1
     except BaseException:
         log.critical("the worker has failed", exc_info=True)
         status = 1

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rmq.core.limits import seconds
-from rmq.errors import ConfigurationError
+from rmq.core.limits import duration
+from rmq.core.limits import text as said
+from rmq.errors import ConfigurationError, InvalidParameter
 from rmq.queues.aio import AsyncMessage
 from rmq.worker.trials import Trials
 
@@ -134,12 +135,16 @@ class Context:
         """
         if self._extend is None:
             raise ConfigurationError("there is nothing to extend: no worker runs this")
+        wanted = duration(by, "by", None, None)
         for message in self.messages:
-            await self._extend(message, seconds(by, "by"))
+            await self._extend(message, wanted)
 
     async def progress(self, part: float, text: str = "") -> None:
         """Say how far this run is: *part* from 0 to 1, and a word about it. It stands in the log,
-        and with the result where the task keeps one."""
+        and with the result where the task keeps one. Raises InvalidParameter."""
+        if isinstance(part, bool) or not isinstance(part, (int, float)) or not 0 <= part <= 1:
+            raise InvalidParameter("part", part, "a number from 0 to 1")
+        said(text, "text", 0, 1000)
         if self._progress is not None:
             await self._progress(self, part, text)
         self.logger.info("%s: %.0f %% %s", self.name, part * 100, text)

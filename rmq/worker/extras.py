@@ -76,7 +76,9 @@ class Extras:
             message.result_ttl = ttl.total_seconds()
         found = self.uniqueness
         if found is not None:
-            message.unique = found.field(message.task, message.args, message.kwargs)
+            message.unique = found.field(
+                message.task, message.args, message.kwargs, call.task.arguments.said
+            )
         return message
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,6 @@ from rmq.worker.held import Held
 from rmq.worker.policy import Policy
 from rmq.worker.ran import Outcome, Ran
 from rmq.worker.tally import Tally
-from rmq.worker.trials import Trials
 from rmq.worker.trouble import insist
 from rmq.worker.verdicts import TOLD, Reject, Unreadable, WorkerLost
 
@@ -69,7 +69,7 @@ class Failing:
         message = held.message
         failures = held.trials.failures + 1
         again = self._again(message, policy, error, failures)
-        if again is not None and self._has_room(message):
+        if again is not None and self._has_room(held):
             self._log(held, error, failures, again)
             held.is_settled = True
             self._tell(held, "retried", error, again)
@@ -97,12 +97,13 @@ class Failing:
         seen = Crash(
             worker=self._worker.name, at_ms=self._worker.client.clock.now_ms(), what=str(error)
         )
-        held.trials = Trials(before.failures, before.crashes + 1, (*before.evidence, seen))
+        held.trials = replace(before, crashes=before.crashes + 1, evidence=(*before.evidence, seen))
         if held.trials.crashes >= policy.crashes:
             await self.quarantine(held, routed)
             return
         again = timedelta(seconds=min(2**before.crashes, CRASH_WAIT_S))
         self._log(held, error, before.failures, again)
+        self._tell(held, "retried", error, again)
         held.is_settled = True
         changes = [(held.message, again)]
         await insist(
@@ -127,12 +128,13 @@ class Failing:
             log.exception("a policy of queue %s failed; the usual one decides", self._name)
             return USUAL.again(error, failures, since)
 
-    def _has_room(self, message: AsyncMessage) -> bool:
+    def _has_room(self, held: Held) -> bool:
         """Whether the queue's own limit lets it be received once more: with a story it is better
         moved by us than without one by a receive."""
         info = self._registry.known(self._name)
         policy = None if info is None else info.attributes.redrive_policy
-        return policy is None or message._receives < policy.max_receive_count
+        tried = held.message._receives - held.trials.returned
+        return policy is None or tried < policy.max_receive_count
 
     async def _release_many(
         self, changes: Sequence[tuple[AsyncMessage, timedelta]]

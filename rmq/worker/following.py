@@ -9,23 +9,63 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from rmq.core.keys import ResultKeys
+from rmq.core.limits import duration, text
 from rmq.core.script import Plan
+from rmq.errors import InvalidParameter, Words
+from rmq.queues.attributes import queue_name
 from rmq.queues.registry import Registry
 from rmq.worker import results, steps, unique
 from rmq.worker.groups import ENDED_MS
 from rmq.worker.payload import to_plain
-from rmq.worker.results import checked_id
-from rmq.worker.verdicts import Reject
+from rmq.worker.results import NUL, checked_id
+from rmq.worker.verdicts import Reject, Unreadable
 
 if TYPE_CHECKING:
     from rmq.worker.task import TaskMessage
 
 log = logging.getLogger("rmq.worker")
+
+_SHORTEST = timedelta(milliseconds=1)
+_GROUP = re.compile(r"[^{}:]{1,200}:[0-9]{1,3}")
+"""A group's id, and a member's place in it: below MOST_MEMBERS."""
+
+
+def check(said: TaskMessage) -> None:
+    """Whether what follows a task can be done at all: a message that others made may say anything,
+    and its task must not run first, and fail then, over and over. Raises Unreadable."""
+    try:
+        if said.id:
+            checked_id(said.id)
+        if said.result_ttl is not None:
+            duration(said.result_ttl, "result_ttl", _SHORTEST, timedelta(days=365))
+        if said.unique:
+            unique.check(said.unique)
+        if said.group and not _GROUP.fullmatch(said.group):
+            raise InvalidParameter("group", said.group, "id:place, as in 6f9c..:0")
+        for place, one in enumerate(said.chain or ()):
+            _check_step(one, f"chain[{place}]")
+    except InvalidParameter as error:
+        raise Unreadable(f"{said.task}: {error}") from None
+
+
+def _check_step(step: Any, field: str) -> None:
+    if not isinstance(step, Mapping):
+        raise InvalidParameter(field, Words(type(step).__name__), "a task's message")
+    checked_id(text(step.get("id"), f"{field}.id"))
+    if "members" in step:
+        return  # a group has no task of its own
+    text(step.get("task"), f"{field}.task")
+    queue_name(step.get("queue"))  # type: ignore[arg-type]
+    if not isinstance(step.get("args", []), list):
+        raise InvalidParameter(f"{field}.args", Words(type(step["args"]).__name__), "a list")
 
 
 class Following:
@@ -83,7 +123,9 @@ class Following:
 
     def failed(self, error: str, traceback: str = "") -> Plan[None]:
         """It is given up."""
-        yield from self._lost("failed", f"{error[:4000]}\0{traceback[-16_000:]}")
+        yield from self._lost(
+            "failed", f"{error[:4000].replace(NUL, ' ')}{NUL}{traceback[-16_000:]}"
+        )
 
     def cancelled(self) -> Plan[None]:
         """It was ended because nobody wants it any more."""

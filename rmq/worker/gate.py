@@ -23,9 +23,15 @@ from datetime import timedelta
 from typing import Any
 
 from rmq.client.aio import AsyncClient
-from rmq.core.limits import ms, seconds
+from rmq.core.limits import listed, ms, seconds
 from rmq.core.script import Block, Call, Plan, Several, Sleep
-from rmq.errors import CallerError, InvalidParameter, RmqError, ServerError
+from rmq.errors import (
+    CallerError,
+    ConfigurationError,
+    InvalidParameter,
+    RmqError,
+    ServerError,
+)
 from rmq.queues.aio import AsyncMessage
 from rmq.worker import trouble
 from rmq.worker.callee import Callee
@@ -37,6 +43,8 @@ from rmq.worker.limits import (
     Rate,
     RateLimit,
     Taken,
+    check_places,
+    check_rate,
 )
 
 log = logging.getLogger("rmq.worker")
@@ -92,12 +100,28 @@ Limit = Throttle | Concurrency
 
 def checked_limits(limits: Sequence[Limit]) -> tuple[Limit, ...]:
     """Raises InvalidParameter."""
-    for one in limits:
+    found = listed(limits, "limits", "Throttle and Concurrency objects")
+    for one in found:
         if not isinstance(one, (Throttle, Concurrency)):
             raise InvalidParameter("limits", one, "Throttle and Concurrency objects")
+        if not (one.by is None or isinstance(one.by, str) or callable(one.by)):
+            raise InvalidParameter(f"by of limit {one.name!r}", one.by, "a name or a function")
         if isinstance(one, Throttle):
-            Rate.read(one.rate)
-    return tuple(limits)
+            check_rate(one.name, one.rate, one.burst)
+        else:
+            check_places(one.name, one.limit, one.lease)
+    return tuple(found)
+
+
+def check_by(limits: Sequence[Limit], names: Sequence[str], whose: str) -> None:
+    """Whether limits go by arguments that there are. With a name that is none, all messages would
+    share one place. Raises ConfigurationError."""
+    for one in limits:
+        if isinstance(one.by, str) and one.by != "group" and one.by not in names:
+            raise ConfigurationError(
+                f"limit {one.name!r} of {whose} goes by {one.by!r}; it has "
+                f"{', '.join(names) or 'no arguments'}, or `group`"
+            )
 
 
 class Places:

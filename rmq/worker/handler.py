@@ -7,8 +7,8 @@ engine both are a Plan of work: a queue's options, and a way from a message to a
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, NamedTuple, get_args, get_origin
 
@@ -16,7 +16,8 @@ from rmq.core.limits import seconds, whole
 from rmq.errors import BrokenEnvelope, ConfigurationError, InvalidParameter
 from rmq.queues.aio import AsyncMessage
 from rmq.queues.attributes import queue_name
-from rmq.worker.callee import Callee, is_context
+from rmq.worker import following
+from rmq.worker.callee import Callee, Mode, is_context
 from rmq.worker.gate import Limit
 from rmq.worker.payload import Read, reader, takes_message
 from rmq.worker.resources import Resources
@@ -28,6 +29,8 @@ CONCURRENCY = {"async": 100, "thread": 20, "process": os.cpu_count() or 1}
 MOST_CONCURRENCY = 100_000
 VISIBILITY_S = 30.0
 """How soon a killed worker's messages are back, where its supervisor does not give them back."""
+
+LEAST_VISIBILITY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,21 @@ class QueueOptions:
     def __post_init__(self) -> None:
         queue_name(self.queue)
         whole(self.concurrency, "concurrency", 1, MOST_CONCURRENCY)
-        if self.visibility_timeout <= 0:
-            raise InvalidParameter("visibility_timeout", self.visibility_timeout, "longer than 0 s")
+        if self.visibility_timeout < LEAST_VISIBILITY_S:
+            raise InvalidParameter(
+                "visibility_timeout",
+                self.visibility_timeout,
+                f"{LEAST_VISIBILITY_S} s or more: it is renewed three times in that time",
+            )
         if self.dead_letter_queue is not None:
             queue_name(self.dead_letter_queue)
+            if self.dead_letter_queue == self.queue:
+                raise ConfigurationError(f"queue {self.queue!r} can not take its own dead letters")
+            if self.dead_letter_queue.endswith(".fifo") != self.is_fifo:
+                raise ConfigurationError(
+                    f"queue {self.queue!r} and its dead-letter queue "
+                    f"{self.dead_letter_queue!r} have to be FIFO queues both, or neither"
+                )
 
     @property
     def capacity(self) -> int:
@@ -118,6 +132,10 @@ class Handler:
     def callees(self) -> list[Callee]:
         return [self.callee]
 
+    def most(self, mode: Mode) -> int:
+        """How many calls may run at a time."""
+        return self.options.concurrency
+
     @property
     def limits(self) -> list[Limit]:
         """All that may be asked for one of its messages."""
@@ -150,7 +168,9 @@ class Handler:
         annotation = wanted[0].annotation
         whose = f"{wanted[0].name} of {self.callee.name}"
         if self.options.batch is not None and annotation is not wanted[0].empty:
-            if get_origin(annotation) is not list:
+            if annotation in (list, Sequence):
+                annotation = list[Any]
+            if get_origin(annotation) not in (list, Sequence):
                 raise ConfigurationError(
                     f"{whose} gets batches; annotate it list[..], not {annotation!r}"
                 )
@@ -182,12 +202,34 @@ def _unread(message: AsyncMessage) -> Any:
 class TaskQueue:
     """A queue whose messages are calls of tasks."""
 
-    def __init__(self, options: QueueOptions) -> None:
-        self.options = options
+    def __init__(self, queue: str) -> None:
+        self.options = QueueOptions(queue=queue, concurrency=CONCURRENCY["async"])
         self.tasks: dict[str, Task[..., Any]] = {}
+        self._is_usual = True
+        """Whether nobody said how many at a time."""
 
     def __repr__(self) -> str:
         return f"<{len(self.tasks)} tasks on {self.options.queue!r}>"
+
+    def say(self, options: QueueOptions, *, is_usual: bool) -> None:
+        """How it is worked on; *is_usual*: as many at a time as its tasks usually run."""
+        self.options, self._is_usual = options, is_usual
+        self._fit()
+
+    def add(self, task: Task[..., Any]) -> None:
+        self.tasks[task.name] = task
+        self._fit()
+
+    def _fit(self) -> None:
+        if self._is_usual and self.tasks:
+            most = max(CONCURRENCY[one.mode] for one in self.callees)
+            self.options = replace(self.options, concurrency=most)
+
+    def most(self, mode: Mode) -> int:
+        """How many calls of one kind may run at a time: a queue that coroutines share with what
+        runs in processes does not start a hundred of those."""
+        most = self.options.concurrency
+        return min(most, CONCURRENCY[mode]) if self._is_usual else most
 
     @property
     def callees(self) -> list[Callee]:
@@ -203,7 +245,7 @@ class TaskQueue:
         for task in self.tasks.values():
             if task.callee.mode == "process":
                 check_process(task.callee)
-            _ = task.arguments
+            task.arguments.check_limits(task.limits, task.name)
 
     def route(self, message: AsyncMessage) -> Routed:
         """The call that a message stands for. Raises Unreadable, UnknownTask."""
@@ -211,6 +253,8 @@ class TaskQueue:
             said = read(message.body)
         except (ValueError, BrokenEnvelope) as error:
             raise Unreadable(str(error)) from None
+        if said.is_followed:
+            following.check(said)
         task = self.tasks.get(said.task)
         try:
             if task is None:

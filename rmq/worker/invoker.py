@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rmq.queues.aio import AsyncMessage
 from rmq.worker.callee import Callee, is_context
@@ -21,6 +22,7 @@ from rmq.worker.verdicts import TimeLimitExceeded
 if TYPE_CHECKING:
     from rmq.worker.worker import Worker
 
+R = TypeVar("R")
 log = logging.getLogger("rmq.worker")
 
 
@@ -69,17 +71,18 @@ class Invoker:
         if callee.mode == "async":
             if timeout is None:
                 return await callee.function(*args, **kwargs)
-            try:
-                async with asyncio.timeout(timeout) as held.limit:
-                    return await callee.function(*args, **kwargs)
-            except TimeoutError:
-                assert held.limit is not None
-                if not held.limit.expired():
-                    raise
-                raise TimeLimitExceeded(f"{callee.name} took longer than {timeout:g} s") from None
+            return await _within(held, callee, timeout, callee.function(*args, **kwargs))
         if callee.mode == "thread":
-            return await self._worker.threads.call(held, callee, args, kwargs)
+            result = await self._worker.threads.call(held, callee, args, kwargs)
+            if not inspect.iscoroutine(result):
+                return result
+            return await self.wrapped(held, callee, result)
         return await self._worker.processes.call(callee, args, kwargs, self._needs[callee])
+
+    async def wrapped(self, held: Held, callee: Callee, run: Awaitable[Any]) -> Any:
+        """Await what a plain function around a coroutine function returned, as decorators make
+        them: it has not begun."""
+        return await _within(held, callee, callee.timeout, run)
 
     def named(self, routed: Routed, context: Context | None) -> Mapping[str, Any]:
         """What it gets by name: of its message, its resources, the context."""
@@ -128,3 +131,17 @@ class Invoker:
         following = self._worker.following.get(context.task_id or "")
         if following is not None:
             await self._executor.run(following.progress(part, text))
+
+
+async def _within(held: Held, callee: Callee, timeout: float | None, run: Awaitable[R]) -> R:
+    """Await a coroutine, no longer than its time limit."""
+    if timeout is None:
+        return await run
+    try:
+        async with asyncio.timeout(timeout) as held.limit:
+            return await run
+    except TimeoutError:
+        assert held.limit is not None
+        if not held.limit.expired():
+            raise
+        raise TimeLimitExceeded(f"{callee.name} took longer than {timeout:g} s") from None

@@ -70,13 +70,8 @@ class RateLimit:
         self, client: AsyncClient, name: str, rate: str | Rate, *, burst: int | None = None
     ) -> None:
         """Raises InvalidParameter."""
-        self.name = _checked(name)
-        self.rate = Rate.read(rate)
-        self.burst = whole(self.rate.count if burst is None else burst, "burst", 1, None)
-        if self.burst * self.rate.per_ms > MOST_PARTS or self.rate.count > MOST_PARTS:
-            raise InvalidParameter(
-                "burst", self.burst, f"at most {MOST_PARTS // self.rate.per_ms} at this rate"
-            )
+        self.name = name
+        self.rate, self.burst = check_rate(name, rate, burst)
         self._client = client
         self._executor = client._executor
         self._keys = LimitKeys(client.namespace, self.name)
@@ -154,9 +149,8 @@ class ConcurrencyLimit:
         lease: timedelta | float = LEASE,
     ) -> None:
         """*limit*: 1 to 100,000. Raises InvalidParameter."""
-        self.name = _checked(name)
-        self.limit = whole(limit, "limit", 1, 100_000)
-        self.lease = duration(lease, "lease", timedelta(seconds=1), timedelta(days=1))
+        self.name = name
+        self.limit, self.lease = check_places(name, limit, lease)
         self._client = client
         self._executor = client._executor
         self._keys = LimitKeys(client.namespace, self.name)
@@ -228,7 +222,25 @@ class ConcurrencyLimit:
         )
 
 
-def _checked(name: str) -> str:
+def check_rate(name: str, rate: str | Rate, burst: int | None) -> tuple[Rate, int]:
+    """A rate and its burst. Raises InvalidParameter."""
+    _check_name(name)
+    read = Rate.read(rate)
+    most = whole(read.count if burst is None else burst, "burst", 1, None)
+    if most * read.per_ms > MOST_PARTS or read.count > MOST_PARTS:
+        raise InvalidParameter("burst", most, f"at most {MOST_PARTS // read.per_ms} at this rate")
+    return read, most
+
+
+def check_places(name: str, limit: int, lease: timedelta | float) -> tuple[int, timedelta]:
+    """A limit and its lease. Raises InvalidParameter."""
+    _check_name(name)
+    return (
+        whole(limit, "limit", 1, 100_000),
+        duration(lease, "lease", timedelta(seconds=1), timedelta(days=1)),
+    )
+
+
+def _check_name(name: str) -> None:
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InvalidParameter("name", name, "1 to 200 characters, no braces and no space")
-    return name

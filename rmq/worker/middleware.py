@@ -12,9 +12,11 @@ may be a coroutine function or a plain one; one that is not overridden costs not
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from rmq.core.limits import listed
+from rmq.errors import InvalidParameter, Words
 from rmq.worker.context import Context
 
 Hook = Callable[..., Any]
@@ -32,6 +34,15 @@ class Middleware:
 
     def error(self, context: Context, error: BaseException) -> Any:
         """After one that raised. What it raises is logged, and changes nothing."""
+
+
+def checked_middleware(given: Iterable[Middleware]) -> list[Middleware]:
+    """Raises InvalidParameter."""
+    found = listed(given, "middleware", "Middleware objects")
+    for one in found:
+        if not isinstance(one, Middleware):
+            raise InvalidParameter("middleware", Words(repr(one)), "Middleware objects")
+    return found
 
 
 class Hooks:

@@ -8,9 +8,10 @@ that ended meanwhile; see threads.py. What is not of this kind, and what fails, 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rmq.worker.acknowledger import Acknowledger
 from rmq.worker.crew import Crew
@@ -108,24 +109,39 @@ class Plain:
     def _heard(self, job: Job) -> None:
         """One has ended, or will not begin."""
         self._jobs.discard(job)
-        held, tally = job.held, self._tally
+        held = job.held
         if held.is_settled:  # it was given back, for the worker could not wait for its end
             self._slots.free(1)
-        elif job.error is not None or not job.is_begun:
+        elif job.error is not None or not job.is_begun or inspect.iscoroutine(job.result):
             self._crew.spawn(self._see_to(job))
         else:
-            tally.handled += 1
-            self._acknowledger.settle(held)
+            self._done(job, job.result)
             self._slots.free(1)
-            if tally.watch is not None:
-                tally.watch(Ran(job.callee.name, held.message, held.trials, "done", job.result))
         if not self._jobs:
             self._none.set()
 
+    def _done(self, job: Job, result: Any) -> None:
+        held, tally = job.held, self._tally
+        tally.handled += 1
+        self._acknowledger.settle(held)
+        if tally.watch is not None:
+            tally.watch(Ran(job.callee.name, held.message, held.trials, "done", result))
+
     async def _see_to(self, job: Job) -> None:
-        """It failed, or will not begin."""
+        """It failed, or will not begin, or what it returned is still to run."""
         held, error = job.held, job.error
         try:
+            if error is None and job.is_begun:
+                self._tally.running += 1
+                try:
+                    self._done(job, await self._invoker.wrapped(held, job.callee, job.result))
+                    return
+                except BaseException as raised:
+                    if isinstance(raised, GeneratorExit) or self._worker.is_abandoning:
+                        raise
+                    error = raised
+                finally:
+                    self._tally.running -= 1
             if error is None:
                 await self._returns.now([held])
             else:

@@ -61,10 +61,10 @@ class Policy:
         whole(self.crashes, "crashes", 1, None)
         for name in ("wait", "stop", "retry"):
             value = getattr(self, name)
-            if value is not None and not callable(value):
-                raise InvalidParameter(
-                    name, Words(type(value).__name__), f"a {name} object of tenacity"
-                )
+            # A class can be called as well, and would say yes to everything: retry=ValueError.
+            if value is not None and (isinstance(value, type) or not callable(value)):
+                what = repr(value) if isinstance(value, type) else type(value).__name__
+                raise InvalidParameter(name, Words(what), f"a {name} object of tenacity")
 
     def again(self, error: BaseException, failures: int, since: timedelta) -> timedelta | None:
         """How long until the next try; None for never. *failures* counts this one as well; *since*

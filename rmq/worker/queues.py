@@ -48,6 +48,11 @@ async def make_queue(client: AsyncClient, options: QueueOptions) -> None:
         await _make(client, dead)
 
 
+async def make_dead_letter_queue(client: AsyncClient, name: str) -> None:
+    """Make one that is missing, whoever else makes it now."""
+    await _make(client, name)
+
+
 async def _make(client: AsyncClient, name: str, **attributes: Any) -> AsyncQueue:
     most = client.limits.max_retention
     kept = KEPT if most is None else min(KEPT, most)

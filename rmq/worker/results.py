@@ -34,6 +34,8 @@ from rmq.worker.fleet import Fleet
 KEEP_MS = 14 * 86_400_000
 """How long what never ends is remembered: as long as a message may wait."""
 MOST_ID = 200
+NUL = "\0"
+"""Between the error and the traceback of what failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def read(keys: ResultKeys, id: str) -> Call[TaskStatus]:
     def parse(reply: Sequence[Any]) -> TaskStatus:
         state, value, part, text, worker, started, ended, said = reply
         state = text_of(state) or "unknown"
-        error, _, traceback = text_of(value).partition("\0") if state == "failed" else ("", "", "")
+        error, _, traceback = text_of(value).partition(NUL) if state == "failed" else ("", "", "")
         return TaskStatus(
             id=id,
             state=state,

@@ -104,6 +104,10 @@ def record(
     if is_task:
         if not isinstance(body, Mapping) or not isinstance(body.get("task"), str):
             raise InvalidParameter("body", body, "text, or a task's message: {'task': ..}")
+        text(body["task"], "task", 1, 200)
+        for name, kind in (("args", list), ("kwargs", dict)):
+            if not isinstance(body.get(name, kind()), kind):
+                raise InvalidParameter(f"body.{name}", body[name], f"a {kind.__name__}")
         try:
             body = msgspec.json.encode(body, order="sorted").decode()
         except (TypeError, msgspec.MsgspecError) as error:

@@ -8,9 +8,10 @@ MessagePack. Only `task` is needed. Never pickle.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
@@ -23,7 +24,9 @@ from rmq.queues.outgoing import Outgoing
 from rmq.worker import servertime
 from rmq.worker.callee import Callee, is_context
 from rmq.worker.extras import Extras
+from rmq.worker.gate import Limit, check_by
 from rmq.worker.payload import from_plain, to_plain
+from rmq.worker.results import checked_id
 from rmq.worker.verdicts import Unreadable
 
 if TYPE_CHECKING:
@@ -115,11 +118,12 @@ class Arguments:
             kind = Any if one.annotation is one.empty else one.annotation
             fields.append((name, kind) if one.default is one.empty else (name, kind, _absent(one)))
         try:
-            name = callee.function.__name__
-            self._type = msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
+            self._type = msgspec.defstruct(
+                "Arguments", fields, kw_only=True, forbid_unknown_fields=True
+            )
             if inspect.Parameter.KEYWORD_ONLY not in kinds:
                 self._row = msgspec.defstruct(
-                    name, fields, array_like=True, forbid_unknown_fields=True
+                    "Arguments", fields, array_like=True, forbid_unknown_fields=True
                 )
             msgspec.json.Decoder(self._type, dec_hook=from_plain)  # looks at the types
         except TypeError as error:
@@ -135,6 +139,23 @@ class Arguments:
             raise InvalidParameter(
                 f"arguments of {name}", Words(str(error)), str(self.signature)
             ) from None
+
+    def said(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call that fits, by name, without those that are as their defaults: so
+        calls that do the same are the same, however they are written."""
+        parameters = self.signature.parameters
+        return {
+            name: value
+            for name, value in self.signature.bind(*args, **kwargs).arguments.items()
+            if type(value) is not type(parameters[name].default)
+            or value != parameters[name].default
+        }
+
+    def check_limits(self, limits: Sequence[Limit], name: str) -> None:
+        """Whether limits go by arguments that there are. Raises ConfigurationError."""
+        kinds = {one.kind for one in self.signature.parameters.values()}
+        if inspect.Parameter.VAR_KEYWORD not in kinds:
+            check_by(limits, self._names, name)
 
     def read(self, message: TaskMessage) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What to call the function with. Raises Unreadable."""
@@ -163,8 +184,9 @@ class Arguments:
                 )
             kwargs = dict(zip(names, args, strict=False)) | kwargs
         try:
-            made = msgspec.convert(kwargs, self._type, dec_hook=from_plain)
-        except (msgspec.MsgspecError, ValueError, NotImplementedError) as error:
+            # JSON has no keys but text, so those of a dict[int, ..] are read from it.
+            made = msgspec.convert(kwargs, self._type, dec_hook=from_plain, str_keys=True)
+        except (msgspec.MsgspecError, ValueError, NotImplementedError, RecursionError) as error:
             raise Unreadable(f"{message.task}: {error}") from None
         return (), _given(made, len(kwargs))
 
@@ -223,7 +245,8 @@ class Options:
     group_id: str | None = None
     """The message group: order on a FIFO queue, fairness on a standard one."""
     deduplication_id: str | None = None
-    """FIFO queues only."""
+    """FIFO queues only. Default: each call is one of its own, and those of one *id* are the
+    same."""
     id: str | None = None
     """The task's id, default a new UUID."""
     deadline: datetime | None = None
@@ -233,6 +256,10 @@ class Options:
     with_result: bool = True
     """In a chain, or as a group's callback: whether it gets the result before it as its first
     argument."""
+
+
+_CALLS = uuid.UUID("2b1f2f0e-8d0f-4d5c-9c55-6f2f6e1f4a10")
+"""The namespace in which a task's id makes its deduplication id, whatever it is made of."""
 
 
 class Call(Generic[R]):
@@ -270,8 +297,15 @@ class Call(Generic[R]):
             write(message, self.task.encoding),
             delay=options.delay,
             message_group_id=options.group_id,
-            deduplication_id=options.deduplication_id,
+            deduplication_id=options.deduplication_id or self._deduplication_id(message),
         )
+
+    def _deduplication_id(self, message: TaskMessage) -> str | None:
+        """On a FIFO queue each call is one of its own, though another is like it; the same id, said
+        twice, is one call."""
+        if not self.queue.endswith(".fifo"):
+            return None
+        return (uuid.uuid5(_CALLS, message.id) if message.id else uuid.uuid4()).hex
 
     @property
     def queue(self) -> str:
@@ -304,6 +338,30 @@ class Configured(Generic[P, R]):
 
     delay = send
 
+    async def send_at(self, at: datetime, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """Send a call that runs at *at*. See Task.send_at."""
+        due, client = moment(at, "at"), self._task.app.client
+        now_ms = await client._executor.call(
+            servertime.now_ms(client.namespace, self._task.app.name)
+        )
+        delay = max(due - datetime.fromtimestamp(now_ms / 1000, UTC), timedelta(0))
+        options = replace(self._options, delay=delay)
+        return await Call(self._task, args, kwargs, options).send()
+
+    def send_sync(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """Send the call from a program without asyncio. See Task.send_sync."""
+        return self._task.app.send_sync(self.with_(*args, **kwargs))
+
+
+def moment(at: datetime, field: str) -> datetime:
+    """A datetime in UTC; one without a zone is local. Raises InvalidParameter."""
+    if not isinstance(at, datetime):
+        raise InvalidParameter(field, at, "a datetime")
+    try:
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidParameter(field, at, "within the years 2 to 9998") from None
+
 
 class Task(Generic[P, R]):
     """A function whose calls are messages. Made by `app.task`; called, it is the function
@@ -326,11 +384,7 @@ class Task(Generic[P, R]):
         self.encoding = encoding
         self.extras = extras
         self.limits = extras.limits_of(callee.name)
-        self.__wrapped__ = callee.function
-        self.__doc__ = callee.function.__doc__
-        self.__name__ = callee.function.__name__
-        self.__qualname__ = callee.function.__qualname__
-        self.__module__ = callee.function.__module__
+        functools.update_wrapper(self, callee.function, updated=())
         self._arguments: Arguments | None = None
 
     @property
@@ -368,11 +422,9 @@ class Task(Generic[P, R]):
 
     async def send_at(self, at: datetime, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
         """Send a call that runs at *at* (without a zone: local time), or soon after. It waits in
-        Redis, as a delayed message; a moment that is over means now. Not on FIFO queues."""
-        client = self.app.client
-        now_ms = await client._executor.call(servertime.now_ms(client.namespace, self.app.name))
-        ahead = at.astimezone(UTC) - datetime.fromtimestamp(now_ms / 1000, UTC)
-        return await self.options(delay=max(ahead, timedelta(0))).send(*args, **kwargs)
+        Redis, as a delayed message; a moment that is over means now. Not on FIFO queues. Raises
+        InvalidParameter, and what send raises."""
+        return await Configured(self, Options()).send_at(at, *args, **kwargs)
 
     def send_sync(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
         """As send, from a program without asyncio, over a connection for threads."""
@@ -385,6 +437,12 @@ class Task(Generic[P, R]):
         """
         if "delay" in options and options["delay"] is not None:
             seconds(options["delay"], "delay")
+        if options.get("id") is not None:
+            checked_id(options["id"])
+        if options.get("deadline") is not None:
+            moment(options["deadline"], "deadline")
+        if not isinstance(options.get("with_result", True), bool):
+            raise InvalidParameter("with_result", options["with_result"], "True or False")
         try:
             return Configured(self, replace(Options(), **options))
         except TypeError:

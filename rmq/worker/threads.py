@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import ctypes
+import inspect
 import itertools
 import logging
 import threading
@@ -98,6 +99,10 @@ class Job:
                 self.result = self._run_limited(run)
         except _Interrupted:
             self.error = TimeLimitExceeded(f"{self.callee.name} took longer than {timeout:g} s")
+        except StopIteration as error:
+            # Raised where this is awaited, it would be an end like any other.
+            self.error = RuntimeError("it raised StopIteration")
+            self.error.__cause__ = error
         except BaseException as error:
             self.error = error
         held.thread = 0
@@ -283,7 +288,8 @@ class Threads:
             if box is not None and job.is_whole:
                 box.mark(job.held.slot, RUNNING)
                 job.run()
-                if not job.held.is_settled:  # or its place is somebody else's
+                if not job.held.is_settled and not inspect.iscoroutine(job.result):
+                    # Its place may be somebody else's; and a coroutine is still to run.
                     box.mark(job.held.slot, DONE if job.error is None else FAILING)
             else:
                 job.run()

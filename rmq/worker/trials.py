@@ -44,6 +44,8 @@ class Trials:
     """Receives that nobody spoke for, or whose worker was seen to die."""
     evidence: tuple[Crash, ...] = ()
     """What is known of the crashes; there may be more of them."""
+    returned: int = 0
+    """Receives that were given back untried."""
 
 
 FRESH = Trials()
@@ -114,7 +116,7 @@ def look(
         for place, receipt in enumerate(receipts):
             failures, returned, evidence = reply[3 * place : 3 * place + 3]
             crashes = receipt.receive_count - 1 - int(failures) - int(returned)
-            found.append(Trials(int(failures), max(crashes, 0), _lines(evidence)))
+            found.append(Trials(int(failures), max(crashes, 0), _lines(evidence), int(returned)))
         return found
 
     return script.load("worker/look").call(
@@ -181,10 +183,10 @@ def release(
 
 def bury(
     registry: Registry, name: str, target: str, dead: Sequence[tuple[ReceivedMessage, Failure]]
-) -> Plan[int]:
-    """Move messages to the dead-letter queue *target*, each with the story of its failure. The
-    result is how many were still ours."""
-    keys, moving = registry.keys(name), 0
+) -> Plan[bool]:
+    """Move messages to the dead-letter queue *target*, each with the story of its failure. False
+    where that queue is not there; then they are back."""
+    keys, is_there = registry.keys(name), True
     step = SCRIPT_MESSAGES[True]
     for start in range(0, len(dead), step):
         part = dead[start : start + step]
@@ -213,9 +215,10 @@ def bury(
                 rest=rest,
             )
 
-        answers = yield from on_known(registry, name, make)
-        moving += sum(answers)
+        yield from on_known(registry, name, make)
         moved = yield from relay(registry, name)
-        if not moved.failure:
+        if moved.failure:
+            is_there = False
+        else:
             yield forget(keys, name, receipts)
-    return moving
+    return is_there

@@ -48,17 +48,22 @@ class Unique:
         if self.until not in get_args(Until):
             raise InvalidParameter("unique.until", self.until, "started, done or time")
         duration(self.keep, "unique.keep", timedelta(seconds=1), None)
+        if self.key is not None and not callable(self.key):
+            raise InvalidParameter("unique.key", self.key, "a function of the call's arguments")
 
     @property
     def keep_ms(self) -> int:
         return ms(duration(self.keep, "unique.keep", None, None))
 
-    def field(self, task: str, args: Any, kwargs: Any) -> str:
-        """What a message says of it: until when, and a digest of what makes it alike."""
+    def field(
+        self, task: str, args: Any, kwargs: Any, said: Callable[[Any, Any], dict[str, Any]]
+    ) -> str:
+        """What a message says of it: until when, and a digest of what makes it alike. *said* tells
+        the arguments by name, however they were given."""
         if self.key is not None:
             what: Any = [task, self.key(*args, **kwargs)]
         else:
-            what = [task, args, kwargs]
+            what = [task, said(args, kwargs)]
         text = msgspec.json.encode(what, enc_hook=to_plain, order="sorted")
         return f"{self.until}:{hashlib.blake2b(text, digest_size=16).hexdigest()}"
 
@@ -95,6 +100,13 @@ def free(namespace: str, field: str, id: str) -> Call[bool]:
     return script.load("worker/unique_free").call(
         id, bool, holder=unique_key(namespace, _digest(field)), id=id
     )
+
+
+def check(field: str) -> None:
+    """Whether a message's field can be one. Raises InvalidParameter."""
+    if field.partition(":")[0] not in get_args(Until):
+        raise InvalidParameter("unique", field, "until:digest, as in done:9f86d081..")
+    _digest(field)
 
 
 def _digest(field: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rmq.core.limits import seconds
+from rmq.core.limits import duration
 
 _MODULE = "rmq.worker"
 """Where users know them from; a dead letter names its error by it."""
@@ -31,7 +31,7 @@ class Retry(Exception):
 
     def __init__(self, reason: str = "", *, after: timedelta | float | None = None) -> None:
         super().__init__(reason)
-        self.after = None if after is None else seconds(after, "after")
+        self.after = None if after is None else duration(after, "after", None, None)
 
 
 class Reject(Exception):

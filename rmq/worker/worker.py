@@ -22,6 +22,7 @@ from rmq.client.aio import AsyncClient
 from rmq.core.limits import whole
 from rmq.errors import RmqError
 from rmq.worker.blackbox import Figures
+from rmq.worker.callee import Mode
 from rmq.worker.consumer import Consumer
 from rmq.worker.fleet import QueueWork
 from rmq.worker.following import Following
@@ -104,11 +105,11 @@ class Worker:
         """Set when nothing is in hand any more, and the fleet may forget us."""
         self._shared: list[asyncio.Task[None]] = []
         """What is done for the fleet beside the messages."""
-        most = {"async": 0, "thread": 0, "process": 0}
+        most: dict[Mode, int] = {"async": 0, "thread": 0, "process": 0}
         for name in self.queues:
             intake = app.intakes[name]
             for mode in {one.mode for one in intake.callees}:
-                most[mode] += intake.options.concurrency
+                most[mode] += intake.most(mode)
         self.threads = Threads(max(most["thread"], 1), box)
         self.processes = Processes(max(most["process"], 1), app.resources.makers)
         self._room = concurrency
@@ -125,8 +126,7 @@ class Worker:
         Raises ConfigurationError, ConnectionLost, InvalidParameter, and what resources raise.
         """
         await self.prepare()
-        for name, declared in self.app.declared.items():
-            await self.app.schedules.put_record(name, declared.record())
+        await self.declare()
         await self.presence.beat()
         self._shared = [
             asyncio.create_task(self._pauses(), name="rmq-pauses"),
@@ -153,6 +153,15 @@ class Worker:
         self.consumers = [Consumer(self, self.app.intakes[name]) for name in self.queues]
         for one in self.consumers:
             await one.prepare()
+
+    async def declare(self) -> None:
+        """Write the schedules that code defines to the server."""
+        for name, declared in self.app.declared.items():
+            await self.app.schedules.put_record(name, declared.record())
+
+    async def fire(self) -> None:
+        """Fire the moments of schedules that are due, as a worker that runs does by itself."""
+        await self._scheduler.tick()
 
     async def drain(self) -> int:
         """Work on all that is due now, one message after the other, queue by queue, and on what

@@ -89,6 +89,8 @@ def test_a_schedule_from_its_making_to_its_end(rmq):
     assert [one["name"] for one in rmq.lines("schedule", "list")] == ["nightly"]
     assert "nightly" in rmq("schedule", "list").out
     assert rmq.json("schedule", "rm", "nightly")["removed"]
+    rmq("schedule", "put", "lost", "0 3 * * *", "nowhere", "go")
+    assert rmq("schedule", "trigger", "lost").status == 1
     assert rmq("schedule", "rm", "nightly").status == 3
 
 
@@ -115,3 +117,11 @@ def test_what_is_wrong_is_said_in_one_line(rmq, words):
     ran = rmq("schedule", *words)
     assert ran.status == 2
     assert ran.err.strip().count("\n") == 0
+
+
+def test_dead_letters_that_no_worker_gave_up_have_no_story(rmq):
+    rmq("queue", "create", "graves")
+    rmq("queue", "send", "graves", "x")
+    (found,) = rmq.lines("worker", "errors", "graves")
+    assert (found["reason"], found["error"], found["first_at"]) == ("unknown", None, None)
+    assert " : " not in rmq("worker", "errors", "graves").out

@@ -10,7 +10,8 @@ from itertools import count
 import pytest
 
 from rmq.errors import InvalidParameter
-from rmq.worker import App, Concurrency, Throttle
+from rmq.queues.attributes import RedrivePolicy
+from rmq.worker import App, Concurrency, Retry, Throttle
 from rmq.worker.app import LIMITS
 from rmq.worker.leases import Leases
 from rmq.worker.limits import ConcurrencyLimit
@@ -361,3 +362,40 @@ def test_what_is_no_limit_is_refused(app):
     for options in ({"limits": ["x"]}, {"rate": "often"}, {"unique": "maybe"}, {"colour": "red"}):
         with pytest.raises(InvalidParameter):
             app.task(**options)
+
+
+@pytest.mark.parametrize("name", ["orders", "orders.fifo"])
+async def test_what_a_limit_holds_up_uses_up_no_receive_of_its_queue(app, work, name):
+    """A queue that allows two receives, as many do, and a message whose place is taken for long."""
+    ran = []
+
+    @app.handler(name, limits=[Concurrency("one", 1, by="customer")], retries=None)
+    async def on_order(order: dict) -> None:
+        ran.append(order)
+        raise Retry(after=1)
+
+    async with work:
+        queue = app.client.queue(name)
+        await queue.set_attributes(
+            redrive_policy=RedrivePolicy(
+                dead_letter_queue=app.intakes[name].options.usual_dead_letter_queue,
+                max_receive_count=2,
+            )
+        )
+        limit = ConcurrencyLimit(app.client, "one", 1, lease=3600).of("a")
+        await limit.hold("somebody")
+        group = {"message_group_id": "g", "deduplication_id": "d"} if name.endswith(".fifo") else {}
+        await queue.send('{"customer":"a"}', **group)
+        for _ in range(4):
+            assert await work.run() == []
+            work.clock.move(2)
+        await limit.release("somebody")
+        outcomes = []
+        for _ in range(2):
+            outcomes += [one.outcome for one in await work.run()]
+            work.clock.move(2)
+        assert outcomes == ["retried", "failed"]  # two receives that were tries
+        (letter,) = await work.dead_letters(name)
+        assert letter.failure is not None
+        assert letter.failure.reason == "failed"
+    assert len(ran) == 2

@@ -328,6 +328,22 @@ async def test_nothing_is_fired_after_its_end(client, clock, queue, schedules, s
     assert (await schedules.get("a")).next_at is None
 
 
+async def test_an_end_that_is_changed_counts_at_once(client, clock, queue, schedules, scheduler):
+    """The next moment stays where the times did not change, but not behind a new end; and one that
+    had ended goes on when its end is moved."""
+    await schedules.put("a", "every 1m", "orders", "a")
+    await schedules.put("a", "every 1m", "orders", "a", until=START)
+    assert (await schedules.get("a")).next_at is None
+    clock.move(60)
+    await scheduler.tick()
+    assert await scheduled(queue) == []
+    await schedules.put("a", "every 1m", "orders", "a", until=START + timedelta(seconds=150))
+    assert (await schedules.get("a")).next_at == START + timedelta(seconds=120)
+    clock.move(240)
+    await scheduler.tick()
+    assert await scheduled(queue) == ["2026-01-05T12:02:00.000Z"]
+
+
 @pytest.mark.parametrize(
     ("field", "change"),
     [
@@ -336,6 +352,9 @@ async def test_nothing_is_fired_after_its_end(client, clock, queue, schedules, s
         ("name", {"name": "a b"}),
         ("body", {"body": {"args": []}}),
         ("body", {"body": ""}),
+        ("task", {"body": {"task": ""}}),
+        ("body.args", {"body": {"task": "a", "args": "x"}}),
+        ("body.kwargs", {"body": {"task": "a", "kwargs": [1]}}),
         ("catch_up", {"catch_up": "some"}),
         ("queue", {"queue": "a b"}),
     ],
