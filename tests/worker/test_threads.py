@@ -276,3 +276,31 @@ async def test_a_job_waits_where_the_system_gives_no_thread(rows, monkeypatch):
 
     assert job.result == 7
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_coroutine_that_a_function_returned_is_run_before_its_message_is_done(app, fails):
+    ran, release = [], asyncio.Event()
+
+    async def late(body: bytes) -> None:
+        await release.wait()
+        ran.append(body)
+        if fails:
+            raise ValueError("no good")
+
+    @app.handler("orders", retries=0, timeout=PATIENCE)
+    def on_order(body: bytes) -> Any:
+        return late(body)
+
+    await app.make_queues()
+    queue = app.client.queue("orders")
+    async with at_work(app) as worker:
+        (consumer,) = worker.consumers
+        await queue.send("1")
+        await until(lambda: consumer.running, PATIENCE)
+        await until(lambda: not consumer._plain._jobs, PATIENCE)
+        assert (await queue.stats()).in_flight == 1
+        release.set()
+        await until(lambda: not consumer.hand, PATIENCE)
+    assert ran == [b"1"]
+    assert (consumer.tally.handled, consumer.tally.failed) == (1 - fails, int(fails))
