@@ -8,26 +8,19 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rmq.worker.acknowledger import Acknowledger
-from rmq.worker.admission import Admission
 from rmq.worker.blackbox import RUNNING
-from rmq.worker.crew import Crew
-from rmq.worker.failing import USUAL, Failing
-from rmq.worker.hand import Hand
-from rmq.worker.handler import Batch, Intake, Routed
+from rmq.worker.failing import USUAL
+from rmq.worker.handler import Batch, Routed
 from rmq.worker.held import Held
-from rmq.worker.invoker import Invoker
 from rmq.worker.middleware import call
+from rmq.worker.parts import Parts
 from rmq.worker.ran import Ran
-from rmq.worker.receiver import WAIT_S, Receiver
-from rmq.worker.returns import Returns
-from rmq.worker.slots import Slots
-from rmq.worker.tally import Tally
+from rmq.worker.receiver import WAIT_S
 from rmq.worker.trouble import pause
 from rmq.worker.verdicts import UnknownTask, Unreadable
 
 if TYPE_CHECKING:
-    from rmq.worker.worker import Worker
+    pass
 
 log = logging.getLogger("rmq.worker")
 
@@ -35,39 +28,27 @@ log = logging.getLogger("rmq.worker")
 class Batches:
     """How a queue's messages are worked on, where its handler takes batches."""
 
-    def __init__(
-        self,
-        worker: Worker,
-        intake: Intake,
-        batch: Batch,
-        hand: Hand,
-        tally: Tally,
-        slots: Slots,
-        crew: Crew,
-        receiver: Receiver,
-        admission: Admission,
-        invoker: Invoker,
-        acknowledger: Acknowledger,
-        failing: Failing,
-        returns: Returns,
-    ) -> None:
+    running = 0
+    """Handlers that run without a task."""
+
+    def __init__(self, parts: Parts, batch: Batch) -> None:
         self.most = batch.size
         """What `work` is given at a time."""
-        self._worker = worker
-        self._intake = intake
-        self._options = intake.options
+        self._worker = parts.worker
+        self._intake = parts.intake
+        self._options = parts.intake.options
         self._batch = batch
-        self._hand = hand
-        self._tally = tally
-        self._slots = slots
-        self._crew = crew
-        self._receiver = receiver
-        self._admission = admission
-        self._invoker = invoker
-        self._acknowledger = acknowledger
-        self._failing = failing
-        self._returns = returns
-        self._box = worker.box
+        self._hand = parts.hand
+        self._tally = parts.tally
+        self._slots = parts.slots
+        self._crew = parts.crew
+        self._receiver = parts.receiver
+        self._admission = parts.admission
+        self._invoker = parts.invoker
+        self._acknowledger = parts.acknowledger
+        self._failing = parts.failing
+        self._returns = parts.returns
+        self._box = parts.worker.box
         self._turns = asyncio.Semaphore(self._options.concurrency)
         """Of batches that are filled or run."""
 
@@ -86,6 +67,9 @@ class Batches:
     def stop(self) -> None:
         """Begin nothing more: whoever waits for a turn finds that the worker stops."""
         self._turns.release()
+
+    async def ended(self) -> None:
+        """Wait until no handler runs without a task: here none does."""
 
     async def work(self, filled: Sequence[Held]) -> None:
         """Run a batch, to its end."""

@@ -20,21 +20,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rmq.worker import trials as trial
-from rmq.worker.acknowledger import Acknowledger
-from rmq.worker.admission import Admission
 from rmq.worker.batches import Batches
-from rmq.worker.crew import Crew
-from rmq.worker.failing import Failing
-from rmq.worker.hand import Hand
 from rmq.worker.handler import Intake
-from rmq.worker.invoker import Invoker
 from rmq.worker.one_by_one import OneByOne
-from rmq.worker.plain import Plain
-from rmq.worker.receiver import Receiver
-from rmq.worker.returns import Returns
-from rmq.worker.runner import Runner
-from rmq.worker.slots import Slots
-from rmq.worker.tally import Tally
+from rmq.worker.parts import Parts
 
 if TYPE_CHECKING:
     from rmq.worker.worker import Worker
@@ -46,70 +35,20 @@ class Consumer:
     def __init__(self, worker: Worker, intake: Intake) -> None:
         self.worker = worker
         self.intake = intake
-        options = self.options = intake.options
-        self.tally = Tally()
-        self.hand = Hand(options.queue, worker.box, worker.gate)
+        self.options = intake.options
+        parts = Parts.of(worker, intake)
+        self.tally = parts.tally
+        self.hand = parts.hand
         """All that was received and is not settled. The leases' thread reads it."""
-        self.slots = Slots(worker, options)
-        self._crew = Crew()
-        self._returns = Returns(worker, options, self.hand, self.tally)
-        self.receiver = Receiver(worker, options, self.hand, self.slots, self._returns)
-        self._invoker = Invoker(worker, options, self.hand)
-        self._acknowledger = Acknowledger(worker, options.queue, self.hand)
-        failing = Failing(worker, options, self.hand, self.tally)
-        admission = Admission(worker, options, failing, self._returns)
-        self._plain = Plain(
-            worker,
-            intake,
-            self.hand,
-            self.tally,
-            self.slots,
-            self._crew,
-            self._invoker,
-            self._acknowledger,
-            failing,
-            self._returns,
-        )
-        self._way: OneByOne | Batches
+        self.slots = parts.slots
+        self.receiver = parts.receiver
+        self._crew = parts.crew
+        self._returns = parts.returns
+        self._invoker = parts.invoker
+        self._acknowledger = parts.acknowledger
+        batch = self.options.batch
+        self._way = OneByOne(parts) if batch is None else Batches(parts, batch)
         """How messages are worked on."""
-        if options.batch is None:
-            runner = Runner(
-                worker,
-                intake,
-                self.tally,
-                admission,
-                self._invoker,
-                self._acknowledger,
-                failing,
-                self._returns,
-            )
-            self._way = OneByOne(
-                worker,
-                options,
-                self.hand,
-                self.slots,
-                self._crew,
-                self.receiver,
-                self._returns,
-                runner,
-                self._plain,
-            )
-        else:
-            self._way = Batches(
-                worker,
-                intake,
-                options.batch,
-                self.hand,
-                self.tally,
-                self.slots,
-                self._crew,
-                self.receiver,
-                admission,
-                self._invoker,
-                self._acknowledger,
-                failing,
-                self._returns,
-            )
         self.receivers: list[asyncio.Task[None]] = []
 
     @property
@@ -120,7 +59,7 @@ class Consumer:
     @property
     def running(self) -> int:
         """Handlers that are under way."""
-        return self.tally.running + self._plain.running
+        return self.tally.running + self._way.running
 
     async def prepare(self) -> None:
         """What has to be known before the first message."""
@@ -141,7 +80,7 @@ class Consumer:
         self._way.stop()
         if self.receivers:
             await asyncio.wait(self.receivers)
-        await self._plain.ended()
+        await self._way.ended()
         await self._crew.ended()
 
     async def abandon(self) -> None:

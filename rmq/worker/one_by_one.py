@@ -10,19 +10,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rmq.queues.aio import AsyncMessage
-from rmq.worker.crew import Crew
-from rmq.worker.hand import Hand
-from rmq.worker.handler import QueueOptions
 from rmq.worker.held import Held
+from rmq.worker.parts import Parts
 from rmq.worker.plain import Plain
-from rmq.worker.receiver import WAIT_S, Receiver
-from rmq.worker.returns import Returns
+from rmq.worker.receiver import WAIT_S
 from rmq.worker.runner import Runner
-from rmq.worker.slots import Slots
 from rmq.worker.trouble import pause
 
 if TYPE_CHECKING:
-    from rmq.worker.worker import Worker
+    pass
 
 log = logging.getLogger("rmq.worker")
 
@@ -33,28 +29,22 @@ class OneByOne:
     most = 1
     """What `work` is given at a time."""
 
-    def __init__(
-        self,
-        worker: Worker,
-        options: QueueOptions,
-        hand: Hand,
-        slots: Slots,
-        crew: Crew,
-        receiver: Receiver,
-        returns: Returns,
-        runner: Runner,
-        plain: Plain,
-    ) -> None:
-        self._worker = worker
-        self._name = options.queue
-        self._is_fifo = options.is_fifo
-        self._hand = hand
-        self._slots = slots
-        self._crew = crew
-        self._receiver = receiver
-        self._returns = returns
-        self._runner = runner
-        self._plain = plain
+    def __init__(self, parts: Parts) -> None:
+        self._worker = parts.worker
+        self._name = parts.intake.options.queue
+        self._is_fifo = parts.intake.options.is_fifo
+        self._hand = parts.hand
+        self._slots = parts.slots
+        self._crew = parts.crew
+        self._receiver = parts.receiver
+        self._returns = parts.returns
+        self._runner = Runner(parts)
+        self._plain = Plain(parts)
+
+    @property
+    def running(self) -> int:
+        """Handlers that run without a task."""
+        return self._plain.running
 
     async def receive(self) -> None:
         """Receive and begin, until the worker stops."""
@@ -75,6 +65,10 @@ class OneByOne:
 
     def stop(self) -> None:
         """Begin nothing more: here nobody waits but receives."""
+
+    async def ended(self) -> None:
+        """Wait until no handler runs without a task."""
+        await self._plain.ended()
 
     async def _begin(self, messages: Sequence[AsyncMessage]) -> None:
         taken = await self._receiver.hold(messages)

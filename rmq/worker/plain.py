@@ -13,21 +13,13 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rmq.worker.acknowledger import Acknowledger
-from rmq.worker.crew import Crew
-from rmq.worker.failing import Failing
-from rmq.worker.hand import Hand
-from rmq.worker.handler import Intake
 from rmq.worker.held import Held
-from rmq.worker.invoker import Invoker
+from rmq.worker.parts import Parts
 from rmq.worker.ran import Ran
-from rmq.worker.returns import Returns
-from rmq.worker.slots import Slots
-from rmq.worker.tally import Tally
 from rmq.worker.threads import Job
 
 if TYPE_CHECKING:
-    from rmq.worker.worker import Worker
+    pass
 
 log = logging.getLogger("rmq.worker")
 
@@ -35,29 +27,17 @@ log = logging.getLogger("rmq.worker")
 class Plain:
     """Those of one queue."""
 
-    def __init__(
-        self,
-        worker: Worker,
-        intake: Intake,
-        hand: Hand,
-        tally: Tally,
-        slots: Slots,
-        crew: Crew,
-        invoker: Invoker,
-        acknowledger: Acknowledger,
-        failing: Failing,
-        returns: Returns,
-    ) -> None:
-        self._worker = worker
-        self._intake = intake
-        self._hand = hand
-        self._tally = tally
-        self._slots = slots
-        self._crew = crew
-        self._invoker = invoker
-        self._acknowledger = acknowledger
-        self._failing = failing
-        self._returns = returns
+    def __init__(self, parts: Parts) -> None:
+        self._worker = parts.worker
+        self._intake = intake = parts.intake
+        self._hand = parts.hand
+        self._tally = parts.tally
+        self._slots = parts.slots
+        self._crew = parts.crew
+        self._invoker = parts.invoker
+        self._acknowledger = parts.acknowledger
+        self._failing = parts.failing
+        self._returns = parts.returns
         self._jobs: set[Job] = set()
         self._none = asyncio.Event()
         self._none.set()

@@ -9,51 +9,36 @@ from typing import TYPE_CHECKING
 
 from rmq.core.script import Plan
 from rmq.worker import servertime
-from rmq.worker.acknowledger import Acknowledger
-from rmq.worker.admission import Admission
 from rmq.worker.blackbox import RUNNING
-from rmq.worker.failing import USUAL, Failing
+from rmq.worker.failing import USUAL
 from rmq.worker.following import Following
-from rmq.worker.handler import Intake, Routed
+from rmq.worker.handler import Routed
 from rmq.worker.held import Held
-from rmq.worker.invoker import Invoker
 from rmq.worker.middleware import call
+from rmq.worker.parts import Parts
 from rmq.worker.ran import Ran
-from rmq.worker.returns import Returns
-from rmq.worker.tally import Tally
 from rmq.worker.trouble import answered, insist
 from rmq.worker.verdicts import Reject, UnknownTask, Unreadable
 
 if TYPE_CHECKING:
     from rmq.worker.task import TaskMessage
-    from rmq.worker.worker import Worker
 
 
 class Runner:
     """Runs the messages of one queue."""
 
-    def __init__(
-        self,
-        worker: Worker,
-        intake: Intake,
-        tally: Tally,
-        admission: Admission,
-        invoker: Invoker,
-        acknowledger: Acknowledger,
-        failing: Failing,
-        returns: Returns,
-    ) -> None:
-        self._worker = worker
-        self._intake = intake
-        self._name = intake.options.queue
-        self._tally = tally
-        self._admission = admission
-        self._invoker = invoker
-        self._acknowledger = acknowledger
-        self._failing = failing
-        self._returns = returns
-        self._box = worker.box
-        self._registry = worker.client._registry
+    def __init__(self, parts: Parts) -> None:
+        self._worker = parts.worker
+        self._intake = parts.intake
+        self._name = parts.intake.options.queue
+        self._tally = parts.tally
+        self._admission = parts.admission
+        self._invoker = parts.invoker
+        self._acknowledger = parts.acknowledger
+        self._failing = parts.failing
+        self._returns = parts.returns
+        self._box = parts.worker.box
+        self._registry = parts.worker.client._registry
 
     async def work(self, held: Held) -> bool:
         """Run a message's handler, and see to what becomes of it. Whether it is done."""

@@ -131,7 +131,7 @@ async def test_more_time_for_a_function_moves_the_end_of_its_thread(app):
     async with at_work(app) as worker:
         await app.client.queue("orders").send("1")
         await until(begun.is_set, PATIENCE)
-        (job,) = worker.consumers[0]._plain._jobs
+        (job,) = worker.consumers[0]._way._plain._jobs
         job._look(asyncio.get_running_loop())
         assert job.timer.when() - asyncio.get_running_loop().time() > 3000
         release.set()
@@ -250,10 +250,10 @@ async def test_an_end_that_nobody_waited_for_changes_nothing(app):
         await worker.start()
         await queue.send("1")
         await until(begun.is_set, PATIENCE)
-        (job,) = worker.consumers[0]._plain._jobs
+        (job,) = worker.consumers[0]._way._plain._jobs
     assert (await queue.stats()).visible == 1
     release.set()
-    await until(lambda: not worker.consumers[0]._plain._jobs, PATIENCE)
+    await until(lambda: not worker.consumers[0]._way._plain._jobs, PATIENCE)
     assert job.is_begun
     assert worker.consumers[0].tally.handled == 0
     assert (await queue.stats()).visible == 1
@@ -298,7 +298,7 @@ async def test_a_coroutine_that_a_function_returned_is_run_before_its_message_is
         (consumer,) = worker.consumers
         await queue.send("1")
         await until(lambda: consumer.running, PATIENCE)
-        await until(lambda: not consumer._plain._jobs, PATIENCE)
+        await until(lambda: not consumer._way._plain._jobs, PATIENCE)
         assert (await queue.stats()).in_flight == 1
         release.set()
         await until(lambda: not consumer.hand, PATIENCE)
