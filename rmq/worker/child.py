@@ -17,8 +17,8 @@ import msgspec
 
 from rmq.errors import ConfigurationError, RmqError
 from rmq.worker.blackbox import STUCK, BlackBox, BoxHandler
-from rmq.worker.consumer import Consumer
-from rmq.worker.held import Held
+from rmq.worker.consuming.consumer import Consumer
+from rmq.worker.consuming.held import Held
 from rmq.worker.loading import load
 from rmq.worker.worker import Worker
 

@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING
 from rmq.client.sync import Client
 from rmq.errors import RmqError, ServerError
 from rmq.queues import plans
+from rmq.worker.consuming.held import Held
 from rmq.worker.fleet import ALIVE_MS
 from rmq.worker.gate import Concurrency, Gate, Places
-from rmq.worker.held import Held
 from rmq.worker.limits import ConcurrencyLimit
 from rmq.worker.presence import Presence
 
 if TYPE_CHECKING:
-    from rmq.worker.consumer import Consumer
+    from rmq.worker.consuming.consumer import Consumer
 
 log = logging.getLogger("rmq.worker")
 

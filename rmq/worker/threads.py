@@ -29,7 +29,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from rmq.worker.blackbox import DONE, FAILING, RUNNING
-from rmq.worker.held import Held
+from rmq.worker.consuming.held import Held
 from rmq.worker.pool import AGAIN_S
 from rmq.worker.verdicts import TimeLimitExceeded
 

@@ -23,12 +23,12 @@ from rmq.core.limits import whole
 from rmq.errors import RmqError
 from rmq.worker.blackbox import Figures
 from rmq.worker.callee import Mode
-from rmq.worker.consumer import Consumer
+from rmq.worker.consuming.consumer import Consumer
+from rmq.worker.consuming.held import Held
 from rmq.worker.fleet import QueueWork
 from rmq.worker.following import Following
 from rmq.worker.gate import Gate
 from rmq.worker.handler import MOST_CONCURRENCY
-from rmq.worker.held import Held
 from rmq.worker.leases import Leases
 from rmq.worker.middleware import Hooks
 from rmq.worker.presence import Presence

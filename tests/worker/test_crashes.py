@@ -508,7 +508,8 @@ async def test_a_policy_that_fails_itself_is_replaced_by_the_usual_one(app, work
 
 
 async def test_a_receiver_survives_what_nobody_thought_of(app, monkeypatch):
-    from rmq.worker import receiver, trouble
+    from rmq.worker import trouble
+    from rmq.worker.consuming import receiver
 
     monkeypatch.setattr(trouble, "TROUBLE_S", 0.01)
     done = []

@@ -13,7 +13,7 @@ import pytest
 from rmq.worker import Context, Middleware, threads
 from rmq.worker.blackbox import BUFFERED, DONE, FAILING, RUNNING, BlackBox
 from rmq.worker.callee import Callee
-from rmq.worker.held import Held
+from rmq.worker.consuming.held import Held
 from rmq.worker.policy import Policy
 from rmq.worker.threads import Job, Threads
 from rmq.worker.verdicts import TimeLimitExceeded

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rmq.worker.blackbox import RUNNING
-from rmq.worker.failing import USUAL
+from rmq.worker.consuming.failing import USUAL
+from rmq.worker.consuming.held import Held
+from rmq.worker.consuming.parts import Parts
+from rmq.worker.consuming.receiver import WAIT_S
 from rmq.worker.handler import Batch, Routed
-from rmq.worker.held import Held
 from rmq.worker.middleware import call
-from rmq.worker.parts import Parts
 from rmq.worker.ran import Ran
-from rmq.worker.receiver import WAIT_S
 from rmq.worker.trouble import pause
 from rmq.worker.verdicts import UnknownTask, Unreadable
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rmq.worker.failing import Failing
+from rmq.worker.consuming.failing import Failing
+from rmq.worker.consuming.held import Held
+from rmq.worker.consuming.returns import Returns
 from rmq.worker.gate import Entrant
 from rmq.worker.handler import QueueOptions, Routed
-from rmq.worker.held import Held
-from rmq.worker.returns import Returns
 from rmq.worker.trouble import insist
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from rmq.core.script import Plan
 from rmq.errors import RmqError
 from rmq.queues.aio import AsyncMessage
 from rmq.worker import trials as trial
-from rmq.worker.hand import Hand
+from rmq.worker.consuming.hand import Hand
+from rmq.worker.consuming.held import Held
+from rmq.worker.consuming.tally import Tally
 from rmq.worker.handler import QueueOptions
-from rmq.worker.held import Held
-from rmq.worker.tally import Tally
 from rmq.worker.trouble import insist
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rmq.worker.held import Held
-from rmq.worker.parts import Parts
+from rmq.worker.consuming.held import Held
+from rmq.worker.consuming.parts import Parts
 from rmq.worker.ran import Ran
 from rmq.worker.threads import Job
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from rmq.queues.aio import AsyncMessage
 from rmq.worker.blackbox import BlackBox
+from rmq.worker.consuming.held import Held
 from rmq.worker.gate import Gate
-from rmq.worker.held import Held
 
 
 class Hand(dict[AsyncMessage, Held]):

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rmq.queues.aio import AsyncMessage
 from rmq.worker.callee import Callee, is_context
+from rmq.worker.consuming.hand import Hand
+from rmq.worker.consuming.held import Held
 from rmq.worker.context import Context
-from rmq.worker.hand import Hand
 from rmq.worker.handler import QueueOptions, Routed
-from rmq.worker.held import Held
 from rmq.worker.middleware import call
 from rmq.worker.verdicts import TimeLimitExceeded
 

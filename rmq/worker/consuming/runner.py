@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from rmq.core.script import Plan
 from rmq.worker import servertime
 from rmq.worker.blackbox import RUNNING
-from rmq.worker.failing import USUAL
+from rmq.worker.consuming.failing import USUAL
+from rmq.worker.consuming.held import Held
+from rmq.worker.consuming.parts import Parts
 from rmq.worker.following import Following
 from rmq.worker.handler import Routed
-from rmq.worker.held import Held
 from rmq.worker.middleware import call
-from rmq.worker.parts import Parts
 from rmq.worker.ran import Ran
 from rmq.worker.trouble import answered, insist
 from rmq.worker.verdicts import Reject, UnknownTask, Unreadable

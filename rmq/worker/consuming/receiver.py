@@ -12,12 +12,12 @@ from rmq.errors import QueueDoesNotExist, RmqError
 from rmq.queues import plans
 from rmq.queues.aio import AsyncMessage
 from rmq.worker import trials as trial
-from rmq.worker.hand import Hand
+from rmq.worker.consuming.hand import Hand
+from rmq.worker.consuming.held import Held
+from rmq.worker.consuming.returns import Returns
+from rmq.worker.consuming.slots import Slots
 from rmq.worker.handler import QueueOptions
-from rmq.worker.held import Held
 from rmq.worker.queues import make_queue
-from rmq.worker.returns import Returns
-from rmq.worker.slots import Slots
 from rmq.worker.trouble import answered, pause
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from rmq.core.codec import Failure
 from rmq.errors import RmqError
 from rmq.queues.aio import AsyncMessage
 from rmq.worker import trials as trial
-from rmq.worker.hand import Hand
+from rmq.worker.consuming.hand import Hand
+from rmq.worker.consuming.held import Held
+from rmq.worker.consuming.tally import Tally
 from rmq.worker.handler import QueueOptions, Routed
-from rmq.worker.held import Held
 from rmq.worker.queues import dead_letter_queue, make_dead_letter_queue, make_queue
 from rmq.worker.ran import Outcome
-from rmq.worker.tally import Tally
 from rmq.worker.trouble import insist
 from rmq.worker.verdicts import TOLD
 

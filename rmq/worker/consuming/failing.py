@@ -19,13 +19,13 @@ from rmq.errors import BrokenEnvelope, RmqError
 from rmq.queues.aio import AsyncMessage
 from rmq.worker import trials as trial
 from rmq.worker.blackbox import FAILING
-from rmq.worker.burials import Burials
-from rmq.worker.hand import Hand
+from rmq.worker.consuming.burials import Burials
+from rmq.worker.consuming.hand import Hand
+from rmq.worker.consuming.held import Held
+from rmq.worker.consuming.tally import Tally
 from rmq.worker.handler import QueueOptions, Routed
-from rmq.worker.held import Held
 from rmq.worker.policy import Policy
 from rmq.worker.ran import Outcome, Ran
-from rmq.worker.tally import Tally
 from rmq.worker.trouble import insist
 from rmq.worker.verdicts import TOLD, Reject, Unreadable, WorkerLost
 

@@ -6,17 +6,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rmq.worker.acknowledger import Acknowledger
-from rmq.worker.admission import Admission
-from rmq.worker.crew import Crew
-from rmq.worker.failing import Failing
-from rmq.worker.hand import Hand
+from rmq.worker.consuming.acknowledger import Acknowledger
+from rmq.worker.consuming.admission import Admission
+from rmq.worker.consuming.crew import Crew
+from rmq.worker.consuming.failing import Failing
+from rmq.worker.consuming.hand import Hand
+from rmq.worker.consuming.invoker import Invoker
+from rmq.worker.consuming.receiver import Receiver
+from rmq.worker.consuming.returns import Returns
+from rmq.worker.consuming.slots import Slots
+from rmq.worker.consuming.tally import Tally
 from rmq.worker.handler import Intake
-from rmq.worker.invoker import Invoker
-from rmq.worker.receiver import Receiver
-from rmq.worker.returns import Returns
-from rmq.worker.slots import Slots
-from rmq.worker.tally import Tally
 
 if TYPE_CHECKING:
     from rmq.worker.worker import Worker

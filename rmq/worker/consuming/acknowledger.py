@@ -12,8 +12,8 @@ from rmq.errors import RmqError, ServerError
 from rmq.queues import plans
 from rmq.worker import trials as trial
 from rmq.worker.blackbox import DONE
-from rmq.worker.hand import Hand
-from rmq.worker.held import Held
+from rmq.worker.consuming.hand import Hand
+from rmq.worker.consuming.held import Held
 from rmq.worker.trouble import pause
 
 if TYPE_CHECKING:

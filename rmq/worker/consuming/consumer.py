@@ -20,10 +20,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rmq.worker import trials as trial
-from rmq.worker.batches import Batches
+from rmq.worker.consuming.batches import Batches
+from rmq.worker.consuming.one_by_one import OneByOne
+from rmq.worker.consuming.parts import Parts
 from rmq.worker.handler import Intake
-from rmq.worker.one_by_one import OneByOne
-from rmq.worker.parts import Parts
 
 if TYPE_CHECKING:
     from rmq.worker.worker import Worker

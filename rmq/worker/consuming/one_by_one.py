@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rmq.queues.aio import AsyncMessage
-from rmq.worker.held import Held
-from rmq.worker.parts import Parts
-from rmq.worker.plain import Plain
-from rmq.worker.receiver import WAIT_S
-from rmq.worker.runner import Runner
+from rmq.worker.consuming.held import Held
+from rmq.worker.consuming.parts import Parts
+from rmq.worker.consuming.plain import Plain
+from rmq.worker.consuming.receiver import WAIT_S
+from rmq.worker.consuming.runner import Runner
 from rmq.worker.trouble import pause
 
 if TYPE_CHECKING:
