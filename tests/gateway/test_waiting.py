@@ -165,7 +165,9 @@ def places(server: Server) -> Iterator[Callable[[int], tuple[Serving, redis.Redi
 
         def place(workers: int) -> tuple[Serving, redis.Redis]:
             if workers not in made:
-                endpoint = serving("--workers", str(workers), "--access-log", redis=server.url)
+                # A dispatcher looks every ten seconds whether there is work for it, by a script.
+                options = ("--workers", str(workers), "--access-log", "--no-dispatch")
+                endpoint = serving(*options, redis=server.url)
                 made[workers] = stack.enter_context(endpoint)
             return made[workers], admin
 
