@@ -498,6 +498,7 @@ async def test_no_worker_is_left_behind_when_the_first_process_is_killed(command
         assert sqs.receive_message(QueueUrl=url)["Messages"]
 
 
+@pytest.mark.soak  # once in some forty runs granian does not end for longer than the test waits
 async def test_it_ends_and_says_so_when_a_worker_can_not_live(command, server):
     """Died, started anew, and dead again: it is for whoever started it to decide what next."""
     serve = command("--workers", "2", redis=server.url)
