@@ -107,6 +107,7 @@ class Door:
         self._sweeping: Sweeping | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._hear_signals(loop)
         serving = self._serving
         logs.configure(serving.log_format)
         clock = HeldClock() if serving.testing else Clock()
@@ -134,20 +135,27 @@ class Door:
             dispatching=pushing,
         )
 
-        def stopping(*_: Any) -> None:
-            loop.call_soon_threadsafe(lambda: endpoint.stopping.set())
-
-        # Beside granian's own, which the loop runs when the signal's byte reaches it: Python runs
-        # this one, and both are run.
         self._sweeping = Sweeping(client)
         self._sweeping.start(loop)
-        endpoint = self._endpoint
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stopping)
         end_with_parent(loop)
         # What is there now, the models above all, stays: no collection need look at it again.
         gc.collect()
         gc.freeze()
+
+    def _hear_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Beside granian's own handler, which the loop runs when the signal's byte reaches it:
+        Python runs this one, and both are run."""
+
+        def stopping(number: int, _: Any) -> None:
+            if loop.is_running() and self._endpoint is not None:
+                loop.call_soon_threadsafe(self._endpoint.stopping.set)
+            else:
+                # Nobody but the loop tells granian, and one that does not run yet hears nothing: a
+                # worker that is told to end while it starts would serve on until it is killed.
+                loop.call_soon_threadsafe(os.kill, os.getpid(), number)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stopping)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._sweeping is not None:

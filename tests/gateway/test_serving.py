@@ -21,10 +21,14 @@ import httpx
 import psutil
 import pytest
 import trustme
+import uvloop
 from cryptography.hazmat.primitives import serialization
 
 import rmq
 from rmq.cli.failures import USAGE
+from rmq.core.limits import Limits
+from rmq.gateway.server import Door, Serving
+from rmq.settings import Settings
 from tests.colours import PATIENCE, until
 from tests.gateway.command import Command
 from tests.gateway.sdk import Sdk
@@ -498,7 +502,24 @@ async def test_no_worker_is_left_behind_when_the_first_process_is_killed(command
         assert sqs.receive_message(QueueUrl=url)["Messages"]
 
 
-@pytest.mark.soak  # once in some forty runs granian does not end for longer than the test waits
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_told_to_end_while_it_starts_ends(number):
+    """The loop that would tell granian does not run yet."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+    loop, told = uvloop.new_event_loop(), asyncio.Event()
+    door = Door(Serving(settings=Settings(url="memory://"), limits=Limits.aws(), dispatch=False))
+    try:
+        loop.add_signal_handler(number, told.set)  # as granian does, before its application begins
+        door.__rsgi_init__(loop)
+        signal.raise_signal(number)
+        loop.run_until_complete(asyncio.wait_for(told.wait(), PATIENCE))
+        door.__rsgi_del__(loop)
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        loop.close()
+
+
 async def test_it_ends_and_says_so_when_a_worker_can_not_live(command, server):
     """Died, started anew, and dead again: it is for whoever started it to decide what next."""
     serve = command("--workers", "2", redis=server.url)
