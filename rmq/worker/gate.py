@@ -17,7 +17,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -158,7 +158,7 @@ class Gate:
             await self._executor.lease(self._asking(limits, asked), lambda _: asked.returning())
         except BaseException:
             # Who is cancelled does not wait; a call that is under way gives back what it takes.
-            self._executor.start(asked.returning())
+            self._go_back(asked)
             raise
         return asked
 
@@ -178,12 +178,10 @@ class Gate:
         except BaseException:
             # What was taken, or may have been, goes back; who asks again begins anew.
             entry.refuse_all()
-            self._executor.start(entry.returning())
+            self._go_back(entry)
             raise
-        try:
-            await self._executor.run(entry.returning())
-        except RmqError as error:
-            log.warning("what was not needed of a limit comes back by itself: %s", error)
+        if entry.has_more:
+            await asyncio.shield(self._go_back(entry))
         return entry.waits
 
     def hold(self, limit: ConcurrencyLimit, message: AsyncMessage, holder: str) -> None:
@@ -222,9 +220,24 @@ class Gate:
 
     def _free(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> None:
         self.let_go(limit, holders)
-        task = asyncio.create_task(self._release(limit, holders), name="rmq-place")
+        self._begin(self._release(limit, holders))
+
+    def _go_back(self, taken: Asked | _Entry) -> asyncio.Task[None]:
+        """Give back what was not needed, to the end, whoever is cancelled meanwhile."""
+
+        async def work() -> None:
+            try:
+                await self._executor.run(taken.returning())
+            except RmqError as error:
+                log.warning("what was not needed of a limit comes back by itself: %s", error)
+
+        return self._begin(work())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name="rmq-place")
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
+        return task
 
     async def _release(self, limit: ConcurrencyLimit, holders: Sequence[str]) -> None:
         until = time.monotonic() + limit.lease.total_seconds()
@@ -240,6 +253,7 @@ class Gate:
         """Give back all that is held."""
         for message in list(self._places):
             self.leave(message)
+        await self._executor.returned()  # of calls that were under way when they were cancelled
         if self._leaving:
             _, left = await asyncio.wait(self._leaving, timeout=1.0)
             for one in left:
@@ -395,6 +409,11 @@ class _Entry:
         for limit, names in self._asked.values():
             self._gate._free(limit, names)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether tokens were taken that are not needed."""
+        return bool(self._back)
+
     def returning(self) -> Plan[None]:
         """Give back the tokens of those that may not run for another reason."""
         for limit, count in self._back.values():
@@ -445,11 +464,8 @@ class Asked:
                 self._gate.hold(limit, message, holders.pop())
         for place, (rate, count) in enumerate(self._rates):
             self._rates[place] = (rate, count - len(messages))
-        try:
-            await self._gate._executor.run(self.returning())
-        except RmqError as error:
-            # The messages are here, and that is what counts.
-            log.warning("what was not needed of a limit comes back by itself: %s", error)
+        if any(holders for _, holders in self._holders) or any(left > 0 for _, left in self._rates):
+            await asyncio.shield(self._gate._go_back(self))
 
     def returning(self) -> Plan[None]:
         """Give back what was not needed."""

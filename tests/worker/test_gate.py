@@ -149,6 +149,37 @@ async def test_a_place_is_kept_while_a_receive_waits_for_its_message(app, clock,
     assert (await shared.made(app.client).hold("another")).holders == ("another",)
 
 
+@pytest.mark.parametrize("asks_for", ["a place", "a message"])
+async def test_a_worker_that_has_ended_has_given_its_places_back(app, runs, monkeypatch, asks_for):
+    shared = Concurrency("db", 1)
+    limit, once = shared.made(app.client), app.client._executor._once
+    asked = asyncio.Event()
+
+    async def late(args):
+        if limit._keys.held not in args:
+            return await once(args)
+        await asyncio.sleep(0.02)  # so slow is this server
+        reply = await once(args)
+        asked.set()
+        await asyncio.sleep(0.02)
+        return reply
+
+    @app.handler("orders", limits=[shared])
+    async def on_order(body: str) -> None:
+        await runs.run()
+
+    await app.make_queues()
+    monkeypatch.setattr(app.client._executor, "_once", late)
+    async with working(app) as (worker,):
+        await asked.wait()
+        if asks_for == "a message":
+            await until(lambda: worker.gate.held)
+        for _ in range(2):  # a second word, as of somebody impatient, breaks nothing off
+            worker.stop(now=True)
+            await asyncio.sleep(0)
+    assert (await limit.hold("another")).holders == ("another",)
+
+
 async def test_a_place_that_is_given_back_in_the_midst_of_its_renewal_is_free(app, monkeypatch):
     worker, limit = Worker(app), ConcurrencyLimit(app.client, "db", 1)
     renewing = Leases([], worker.gate, worker.presence, app.new_sync_client, worker.stuck)

@@ -33,7 +33,7 @@ T = TypeVar("T")
 CANCEL_S = 0.2
 """How long close() waits before it tells a background task again to end."""
 RETURN_S = 1.0
-"""How long close() waits for what is being given back. A server that answers takes far less."""
+"""How long is waited for what is being given back. A server that answers takes far less."""
 
 
 class _Line:
@@ -179,13 +179,17 @@ class AsyncExecutor(Executor):
                 with contextlib.suppress(*TROUBLE):
                     await listener.aclose()
 
+    async def returned(self) -> None:
+        """Wait for what is being given back."""
+        if self.returning:
+            await asyncio.wait(tuple(self.returning), timeout=RETURN_S)
+
     async def close(self) -> None:
         """Give back what we opened; a client that was handed in stays open."""
         for tail in self.tails:
             tail.is_closed = True
         await self.standing.close()
-        if self.returning:
-            await asyncio.wait(self.returning, timeout=RETURN_S)
+        await self.returned()
         while self._tasks:
             # Once may not do: asyncio.wait_for can swallow a cancel (CPython issue 86296).
             for task in tuple(self._tasks):
