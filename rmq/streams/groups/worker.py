@@ -17,6 +17,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +28,14 @@ from rmq.core.keys import GroupKeys
 from rmq.core.script import Sleep
 from rmq.errors import (
     ConfigurationError,
+    GroupDoesNotExist,
     RmqError,
     ServerError,
     StaleConfig,
 )
 from rmq.streams.attributes import StreamInfo, stream_name
 from rmq.streams.groups import commands, joining
-from rmq.streams.groups.commands import CHECKPOINT_STEP, UNBOUNDED, Beat, Note, Outcome, Start
+from rmq.streams.groups.commands import CHECKPOINT_STEP, UNBOUNDED, Beat, Note, Outcome
 from rmq.streams.groups.feed import Feed
 from rmq.streams.groups.handling import Handling
 from rmq.streams.groups.options import ConsumerOptions, DeadLetters, group_name
@@ -273,8 +275,8 @@ class Worker:
         """Be there, or wait until Redis is."""
         while not self._stopping.is_set():
             try:
-                self._info = await self._executor.run(joining.current(self._registry, self.stream))
-                await self._open(joining.start_of(self._registry, self.options.start, self._info))
+                info = await self._executor.run(joining.current(self._registry, self.stream))
+                await self._open(info, self.options.start)
                 return
             except StaleConfig:
                 continue
@@ -282,11 +284,12 @@ class Worker:
                 log.warning("%s: %s", self.full_name, error)
                 await self._rest(TROUBLE_S)
 
-    async def _open(self, start: Start) -> None:
-        assert self._info is not None
-        await self._executor.run(
-            joining.join(self._registry, self._keys, self.full_name, self._info, start)
-        )
+    async def _open(self, info: StreamInfo, start: str | datetime) -> None:
+        """Make the group, unless it is there. Only then the stream is the one that we read: after
+        trouble the next turn sees it as new again."""
+        at = joining.start_of(self._registry, start, info)
+        await self._executor.run(joining.join(self._registry, self._keys, self.full_name, info, at))
+        self._info = info
 
     async def _sync(self) -> None:
         await self._executor.run(
@@ -311,27 +314,42 @@ class Worker:
         except ServerError as error:
             log.warning("%s: %s", self.full_name, error)
             return TROUBLE_S
+        except GroupDoesNotExist:
+            if await self._is_same_stream():
+                raise
+            return 0.0
         self._apply(beat)
         return beat.again_ms / 1000
 
     async def _look_at_stream(self) -> None:
         """Whether there are new shards; whether the stream is another one by now."""
         before = self._known
-        self._info = await self._executor.run(joining.current(self._registry, self.stream))
-        if self._info.incarnation != before.incarnation:
+        info = await self._executor.run(joining.current(self._registry, self.stream))
+        if info.incarnation != before.incarnation:
             # Deleted and made anew under us: to this group all of it is new.
             for reading in tuple(self._readings.values()):
                 reading.lose()
-            await self._open(joining.start_of(self._registry, "TRIM_HORIZON", self._info))
-        elif self._info.version != before.version:
+            return await self._open(info, "TRIM_HORIZON")
+        self._info = info
+        if info.version != before.version:
             await self._sync()
-        elif before.shards.keys() - self._info.shards.keys() or (
-            self._now_s() >= self._forget_at and joining.expired(self._registry, self._info)
+        elif before.shards.keys() - info.shards.keys() or (
+            self._now_s() >= self._forget_at and joining.expired(self._registry, info)
         ):
             self._forget_at = self._now_s() + FORGET_S
             await self._executor.run(
-                joining.forget(self._registry, self._keys, self.full_name, self._info)
+                joining.forget(self._registry, self._keys, self.full_name, info)
             )
+
+    async def _is_same_stream(self) -> bool:
+        """Whether the stream is still the one that we know. A group goes with its stream, which may
+        have been deleted, and even made anew, since we looked. Raises StreamDoesNotExist."""
+        try:
+            info = await self._executor.run(described(self._registry, self.stream))
+        except ServerError as error:
+            log.warning("%s: %s", self.full_name, error)
+            return False  # the next turn looks
+        return info.incarnation == self._known.incarnation
 
     async def _beat(self, most: int) -> Beat:
         began = self._now_s()

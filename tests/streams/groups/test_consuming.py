@@ -12,6 +12,7 @@ import rmq
 from rmq.core.paging import Page
 from rmq.errors import (
     ConfigurationError,
+    ConnectionLost,
     GroupDoesNotExist,
     InvalidParameter,
     LeaseLost,
@@ -20,6 +21,7 @@ from rmq.errors import (
     StreamDoesNotExist,
 )
 from rmq.streams.groups import reading
+from rmq.streams.groups import worker as worker_module
 from rmq.streams.producing.aggregation import UserRecord, aggregated
 from rmq.streams.shard import hash_key
 from tests.colours import until
@@ -530,6 +532,56 @@ async def test_a_stream_that_is_made_anew_is_read_from_its_beginning(
         other.create_stream(stream.name).put("b-1", "b")
     await until(lambda: "b-1" in handler.texts)
     await until(lambda: _is(stream.groups(), Page(("billing",), None)))
+
+
+@pytest.mark.parametrize("is_made_anew", [False, True])
+async def test_that_is_so_at_any_moment_of_a_heartbeat(
+    stream, consume, handler, backend, namespace, clock, is_made_anew
+):
+    """It goes, with its groups, when the worker has looked at it and its heartbeat is on the way."""
+    await put(stream, "a-1")
+    worker = await consume()
+    await handler.reach(1)
+    beat, is_over = worker._beat, False
+
+    async def late(most):
+        nonlocal is_over
+        if not is_over:
+            is_over = True
+            with rmq.connect(backend.url, namespace=namespace, clock=clock) as other:
+                other.delete_stream(stream.name)
+                if is_made_anew:
+                    other.create_stream(stream.name).put("b-1", "b")
+        return await beat(most)
+
+    worker._beat = late
+    if is_made_anew:
+        await until(lambda: "b-1" in handler.texts)
+        return
+    await until(lambda: worker._task.done())
+    with pytest.raises(StreamDoesNotExist):
+        await worker.__aexit__(None, None, None)
+
+
+async def test_trouble_while_it_is_joined_anew_is_waited_out(
+    stream, consume, handler, backend, namespace, clock, monkeypatch
+):
+    await put(stream, "a-1")
+    worker = await consume()
+    await handler.reach(1)
+    join, tries = worker_module.joining.join, []
+
+    def troubled(*args):
+        tries.append(args)
+        if len(tries) == 1:
+            raise ConnectionLost("away")
+        return (yield from join(*args))
+
+    monkeypatch.setattr(worker_module.joining, "join", troubled)
+    with rmq.connect(backend.url, namespace=namespace, clock=clock) as other:
+        other.delete_stream(stream.name)
+        other.create_stream(stream.name).put("b-1", "b")
+    await until(lambda: "b-1" in handler.texts)
 
 
 async def test_a_stream_takes_its_groups_with_it(client, stream, consume, handler):
