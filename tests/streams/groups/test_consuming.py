@@ -538,7 +538,7 @@ async def test_a_stream_that_is_made_anew_is_read_from_its_beginning(
 async def test_that_is_so_at_any_moment_of_a_heartbeat(
     stream, consume, handler, backend, namespace, clock, is_made_anew
 ):
-    """It goes, with its groups, when the worker has looked at it and its heartbeat is on the way."""
+    """It goes, with its groups, when the worker has looked and its heartbeat is on the way."""
     await put(stream, "a-1")
     worker = await consume()
     await handler.reach(1)
@@ -567,7 +567,7 @@ async def test_trouble_while_it_is_joined_anew_is_waited_out(
     stream, consume, handler, backend, namespace, clock, monkeypatch
 ):
     await put(stream, "a-1")
-    worker = await consume()
+    await consume()
     await handler.reach(1)
     join, tries = worker_module.joining.join, []
 
