@@ -12,7 +12,7 @@ from rmq import Record
 from rmq.errors import InvalidParameter, ShardDoesNotExist, StreamDoesNotExist
 from rmq.streams.following import Following
 from rmq.streams.sequence import shard_id
-from tests.colours import ByHand, bare, until
+from tests.colours import PATIENCE, ByHand, bare, until
 from tests.streams.reading import SHARD
 
 LAST = (1 << 128) - 1
@@ -194,6 +194,19 @@ async def test_who_waits_hears_that_the_namespace_is_wiped(client, wide, backend
         await client.wipe()
         with pytest.raises(StreamDoesNotExist):
             await asyncio.wait_for(waiting, 5)
+
+
+async def test_who_is_between_two_waits_hears_it_too(client, stream, backend):
+    """What it waited for last is still under way."""
+    backend.beyond_aws("wiping")
+    async with stream.reader() as reader:
+        for timeout in (0.02, 0):
+            assert await reader.read({SHARD: 0}, timeout=timeout) == []
+        await client.wipe()
+        assert await asyncio.wait_for(reader.read({SHARD: 0}, timeout=3600), PATIENCE) == []
+        assert not reader.is_closed
+        with pytest.raises(StreamDoesNotExist):
+            await reader.read({SHARD: 0})
 
 
 async def test_a_client_that_closes_ends_it(connect, wide):

@@ -59,8 +59,10 @@ class AsyncTail:
         """Up to *most* entries for each key, as soon as there is one. Empty when the time is up,
         and early after trouble."""
         watch = Stopwatch(self._clock)
-        self._is_woken = False
         while not self.is_closed and (left := timeout_ms - watch.passed_ms()) > 0:
+            if self._is_woken:
+                self._is_woken = False
+                return {}
             self._begin(cursors, most)
             seconds = min(left / 1000, HELD_SLICE_S) if self._clock.held else left / 1000
             tasks = [task for _, task in self._under_way.values()]
@@ -72,22 +74,23 @@ class AsyncTail:
                     del self._under_way[group]
                     try:
                         found |= entries_of(task.result())
-                    except asyncio.CancelledError:  # with the client, or to look again
-                        self.is_closed = self.is_closed or not self._is_woken
-                        is_troubled = True
+                    except asyncio.CancelledError:  # with the client
+                        self.is_closed = is_troubled = True
                     except _TROUBLE:
                         is_troubled = True
-            if is_troubled and not self._is_woken:
+            if is_troubled:
                 await asyncio.sleep(PAUSE_S)
             if found or is_troubled:
                 return found
         return {}
 
     def wake(self) -> None:
-        """End the wait of another task, which then looks by other means."""
+        """End the wait of another task, which then looks by other means; or its next wait, where it
+        is between two."""
         self._is_woken = True
         for _, task in self._under_way.values():
             task.cancel()
+        self._under_way.clear()
 
     async def close(self) -> None:
         """Break off what is under way."""
@@ -157,19 +160,19 @@ class SyncTail:
         and early after trouble."""
         watch = Stopwatch(self._clock)
         look = self._look_in_memory if self._link.memory else self._look
-        self._is_woken = False
         try:
-            while (
-                not self._is_woken
-                and not self.is_closed
-                and (left := timeout_ms - watch.passed_ms()) > 0
-            ):
+            while not self.is_closed and (left := timeout_ms - watch.passed_ms()) > 0:
+                if self._is_woken:
+                    self._is_woken = False
+                    self._break_off()
+                    return {}
                 seconds = min(left / 1000, HELD_SLICE_S) if self._clock.held else left / 1000
                 if found := look(cursors, most, seconds):
                     return found
         except _TROUBLE:
             self._break_off()
-            if not self.is_closed and not self._is_woken:
+            is_woken, self._is_woken = self._is_woken, False
+            if not self.is_closed and not is_woken:
                 time.sleep(PAUSE_S)
         except Exception:
             # Another thread closed the client, and took the connection from under us.
@@ -189,7 +192,8 @@ class SyncTail:
         self.wake()
 
     def wake(self) -> None:
-        """End the wait of another thread, which then looks by other means."""
+        """End the wait of another thread, which then looks by other means; or its next wait, where
+        it is between two."""
         self._is_woken = True
         for _, connection, _ in tuple(self._under_way.values()):
             # Not disconnected, which would take it from under who reads: that one sees the end.
