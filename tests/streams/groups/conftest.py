@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from rmq.streams.groups import worker as worker_module
 from rmq.streams.groups.worker import Worker
+from tests.colours import PATIENCE
 from tests.conftest import Backend, Servers
 from tests.streams.groups.consuming import Handler
 
@@ -20,6 +22,12 @@ QUICK = 0.3
 def backend(request: pytest.FixtureRequest, servers: Servers) -> Any:
     colour, _, place = request.param.partition("-")
     return Backend(colour, place, servers.url(place))
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever leaves waits for a Redis that is slow, not away: tests look at what it left."""
+    monkeypatch.setattr(worker_module, "LEAVE_S", PATIENCE)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from rmq.core.events import Leased, ShardAlone
 from rmq.streams.groups import reading as reading_module
 from rmq.streams.groups import worker as worker_module
 from rmq.streams.record import Batch
-from tests.colours import in_thread, until
+from tests.colours import PATIENCE, in_thread, until
 from tests.streams.groups.consuming import Handler, put
 
 
@@ -177,7 +177,7 @@ async def test_who_stops_does_not_wait_for_a_redis_that_is_away(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(worker._executor, "call", never)
-    await asyncio.wait_for(worker.stop(), 5)
+    await asyncio.wait_for(worker.stop(), PATIENCE)
 
 
 async def test_who_leaves_at_once_leaves(stream, handler):
