@@ -17,7 +17,7 @@ from rmq.streams.groups.checkpoint import Checkpoint
 from rmq.streams.groups.order import Order
 from tests.colours import until
 from tests.streams.groups.consuming import put
-from tests.streams.groups.history import Put, history_of
+from tests.streams.groups.history import Began, Handled, Noted, Put, history_of
 from tests.streams.groups.witness import Witness
 
 
@@ -64,6 +64,10 @@ class Play:
     def open(self):
         for gate in self.gates.values():
             gate.set()
+
+    def count(self, kind):
+        """How many events there were of a kind."""
+        return sum(type(one) is kind for one in self.events)
 
     def done(self):
         return {one.text for one in self.events if getattr(one, "done", None) is not None}
@@ -124,20 +128,31 @@ async def stand_still(play, monkeypatch, clock):
     play.hold("a-2")
     await play.put("a-1", "a-2", "a-3")
     first = await play.hire(checkpoint="record")
-    await until(lambda: len(first._readings) == 1 and "a-1" in play.done())
-    turn = first._turn
+    await until(lambda: play.count(Noted) == 1)
+    turn, is_silent = first._turn, False
 
     async def silent():
+        nonlocal is_silent
+        is_silent = True
         await play.silence.wait()
         return await turn()
 
     first._turn = silent
-    first._valid_until = float("inf")
     first._nudged.set()
-    await asyncio.sleep(0.01)
+    await until(lambda: is_silent)  # a heartbeat that was under way is over
+    first._valid_until = float("inf")
     clock.move(1)
-    await play.hire(checkpoint="record")
-    await until(lambda: sum(type(one).__name__ == "Began" for one in play.events) == 2)
+    second = await play.hire(checkpoint="record")
+    # It handles nothing before the test says so.
+    handle, wait = second.handling.handle, asyncio.Event()
+
+    async def late(*args):
+        await wait.wait()
+        await handle(*args)
+
+    second.handling.handle = late
+    await until(lambda: play.count(Began) == 2)
+    return wait
 
 
 @planting
@@ -151,19 +166,11 @@ async def test_a_checkpoint_of_who_lost_the_lease_would_be_seen(
             ("row.token == tonumber(ARGV[i + 1])", "true"),
             ("row.owner == me", "true"),
         )
-    await stand_still(play, monkeypatch, clock)
-    first, second = play.workers
     # The second is not there yet when the first goes on.
-    second_handle, wait = second.handling.handle, asyncio.Event()
-
-    async def late(*args):
-        await wait.wait()
-        await second_handle(*args)
-
-    second.handling.handle = late
+    wait = await stand_still(play, monkeypatch, clock)
+    first, _ = play.workers
     play.open()
-    await until(lambda: "a-3" in play.done() or first._readings == {})
-    await asyncio.sleep(0.02)
+    await until(lambda: first._readings == {} or play.count(Noted) > 1)
     wait.set()
     play.silence.set()
     problems = await play.problems()
@@ -206,7 +213,8 @@ async def test_a_checkpoint_beyond_what_is_not_done_would_be_seen(play, monkeypa
     await play.put("a-1", "b-1", "c-1")
     await play.hire(concurrency=2, checkpoint="record")
     await until(lambda: len(play.done()) == 2)
-    await asyncio.sleep(0.02)
+    if is_planted:
+        await until(lambda: play.count(Noted))
     play.open()
     problems = await play.problems()
     assert any("a-1 was not done" in one for one in problems) == is_planted, problems
@@ -227,13 +235,11 @@ async def test_a_hand_over_that_claims_what_is_in_hand_would_be_seen(play, monke
     await play.put("a-1", "a-2")
     first = await play.hire()
     await until(lambda: play.events and first._readings)
-    await until(lambda: any(type(one).__name__ == "Handled" for one in play.events))
+    await until(lambda: play.count(Handled))
     await first.stop()
     play.open()
     second = await play.hire()
     await until(lambda: second.shards)
-    if is_planted:
-        await asyncio.sleep(0.02)
     problems = await play.problems(all_done=not is_planted)
     assert any("a-1 was never done" in one for one in problems) == is_planted, problems
 
@@ -284,7 +290,7 @@ async def test_a_checkpoint_that_goes_back_would_be_seen(play, monkeypatch, is_p
     await play.put("a-1", "a-2")
     first = await play.hire()
     await until(lambda: len(play.done()) == 2)
-    await until(lambda: any(type(one).__name__ == "Noted" for one in play.events))
+    await until(lambda: play.count(Noted))
     first._task.cancel()
     await asyncio.wait({first._task})
     second = await play.hire()
