@@ -38,9 +38,11 @@ class Listener:
 
     async def after(self, clock):
         """The next event, where only time brings one."""
-        waiting = asyncio.ensure_future(self.next())
-        while not (await asyncio.wait((waiting,), timeout=0.01))[0]:
+        waiting, patience = asyncio.ensure_future(self.next()), 0.01
+        while not (await asyncio.wait((waiting,), timeout=patience))[0]:
             clock.move(5)
+            # The five minutes of a subscription are not over before a slow machine has looked.
+            patience *= 2
         return await waiting
 
     async def texts(self) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 from botocore.config import Config
 from botocore.eventstream import EventStreamBuffer
 
+from rmq.gateway.app import Endpoint
 from rmq.gateway.kinesis.pace import Pace
 from rmq.streams.subscribing import BEAT_S, Subscription
 from rmq.testing import HeldClock
@@ -36,6 +37,11 @@ async def consumer(json_kinesis: Kinesis) -> str:
 def subscribed(kinesis: Kinesis, consumer: str, **start: Any) -> Any:
     position = {"Type": "TRIM_HORIZON"} | start
     return kinesis.events(ConsumerARN=consumer, ShardId=SHARD, StartingPosition=position)
+
+
+async def waits(gateway: Endpoint) -> None:
+    """Wait until a subscription has read all there is, and waits."""
+    await until(lambda: any(one._under_way for one in gateway.client._executor.tails))
 
 
 async def put(kinesis: Kinesis, data: bytes) -> str:
@@ -63,10 +69,10 @@ async def ended(events: Any, clock: HeldClock) -> list[Any]:
         return await reading
 
 
-async def test_records_come_as_they_are_put(json_kinesis, consumer):
+async def test_records_come_as_they_are_put(json_kinesis, consumer, gateway):
     async with aclosing(subscribed(json_kinesis, consumer, Type="LATEST")) as events:
         waiting = asyncio.create_task(next_of(events))
-        await asyncio.sleep(0.01)
+        await waits(gateway)
         number = await put(json_kinesis, b"first")
         event = await waiting
         assert [one["Data"] for one in event["Records"]] == [b"first"]
@@ -172,7 +178,7 @@ async def test_a_consumer_that_is_not_there_is_refused(json_kinesis, consumer):
 async def test_an_endpoint_that_stops_ends_it_in_good_order(json_kinesis, consumer, gateway):
     events = subscribed(json_kinesis, consumer, Type="LATEST")
     waiting = asyncio.create_task(anext(events, "the end"))
-    await asyncio.sleep(0.01)
+    await waits(gateway)
     gateway.stopping.set()
     async with asyncio.timeout(PATIENCE):
         assert await waiting == "the end"
@@ -208,7 +214,7 @@ async def test_a_client_that_does_not_read_is_not_handed_a_shard_at_once(json_ki
             rests: list[float] = []
             patch.setattr(Pace, "rest", lambda self, size, now: rests.append(size) or 0.0)
             waiting = asyncio.create_task(next_of(events))
-            await asyncio.sleep(0.01)
+            await until(lambda: rests)
             assert rests == [1_000_002]
             waiting.cancel()
             await asyncio.wait((waiting,))
