@@ -52,6 +52,8 @@ MOST_AT_ONCE = 65_536
 MAX_HEADERS = 1024 * 1024
 """Bytes of one request's headers. Beyond that the connection is closed with status 431."""
 
+ENDING = (signal.SIGTERM, signal.SIGINT)
+"""The signals that end it."""
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
 """Hosts that stand for every address of the machine, and one at which a link can be followed."""
@@ -154,8 +156,10 @@ class Door:
                 # worker that is told to end while it starts would serve on until it is killed.
                 loop.call_soon_threadsafe(os.kill, os.getpid(), number)
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDING:
             signal.signal(number, stopping)
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # see hold_signals
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._sweeping is not None:
@@ -181,6 +185,25 @@ class Door:
         _send(proto, request, response)
         if request.unread is not None:
             await _unless_taken(proto, request.unread)
+
+
+def hold_signals() -> None:
+    """Let a signal to a worker of this process wait until its Door hears it.
+
+    A worker is a fork, and so has the first process's handlers until it has its own. They note for
+    the first process that it ends: a worker would do nothing, and serve on until it is killed.
+    """
+    if sys.platform == "win32":
+        return
+    first = os.getpid()
+
+    def hold(how: int) -> None:
+        if os.getpid() == first:
+            signal.pthread_sigmask(how, ENDING)
+
+    os.register_at_fork(
+        before=partial(hold, signal.SIG_BLOCK), after_in_parent=partial(hold, signal.SIG_UNBLOCK)
+    )
 
 
 def end_with_parent(loop: asyncio.AbstractEventLoop) -> None:
@@ -372,4 +395,5 @@ def serve(serving: Serving) -> None:
         ssl_key=serving.key,
         ssl_protocol_min=SSLProtocols.tls12,  # as AWS; some SDKs' runtimes know no later one
     )
+    hold_signals()
     server.serve(target_loader=partial(_load, serving), wrap_loader=False)

@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
@@ -518,6 +519,31 @@ def test_a_worker_that_is_told_to_end_while_it_starts_ends(number):
         for one, handler in before.items():
             signal.signal(one, handler)
         loop.close()
+
+
+def test_so_does_one_that_is_told_before_it_has_begun():
+    """What the first process does on a signal is lost on its fork."""
+    script = """
+        import asyncio, os, signal
+        from rmq.core.limits import Limits
+        from rmq.gateway.server import Door, Serving, hold_signals
+        from rmq.settings import Settings
+
+        signal.signal(signal.SIGTERM, lambda *_: None)  # as in granian's first process
+        hold_signals()
+        pid = os.fork()
+        if not pid:
+            os.kill(os.getpid(), signal.SIGTERM)
+            loop, told = asyncio.new_event_loop(), asyncio.Event()
+            loop.add_signal_handler(signal.SIGTERM, told.set)
+            settings = Settings(url="memory://")
+            Door(Serving(settings=settings, limits=Limits.aws(), dispatch=False)).__rsgi_init__(loop)
+            loop.run_until_complete(asyncio.wait_for(told.wait(), 20))
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())  # the first one hears on
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=60, check=True)
 
 
 async def test_it_ends_and_says_so_when_a_worker_can_not_live(command, server):
