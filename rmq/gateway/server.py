@@ -109,7 +109,7 @@ class Door:
         self._sweeping: Sweeping | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._hear_signals(loop)
+        hear_signals(loop, self._stop)
         serving = self._serving
         logs.configure(serving.log_format)
         clock = HeldClock() if serving.testing else Clock()
@@ -144,22 +144,9 @@ class Door:
         gc.collect()
         gc.freeze()
 
-    def _hear_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Beside granian's own handler, which the loop runs when the signal's byte reaches it:
-        Python runs this one, and both are run."""
-
-        def stopping(number: int, _: Any) -> None:
-            if loop.is_running() and self._endpoint is not None:
-                loop.call_soon_threadsafe(self._endpoint.stopping.set)
-            else:
-                # Nobody but the loop tells granian, and one that does not run yet hears nothing: a
-                # worker that is told to end while it starts would serve on until it is killed.
-                loop.call_soon_threadsafe(os.kill, os.getpid(), number)
-
-        for number in ENDING:
-            signal.signal(number, stopping)
-        if sys.platform != "win32":
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # see hold_signals
+    def _stop(self) -> None:
+        assert self._endpoint is not None
+        self._endpoint.stopping.set()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._sweeping is not None:
@@ -204,6 +191,27 @@ def hold_signals() -> None:
     os.register_at_fork(
         before=partial(hold, signal.SIG_BLOCK), after_in_parent=partial(hold, signal.SIG_UNBLOCK)
     )
+
+
+def hear_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None] = lambda: None) -> None:
+    """Let *stop* be called in the running loop when this worker is told to end.
+
+    Beside granian's own handler, which the loop runs when the signal's byte reaches it: Python runs
+    this one, and both are run.
+    """
+
+    def stopping(number: int, _: Any) -> None:
+        if loop.is_running():
+            loop.call_soon_threadsafe(stop)
+        else:
+            # Nobody but the loop tells granian, and one that does not run yet hears nothing: a
+            # worker that is told to end while it starts would serve on until it is killed.
+            loop.call_soon_threadsafe(os.kill, os.getpid(), number)
+
+    for number in ENDING:
+        signal.signal(number, stopping)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # see hold_signals
 
 
 def end_with_parent(loop: asyncio.AbstractEventLoop) -> None:

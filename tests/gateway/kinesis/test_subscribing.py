@@ -272,8 +272,11 @@ async def test_who_hangs_up_frees_the_connection(served, endpoint_url, servers, 
     consumer = await consumer_of(served, await stream_of(served))
     before = await in_thread(reading, servers)
 
-    async def ours() -> set[str]:
-        return await in_thread(reading, servers) - before
+    async def is_read() -> bool:
+        return bool(await in_thread(reading, servers) - before)
+
+    async def is_free() -> bool:
+        return not await is_read()
 
     start = {"Type": "LATEST"}
     asked = served.request(
@@ -291,13 +294,12 @@ async def test_who_hangs_up_frees_the_connection(served, endpoint_url, servers, 
         assert answer.headers["content-type"] == EVENT_STREAM
         parts, buffer = answer.aiter_raw(), EventStreamBuffer()
         assert await _kind(parts, buffer) == "initial-response"
-        await until(ours)
+        await until(is_read)
         await put(served, b"x")
         assert await _kind(parts, buffer) == "SubscribeToShardEvent"
-        await until(ours)
+        await until(is_read)
     async with asyncio.timeout(BEAT_S - 1):  # or the next heartbeat would find it
-        while await ours():
-            await asyncio.sleep(0.002)
+        await until(is_free)
 
 
 async def _kind(parts: AsyncIterator[bytes], buffer: EventStreamBuffer) -> str:
