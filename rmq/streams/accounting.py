@@ -17,7 +17,7 @@ from rmq.core.keys import StreamAccountKeys
 from rmq.core.limits import flag, ms
 from rmq.core.place import Place
 from rmq.core.script import Call, Plan, text_of
-from rmq.errors import InvalidChange, InvalidParameter, LimitExceeded, Words
+from rmq.errors import InvalidChange, LimitExceeded, Words
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.registry import StreamRegistry
 
