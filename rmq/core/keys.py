@@ -254,10 +254,6 @@ class LimitKeys:
         for part in self.__annotations__:
             setattr(self, part, f"{namespace}:{{l:{name}}}:{part}")
 
-    def call(self, id: str) -> str:
-        """What one call to the bucket was answered, for its repeats."""
-        return f"{self.bucket}:{id}"
-
 
 class ResultKeys:
     """The keys of one task, or of one group of tasks, that somebody waits for."""
