@@ -88,9 +88,11 @@ class StreamKeys:
     """The keys of one stream, but for those of its shards. What each holds is drawn in
     docs/design/streams.md."""
 
+    channels: str
     config: str
     consumers: str
     peaks: str
+    queues: str
     shards: str
     state: str
     subscribers: str

@@ -462,7 +462,8 @@ class Stream:
         """Remove the stream with all its records. False when there was none.
 
         Raises StreamInUse while it has registered consumers, unless *enforce_consumer_deletion*,
-        and InvalidParameter.
+        and while it has queues or channels (DeleteQueue, DeleteChannel at the endpoint remove
+        them). Raises InvalidParameter.
         """
         return self._executor.run(
             lifecycle.delete(self._registry, self.name, enforce=enforce_consumer_deletion)
