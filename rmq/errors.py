@@ -33,7 +33,7 @@
     │   ├── VerificationFailed, TooManyPasswords    of a number of the SMS sandbox
     │   ├── StreamDoesNotExist, ShardDoesNotExist
     │   ├── StreamExists             one of that name stands
-    │   ├── StreamInUse              not in this state, or not while it has registered consumers
+    │   ├── StreamInUse              not in this state, or not while it has consumers or queues
     │   ├── InvalidIterator, ExpiredIterator
     │   ├── RateExceeded             more than a shard takes or gives in a second
     │   ├── NotProvisioned           a stream on demand reshards by itself

@@ -3,6 +3,7 @@
 --
 -- KEYS[1] state    hash
 -- KEYS[2] config   hash
+-- KEYS[3] queues   set     these need a stream on demand
 -- ARGV[1] version  the one the change was decided on
 -- ARGV[2] n        how many of what follows are rationed
 -- ARGV[3..]        n times what is rationed, how often in 24 hours ('' for any number); then
@@ -16,7 +17,7 @@
 --@include lib/stream
 --@include lib/ration
 
-local state, config = KEYS[1], KEYS[2]
+local state, config, queues = KEYS[1], KEYS[2], KEYS[3]
 local s = call('HMGET', state, 'version', 'status')
 local refusal = refuse_stream(s[1], ARGV[1])
 if refusal then return refusal end
@@ -28,6 +29,11 @@ for i = 3, last, 2 do
   if not times[i] then
     return redis.error_reply('RMQ_LIMIT_EXCEEDED it had ' .. ARGV[i + 1] .. ' '
       .. string.gsub(ARGV[i], '_', ' ') .. ' in the last 24 hours, its limit')
+  end
+end
+for i = last + 1, #ARGV - 2, 2 do
+  if ARGV[i] == 'mode' and ARGV[i + 1] ~= 'ON_DEMAND' and call('EXISTS', queues) == 1 then
+    return redis.error_reply('RMQ_STREAM_IN_USE it has queues; delete them first')
   end
 end
 

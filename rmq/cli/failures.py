@@ -99,7 +99,10 @@ _NEXT_STEP: tuple[tuple[type[RmqError], str], ...] = (
     (SubscriptionExists, "see rmq topic set NAME --subscription ENDPOINT"),
     (ArchiveActive, "rmq topic set NAME --no-archive does it"),
     (StreamExists, "see rmq stream show NAME"),
-    (StreamInUse, "see rmq stream show NAME; rm --force removes one with registered consumers"),
+    (
+        StreamInUse,
+        "see rmq stream show NAME; rm --force removes one with registered consumers",
+    ),
     (ShardDoesNotExist, "see rmq stream show NAME"),
     (NotProvisioned, "rmq stream set NAME --mode PROVISIONED gives it fixed shards"),
     (ConsumerDoesNotExist, "see rmq stream consumers NAME"),

@@ -268,7 +268,9 @@ class AsyncClient:
     async def delete_stream(self, name: str, *, enforce_consumer_deletion: bool = False) -> bool:
         """Remove a stream with all its records. False when there was none.
 
-        Raises StreamInUse while it has registered consumers, unless *enforce_consumer_deletion*.
+        Raises StreamInUse while it has registered consumers, unless *enforce_consumer_deletion*,
+        and while it has queues or channels (DeleteQueue, DeleteChannel at the endpoint remove
+        them). Raises InvalidParameter.
         Source: DeleteStream (Amazon Kinesis Data Streams API Reference).
         """
         return await self.stream(name).delete_stream(

@@ -88,9 +88,11 @@ class StreamKeys:
     """The keys of one stream, but for those of its shards. What each holds is drawn in
     docs/design/streams.md."""
 
+    channels: str
     config: str
     consumers: str
     peaks: str
+    queues: str
     shards: str
     state: str
     subscribers: str
@@ -253,10 +255,6 @@ class LimitKeys:
     def __init__(self, namespace: str, name: str) -> None:
         for part in self.__annotations__:
             setattr(self, part, f"{namespace}:{{l:{name}}}:{part}")
-
-    def call(self, id: str) -> str:
-        """What one call to the bucket was answered, for its repeats."""
-        return f"{self.bucket}:{id}"
 
 
 class ResultKeys:

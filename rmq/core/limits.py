@@ -197,6 +197,13 @@ def whole(value: int, field: str, low: int, high: int | None) -> int:
     return value
 
 
+def flag(value: bool, field: str) -> bool:
+    """A truth value, and not one that only counts as one. Raises InvalidParameter."""
+    if not isinstance(value, bool):
+        raise InvalidParameter(field, value, "True or False")
+    return value
+
+
 def text(value: object, field: str, low: int = 1, high: int | None = None) -> str:
     """Text of so many characters that UTF-8 can express. Raises InvalidParameter."""
     most = f"{low} to {high} characters" if high is not None else f"at least {low} characters"

@@ -25,6 +25,7 @@ from rmq.core import keys, script
 from rmq.core.limits import Limits, checked_tags
 from rmq.core.paging import PageOf
 from rmq.errors import (
+    CallerError,
     LimitExceeded,
     QueueDoesNotExist,
     RmqError,
@@ -37,6 +38,7 @@ from rmq.queues import leaving, lifecycle
 from rmq.queues.aio import AsyncMessage, AsyncQueue
 from rmq.queues.attributes import RedrivePolicy
 from rmq.queues.registry import Registry
+from rmq.streams import commands
 from rmq.streams.aio import AsyncStream
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.sequence import moment, sequence_number
@@ -119,7 +121,7 @@ class StreamQueues:
     ) -> StreamQueue:
         """Make a queue on a stream.
 
-        Raises StreamQueueExists, StreamDoesNotExist, LimitExceeded, InvalidParameter.
+        Raises StreamQueueExists, StreamDoesNotExist, StreamInUse, LimitExceeded, InvalidParameter.
         """
         labels = checked_tags(tags or {}, self._limits)
         info = await self.check_room(stream)
@@ -140,6 +142,13 @@ class StreamQueues:
         )
         if not await self.catalog.add(queue):
             raise StreamQueueExists(f"queue {name!r} exists already", queue=name)
+        try:
+            # From here on the stream is not deleted from under it.
+            place = keys.StreamKeys(self._namespace, stream.name)
+            await self._executor.call(commands.attach(place.queues, place, info, queue.id))
+        except CallerError:
+            await self.catalog.change(queue.id, lambda queue: None)
+            raise
         await self._make(queue, stream, info)
         await self.catalog.change(queue.id, _with(status="ACTIVE"))
         return queue
@@ -185,13 +194,6 @@ class StreamQueues:
     async def page(self, after: str | None, limit: int) -> PageOf[StreamQueue]:
         return await self.catalog.page(after, limit)
 
-    async def count(self, stream: str) -> int:
-        """How many queues a stream has."""
-        found = 0
-        async for one in self.catalog.every():
-            found += one.stream == stream
-        return found
-
     async def check_room(self, stream: AsyncStream) -> StreamInfo:
         """Raise LimitExceeded where a stream has as many registered consumers as it may have;
         queues count as such."""
@@ -201,7 +203,7 @@ class StreamQueues:
             return info
         if info.attributes.mode == "ON_DEMAND" and (await self._commitment()).is_enabled:
             most = limits.max_advantage_consumers
-        there = info.consumer_count + await self.count(stream.name)
+        there = info.consumer_count + info.queue_count
         if most is not None and there >= most:
             raise LimitExceeded(
                 f"stream {stream.name!r} has {most} registered consumers and queues, its limit",
@@ -224,13 +226,16 @@ class StreamQueues:
     async def delete(self, id: str) -> None:
         """Remove a queue with its receipts; the stream's records stay. Raises
         StreamQueueDoesNotExist."""
-        if await self.catalog.change(id, _with(status="DELETING")) is None:
+        queue = await self.catalog.change(id, _with(status="DELETING"))
+        if queue is None:
             raise _gone(id)
         for name in (id, _dead(id)):
             with suppress(QueueDoesNotExist):
                 await self._queue(name).delete_queue()
         feed = keys.feed(self._namespace, id)
         await self._executor.call(script.command("UNLINK", id, int, feed))
+        attached = keys.StreamKeys(self._namespace, queue.stream).queues
+        await self._executor.call(commands.detach(attached, queue.stream, id))
         await self.catalog.change(id, lambda queue: None)
 
     # --- its records ---

@@ -14,10 +14,10 @@ from typing import Any, Literal, NamedTuple
 
 from rmq.core import script
 from rmq.core.keys import StreamAccountKeys
-from rmq.core.limits import ms
+from rmq.core.limits import flag, ms
 from rmq.core.place import Place
 from rmq.core.script import Call, Plan, text_of
-from rmq.errors import InvalidChange, InvalidParameter, LimitExceeded, Words
+from rmq.errors import InvalidChange, LimitExceeded, Words
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.registry import StreamRegistry
 
@@ -165,8 +165,8 @@ def _exceeded(name: str, reason: str) -> LimitExceeded:
 
 def commitment(registry: StreamRegistry, enabled: bool | None = None) -> Call[Commitment]:
     """The account's commitment; *enabled* changes it. Raises InvalidParameter."""
-    if enabled is not None and not isinstance(enabled, bool):
-        raise InvalidParameter("commitment", enabled, "True or False")
+    if enabled is not None:
+        flag(enabled, "commitment")
 
     def parse(reply: Sequence[Any]) -> Commitment:
         status, started, ended = map(text_of, reply)

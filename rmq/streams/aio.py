@@ -10,7 +10,7 @@ from typing import Any
 from rmq.core.batch import BatchResult
 from rmq.core.coalesce import AsyncCoalescer
 from rmq.core.executor import AsyncExecutor
-from rmq.core.limits import listed, ms, seconds
+from rmq.core.limits import flag, listed, ms, seconds
 from rmq.core.paging import Page, PageOf
 from rmq.errors import InvalidParameter, RmqError
 from rmq.streams import (
@@ -202,6 +202,7 @@ class AsyncStream:
         Raises InvalidParameter, StreamDoesNotExist (also when it is deleted meanwhile),
         ShardDoesNotExist.
         """
+        flag(deaggregate, "deaggregate")
         async for batch in self.batches(start=start, shard_id=shard_id, follow=follow):
             for record in deaggregated(batch, self.known) if deaggregate else batch.records:
                 yield record
@@ -211,6 +212,7 @@ class AsyncStream:
     ) -> AsyncIterator[Batch]:
         """What `records` gives, as it comes: some records of one shard, and how far behind they
         are. Each batch counts as read when the next one is asked for."""
+        flag(follow, "follow")
         following = Following(self._registry, self.name, start, shard_id)
         await self._executor.run(following.begin())
         async with self.reader() as reader:
@@ -261,7 +263,7 @@ class AsyncStream:
         """Remove a consumer group with its checkpoints. False when there was none.
 
         Raises GroupInUse while its workers are at work, unless *force*; these end then with
-        GroupDoesNotExist.
+        GroupDoesNotExist. Raises InvalidParameter.
         """
         return await self._executor.run(
             groups.delete(self._registry, self.name, group, force=force)
@@ -539,7 +541,9 @@ class AsyncStream:
     async def delete_stream(self, *, enforce_consumer_deletion: bool = False) -> bool:
         """Remove the stream with all its records. False when there was none.
 
-        Raises StreamInUse while it has registered consumers, unless *enforce_consumer_deletion*.
+        Raises StreamInUse while it has registered consumers, unless *enforce_consumer_deletion*,
+        and while it has queues or channels (DeleteQueue, DeleteChannel at the endpoint remove
+        them). Raises InvalidParameter.
         """
         return await self._executor.run(
             lifecycle.delete(self._registry, self.name, enforce=enforce_consumer_deletion)

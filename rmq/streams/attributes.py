@@ -225,6 +225,10 @@ class StreamInfo:
     """The number that the next new shard gets."""
     consumer_count: int
     """Registered consumers (enhanced fan-out)."""
+    queue_count: int = 0
+    """Queues on the stream; it can not be deleted while there are any."""
+    channel_count: int = 0
+    """Channels, likewise."""
     reshard: bytes | None = field(default=None, repr=False)
     """The reshard that is under way."""
     target_shard_count: int | None = None
@@ -256,7 +260,7 @@ def info_from_reply(
     reshard: bytes | None,
     config: Mapping[str, str],
     rows: Mapping[int, bytes],
-    consumer_count: int,
+    **counts: int,
 ) -> StreamInfo:
     """Build a StreamInfo from what `streams.describe` answers."""
     created_us = int(state["created_us"])
@@ -278,7 +282,7 @@ def info_from_reply(
             for number, packed in rows.items()
         ),
         next_shard=int(state["next"]),
-        consumer_count=consumer_count,
         reshard=reshard,
         target_shard_count=int(state["target"]) if "target" in state else None,
+        **counts,
     )

@@ -66,7 +66,9 @@ def describe(keys: StreamKeys, name: str, place: Place) -> Call[StreamInfo]:
             reshard,
             _pairs(reply[1]),
             rows,
-            int(reply[3]),
+            consumer_count=int(reply[3]),
+            queue_count=int(reply[4]),
+            channel_count=int(reply[5]),
         )
 
     return script.load("streams/describe").call(
@@ -76,6 +78,8 @@ def describe(keys: StreamKeys, name: str, place: Place) -> Call[StreamInfo]:
         config=keys.config,
         shards=keys.shards,
         consumers=keys.consumers,
+        queues=keys.queues,
+        channels=keys.channels,
     )
 
 
@@ -86,7 +90,9 @@ def delete(keys: StreamKeys, info: StreamInfo, *, enforce: bool, last: bool) -> 
         lambda reply: None,
         state=keys.state,
         consumers=keys.consumers,
-        rest_keys=[key for key in keys.all() if key not in (keys.state, keys.consumers)],
+        queues=keys.queues,
+        channels=keys.channels,
+        rest_keys=[keys.config, keys.peaks, keys.shards, keys.subscribers, keys.tags],
         incarnation=info.incarnation_text,
         enforce=int(enforce),
         last=int(last),
@@ -120,6 +126,7 @@ def set_attributes(
         lambda reply: None,
         state=keys.state,
         config=keys.config,
+        queues=keys.queues,
         version=info.version,
         n=len(rations),
         rest=rest,
@@ -234,6 +241,26 @@ def peak(keys: StreamKeys, name: str, fence: int, load: Load) -> Call[Load]:
     )
 
 
+# --- what stands on a stream ---
+
+
+def attach(attached: str, keys: StreamKeys, info: StreamInfo, id: str) -> Call[None]:
+    """Note a queue or channel (*attached* is the key of those) that stands on a stream."""
+    return script.load("streams/attach").call(
+        info.name,
+        lambda reply: None,
+        state=keys.state,
+        attached=attached,
+        incarnation=info.incarnation_text,
+        id=id,
+    )
+
+
+def detach(attached: str, name: str, id: str) -> Call[None]:
+    """Forget it again. Ids are used once, so this does no harm to a stream that was made anew."""
+    return script.command("SREM", name, lambda reply: None, attached, id)
+
+
 # --- registered consumers ---
 
 
@@ -246,6 +273,7 @@ def register(
         lambda reply: reply,
         state=keys.state,
         consumers=keys.consumers,
+        queues=keys.queues,
         version=info.version,
         name=consumer,
         packed=rest,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rmq.core.keys import stream_index
-from rmq.core.limits import checked_tags, whole
+from rmq.core.limits import checked_tags, flag, whole
 from rmq.core.paging import Page, check_page, names_from, page_of
 from rmq.core.script import Plan
 from rmq.errors import InvalidParameter, StreamDoesNotExist, StreamExists
@@ -82,6 +82,7 @@ def describe(registry: StreamRegistry, name: str) -> Plan[StreamInfo]:
 
 def delete(registry: StreamRegistry, name: str, *, enforce: bool) -> Plan[bool]:
     """Remove a stream with all it holds, and its name from the list. False where there was none."""
+    flag(enforce, "enforce_consumer_deletion")
     try:
         info = yield from look(registry, name)
         yield commands.delete(registry.keys(name), info, enforce=enforce, last=False)

@@ -63,12 +63,13 @@ def adjacent(one: Open, other: Open) -> bool:
 def wave(open_shards: Sequence[Open], count: int, most: int) -> list[Change]:
     """The next changes, *most* at a time, on the way to *count* uniform shards; none at the end.
 
-    It depends on nothing but the map, so whoever finds a way half gone goes on. It is worked off
-    from the lowest keys up, merges as soon as they can be, so that there are never more than some
-    *most* shards too many.
+    It depends on nothing but the map, so whoever finds a way half gone goes on. Ranges end up as
+    those of a new stream, to the key: where 3 shards become 6 a boundary moves by one key, by a
+    split and a merge. It is worked off from the lowest keys up, merges as soon as they can be, so
+    that there are never more than some *most* shards too many.
     """
     shards = sorted(open_shards, key=lambda one: one.first)
-    wanted = _wanted([one.first for one in shards], count)
+    wanted = [first for first, _ in even_ranges(count)]
     changes: list[Change] = []
     at = 0
     while at < len(shards) and len(changes) < most:
@@ -101,17 +102,6 @@ def steps(
             for first, last in change.children:
                 shards[number] = Open(number, first, last)
                 number += 1
-
-
-def _wanted(boundaries: Sequence[int], count: int) -> list[int]:
-    """The boundaries of *count* uniform shards. One there is counts as one that is wanted where
-    they differ only by rounding: twice as many shards are then one split of each."""
-    found = []
-    for first, _ in even_ranges(count):
-        near = bisect_left(boundaries, first - count)
-        is_near = near < len(boundaries) and boundaries[near] <= first + count
-        found.append(boundaries[near] if is_near else first)
-    return found
 
 
 def _after(boundaries: Sequence[int], key: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from rmq.core.batch import BatchResult
 from rmq.core.coalesce import SyncCoalescer
 from rmq.core.executor import SyncExecutor
-from rmq.core.limits import listed, ms, seconds
+from rmq.core.limits import flag, listed, ms, seconds
 from rmq.core.paging import Page, PageOf
 from rmq.errors import RmqError
 from rmq.streams import (
@@ -200,6 +200,7 @@ class Stream:
         Raises InvalidParameter, StreamDoesNotExist (also when it is deleted meanwhile),
         ShardDoesNotExist.
         """
+        flag(deaggregate, "deaggregate")
         for batch in self.batches(start=start, shard_id=shard_id, follow=follow):
             yield from deaggregated(batch, self.known) if deaggregate else batch.records
 
@@ -208,6 +209,7 @@ class Stream:
     ) -> Iterator[Batch]:
         """What `records` gives, as it comes: some records of one shard, and how far behind they
         are. Each batch counts as read when the next one is asked for."""
+        flag(follow, "follow")
         following = Following(self._registry, self.name, start, shard_id)
         self._executor.run(following.begin())
         with self.reader() as reader:
@@ -254,7 +256,7 @@ class Stream:
         """Remove a consumer group with its checkpoints. False when there was none.
 
         Raises GroupInUse while its workers are at work, unless *force*; these end then with
-        GroupDoesNotExist.
+        GroupDoesNotExist. Raises InvalidParameter.
         """
         return self._executor.run(groups.delete(self._registry, self.name, group, force=force))
 
@@ -459,7 +461,9 @@ class Stream:
     def delete_stream(self, *, enforce_consumer_deletion: bool = False) -> bool:
         """Remove the stream with all its records. False when there was none.
 
-        Raises StreamInUse while it has registered consumers, unless *enforce_consumer_deletion*.
+        Raises StreamInUse while it has registered consumers, unless *enforce_consumer_deletion*,
+        and while it has queues or channels (DeleteQueue, DeleteChannel at the endpoint remove
+        them). Raises InvalidParameter.
         """
         return self._executor.run(
             lifecycle.delete(self._registry, self.name, enforce=enforce_consumer_deletion)

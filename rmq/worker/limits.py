@@ -18,6 +18,7 @@ from typing import Any
 from rmq.client.aio import AsyncClient
 from rmq.core import script
 from rmq.core.keys import LimitKeys
+from rmq.core.lane import Lane
 from rmq.core.limits import duration, ms, whole
 from rmq.core.script import Block, Call, Plan, Sleep
 from rmq.errors import InvalidParameter, ServerError
@@ -75,10 +76,15 @@ class RateLimit:
         self._client = client
         self._executor = client._executor
         self._keys = LimitKeys(client.namespace, self.name)
+        self._lanes: list[Lane] = []
+        """Those that nobody uses now. A bucket remembers the last call of each."""
 
     def of(self, key: str) -> RateLimit:
-        """The same limit, for one key. Nothing is kept of a key whose bucket is full."""
-        return RateLimit(self._client, f"{self.name}/{key}", self.rate, burst=self.burst)
+        """The same limit, for one key. Nothing is kept of a key whose bucket is full, once its last
+        call was a minute ago."""
+        found = RateLimit(self._client, f"{self.name}/{key}", self.rate, burst=self.burst)
+        found._lanes = self._lanes
+        return found
 
     @property
     def apart(self) -> timedelta:
@@ -113,11 +119,22 @@ class RateLimit:
             yield Sleep(taken.wait.total_seconds())
 
     def _take(self, want: int, least: int) -> Call[Taken]:
+        lane = self._lanes.pop() if self._lanes else Lane()
+        number = lane.seen + 1
+
+        def parse(reply: Sequence[Any]) -> Taken:
+            # A lane whose answer is never heard is not used again.
+            if lane.seen < number:
+                lane.seen = number
+                self._lanes.append(lane)
+            return Taken(int(reply[0]), timedelta(milliseconds=int(reply[1])))
+
         return script.load("worker/limit_take").call(
             self.name,
-            lambda reply: Taken(int(reply[0]), timedelta(milliseconds=int(reply[1]))),
+            parse,
             bucket=self._keys.bucket,
-            answer=self._keys.call(uuid.uuid4().hex[:16]),
+            lane=lane.id,
+            number=number,
             count=self.rate.count,
             per_ms=self.rate.per_ms,
             burst=self.burst,

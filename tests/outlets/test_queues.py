@@ -11,18 +11,23 @@ from typing import Any
 
 import pytest
 
+from rmq.core.keys import StreamKeys
+from rmq.core.limits import Limits
 from rmq.errors import (
     ConnectionLost,
     InvalidReceipt,
+    LimitExceeded,
     MessageNotInFlight,
     RmqError,
     StaleReceipt,
     StreamDoesNotExist,
+    StreamInUse,
     StreamQueueDoesNotExist,
     StreamQueueExists,
 )
 from rmq.outlets import feed
 from rmq.outlets.queues import StreamQueues, stream_queues
+from rmq.streams import commands
 from rmq.streams.record import Record
 from tests.colours import until
 
@@ -352,7 +357,10 @@ async def test_what_is_fed_ahead_is_bounded(queues, queue, stream, client):
 
 
 async def test_a_stream_that_was_made_anew_is_another_one(queues, queue, stream, client):
+    """Here of a queue whose maker died before it was attached."""
     await put(stream, 3)
+    attached = StreamKeys(client.namespace, stream.name).queues
+    await client._executor.call(commands.detach(attached, stream.name, queue))
     await client.delete_stream(stream.name)
     again = await client.create_stream(stream.name, mode="ON_DEMAND")
     await put(again, 3)
@@ -384,7 +392,7 @@ async def test_a_deleted_queue_leaves_nothing(queues, queue, stream, client):
     ):
         with pytest.raises(StreamQueueDoesNotExist):
             await ask
-    assert await queues.count(stream.name) == 0
+    assert (await stream.info()).queue_count == 0
     await client.delete_stream(stream.name)
     await queues.create("done-once", await client.create_stream("clicks", mode="ON_DEMAND"))
 
@@ -416,3 +424,60 @@ async def test_a_client_that_nobody_holds_goes_with_its_queues(connect, backend)
     del client
     gc.collect()
     assert gone() is None
+
+
+# --- the stream under them ---
+
+
+async def test_a_stream_is_not_deleted_from_under_its_queues(queues, queue, client, stream):
+    """By no door: what a queue has been fed, and who works on it, would lose the stream."""
+    await stream.put("0", "a")
+    assert len(await receive(queues, queue)) == 1
+    assert (await stream.info()).queue_count == 1
+    for enforce in (False, True):
+        with pytest.raises(StreamInUse, match="it has 1 queues; delete them first"):
+            await client.delete_stream(stream.name, enforce_consumer_deletion=enforce)
+    await stream.put("1", "a")
+    assert len(await drained(queues, queue)) == 1
+    await queues.delete(queue)
+    assert (await stream.info()).queue_count == 0
+    assert await client.delete_stream(stream.name)
+
+
+async def test_a_stream_stays_on_demand_while_it_has_queues(queues, queue, stream):
+    with pytest.raises(StreamInUse, match="it has queues; delete them first"):
+        await stream.set_attributes(mode="PROVISIONED")
+    await stream.increase_retention(48)
+    await queues.delete(queue)
+    assert (await stream.set_attributes(mode="PROVISIONED")).attributes.mode == "PROVISIONED"
+
+
+async def test_a_queue_is_not_made_on_a_stream_that_is_deleted_meanwhile(
+    queues, client, stream, monkeypatch
+):
+    """Nothing is left of it: the name is free again."""
+    room = queues.check_room
+
+    async def checked(stream):
+        info = await room(stream)
+        await client.delete_stream(stream.name)
+        return info
+
+    monkeypatch.setattr(queues, "check_room", checked)
+    with pytest.raises(StreamDoesNotExist):
+        await queues.create("late", stream)
+    monkeypatch.undo()
+    assert (await queues.page(None, 10)).found == ()
+    again = await client.create_stream(stream.name, mode="ON_DEMAND")
+    await queues.create("late", again)
+
+
+async def test_queues_count_as_registered_consumers(connect, clock):
+    client = connect(limits=Limits(max_registered_consumers=2))
+    stream = await client.create_stream("clicks", mode="ON_DEMAND")
+    await stream_queues(client).create("q", stream)
+    await stream.register_consumer("a")
+    with pytest.raises(LimitExceeded, match="2 registered consumers and queues"):
+        await stream.register_consumer("b")
+    with pytest.raises(LimitExceeded, match="2 registered consumers and queues"):
+        await stream_queues(client).create("r", stream)

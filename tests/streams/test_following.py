@@ -153,6 +153,14 @@ async def test_another_start_is_refused(stream):
             await anext(stream.records(start=start))
 
 
+async def test_a_switch_is_true_or_false_and_nothing_that_counts_as_such(stream):
+    for switch in ("follow", "deaggregate"):
+        with pytest.raises(InvalidParameter, match=f"{switch} is 'no'; it must be True or False"):
+            await anext(stream.records(**{switch: "no"}))
+    with pytest.raises(InvalidParameter, match="enforce_consumer_deletion"):
+        await stream.delete_stream(enforce_consumer_deletion="no")
+
+
 async def test_what_is_not_there_is_not_followed(client, stream):
     with pytest.raises(StreamDoesNotExist):
         await anext(client.stream("nowhere").records())

@@ -69,9 +69,7 @@ def test_any_count_leads_to_any_other(before, count, most):
     shards, sizes = carried_out(opened(even_ranges(before)), count, most)
     assert covers_every_key_once(shards)
     assert len(shards) == count
-    for one, (first, last) in zip(shards, even_ranges(count), strict=True):
-        assert abs(one.first - first) <= count
-        assert abs(one.last - last) <= count
+    assert [one[1:] for one in shards] == even_ranges(count)
     assert all(size <= max(before, count) + most for size in sizes)
 
 
@@ -82,18 +80,25 @@ def test_a_map_that_was_split_by_hand_becomes_even_ranges(boundaries, count):
     ends = [*(start - 1 for start in starts[1:]), LAST_HASH_KEY]
     shards, _ = carried_out(opened(list(zip(starts, ends, strict=True))), count)
     assert covers_every_key_once(shards)
-    assert len(shards) == count
+    assert [one[1:] for one in shards] == even_ranges(count)
 
 
-def test_twice_as_many_shards_are_one_split_of_each():
-    """Also where the ranges of 3 and of 6 differ by rounding."""
-    (changes,) = steps(opened(even_ranges(3)), 6, 64)
-    assert [len(one.parents) for one in changes] == [1, 1, 1]
+@pytest.mark.parametrize("count", [1, 2, 7, 100])
+def test_twice_as_many_shards_are_one_split_of_each_where_no_boundary_moves(count):
+    before, after = (opened(even_ranges(n * count)) for n in (1, 2))
+    (changes,) = steps(before, 2 * count, 100)
+    assert [len(one.parents) for one in changes] == [1] * count
+    (changes,) = steps(after, count, 100)
+    assert [one.parents for one in changes] == [(2 * n, 2 * n + 1) for n in range(count)]
 
 
-def test_half_as_many_shards_are_one_merge_of_each_pair():
-    (changes,) = steps(opened(even_ranges(6)), 3, 64)
-    assert [one.parents for one in changes] == [(0, 1), (2, 3), (4, 5)]
+def test_boundaries_that_differ_by_rounding_are_moved():
+    """A third of 2^128 is rounded down, and so is a sixth: twice that is one key less."""
+    shards, sizes = carried_out(opened(even_ranges(3)), 6)
+    assert [one[1:] for one in shards] == even_ranges(6)
+    assert sizes == [6, 7, 6]
+    shards, _ = carried_out(shards, 3)
+    assert [one[1:] for one in shards] == even_ranges(3)
 
 
 def test_a_way_that_was_left_half_gone_is_gone_on_from_the_map_alone():

@@ -181,6 +181,13 @@ async def test_a_stream_gets_as_many_uniform_shards_as_it_is_told(wide, count):
     }
 
 
+async def test_three_shards_become_the_six_of_a_new_stream_and_three_again(client):
+    """Twice a third of 2^128 is not two sixths of it, when both are rounded down."""
+    stream = await client.create_stream("thirds", 3)
+    assert ranges(await stream.update_shard_count(6)) == even_ranges(6)
+    assert ranges(await stream.update_shard_count(3)) == even_ranges(3)
+
+
 async def test_a_shard_count_changes_by_twice_or_half_at_most(wide):
     with pytest.raises(InvalidChange) as caught:
         await wide.update_shard_count(9)

@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from rmq.core.keys import LimitKeys
 from rmq.errors import InvalidParameter
 from rmq.worker.limits import ConcurrencyLimit, Rate, RateLimit
 from tests.colours import Sleepers
@@ -82,17 +83,48 @@ async def test_a_call_that_is_repeated_takes_and_gives_back_once(client, clock):
     assert (await limit.take(5, least=1)).count == 4
 
 
+async def test_an_older_call_that_comes_late_on_a_lane_does_nothing(client, clock):
+    """The ghost of a connection that was given up, when its repeat was answered long since."""
+    limit = RateLimit(client, "api", "1/h", burst=5)
+    ghost = limit._take(3, 1)
+    assert (await client._executor.call(ghost)).count == 3
+    assert (await limit.take()).count == 1
+    assert (await client._executor.call(ghost)).count == 0
+    assert (await limit.take(5, least=1)).count == 1
+
+
 async def test_each_key_has_a_bucket_of_its_own_and_a_full_one_is_not_kept(client, clock, raw):
     limit = RateLimit(client, "api", "1/s")
     assert (await limit.of("a").take()).count == 1
     assert (await limit.of("a").take()).count == 0
     assert (await limit.of("b").take()).count == 1
     await limit.of("b").give_back(1)
-    keys = list(raw.scan_iter(match=f"{client.namespace}:*"))
-    answers = [key for key in keys if b":bucket:" in key]
-    assert all(0 < raw.pttl(key) <= 60_000 for key in answers)  # for repeats of those very calls
-    kept = set(keys) - set(answers)
-    assert kept == {f"{client.namespace}:{{l:api/a}}:bucket".encode()}
+    a, b = (LimitKeys(client.namespace, f"api/{key}").bucket for key in "ab")
+    assert set(raw.scan_iter(match=f"{client.namespace}:*")) == {a.encode(), b.encode()}
+    assert raw.pttl(a) == -1
+    assert 0 < raw.pttl(b) <= 60_000  # for repeats of its last calls
+    assert not raw.hexists(b, "level")
+
+
+async def test_a_bucket_does_not_grow_with_its_calls(client, clock, raw):
+    limit = RateLimit(client, "api", "1000/s")
+    await asyncio.gather(*(limit.take() for _ in range(5)))
+    for _ in range(40):
+        await limit.take()
+        await limit.give_back(1)
+    (bucket,) = raw.scan_iter(match=f"{client.namespace}:*")
+    assert raw.hlen(bucket) <= 6  # the level, and a row for each of five at once
+
+
+async def test_what_a_bucket_knows_of_callers_that_are_gone_is_cleared_away(connect, clock, raw):
+    for _ in range(30):
+        await RateLimit(connect(), "api", "1000/d").take()
+    clock.move(61)
+    for _ in range(10):
+        limit = RateLimit(connect(), "api", "1000/d")
+        await limit.take()
+    (bucket,) = raw.scan_iter(match=f"{limit._client.namespace}:*")
+    assert raw.hlen(bucket) <= 11 + 10
 
 
 async def test_whoever_waits_for_a_rate_gets_it_when_it_is_there(client, clock):

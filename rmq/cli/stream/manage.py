@@ -134,6 +134,12 @@ def show(
         ("registered consumers", f"{info.consumer_count:,}"),
         ("consumer groups", ", ".join(groups) or "none"),
     ]
+    # Queues and channels are the endpoint's; most streams have none.
+    rows += [
+        (what, f"{count:,}")
+        for what, count in (("queues", info.queue_count), ("channels", info.channel_count))
+        if count
+    ]
     kind = "on demand" if info.attributes.mode == "ON_DEMAND" else "provisioned"
     out.show(pairs(f"{name}, a stream {kind}", rows))
     out.show(pairs("Attributes", _attribute_rows(info.attributes)))

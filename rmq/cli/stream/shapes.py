@@ -25,6 +25,8 @@ def info_shape(info: StreamInfo) -> dict[str, Any]:
         "created_at": info.created_at,
         "open_shards": info.open_shard_count,
         "consumers": info.consumer_count,
+        "queues": info.queue_count,
+        "channels": info.channel_count,
         "attributes": _fields(info.attributes),
     }
 

@@ -12,13 +12,17 @@ from typing import Any
 
 import msgspec
 
+from rmq.core.keys import StreamKeys
 from rmq.core.place import Place
+from rmq.errors import CallerError
 from rmq.gateway.caller import Caller
 from rmq.gateway.errors import AwsError
 from rmq.gateway.kinesis.errors import not_found, not_valid
 from rmq.gateway.kinesis.place import resource
 from rmq.gateway.service import Given
 from rmq.outlets.catalog import Catalog
+from rmq.streams import commands
+from rmq.streams.attributes import StreamInfo
 
 FRESHNESS_S = 300
 MOST_CHANNELS = 100
@@ -63,6 +67,31 @@ def channels(caller: Caller, place: Place | None = None) -> Catalog[Channel]:
     """The channels of a place; the caller's own unless told."""
     client = caller.client if place is None else caller.accounts.client(*place)
     return Catalog(client, "channels", Channel)
+
+
+async def add(caller: Caller, info: StreamInfo, channel: Channel) -> bool:
+    """Keep a new channel; its stream is not deleted from under it. False where its name is taken.
+    Raises StreamDoesNotExist, StreamInUse."""
+    kept = channels(caller, info.place)
+    if not await kept.add(channel):
+        return False
+    client = caller.accounts.client(*info.place)
+    place = StreamKeys(client.namespace, info.name)
+    try:
+        await client._executor.call(commands.attach(place.channels, place, info, channel.id))
+    except CallerError:
+        await kept.change(channel.id, lambda channel: None)
+        raise
+    return True
+
+
+async def remove(caller: Caller, place: Place, channel: Channel) -> None:
+    """Forget a channel."""
+    client = caller.accounts.client(*place)
+    stream = channel.stream_arn.rpartition("/")[2]
+    attached = StreamKeys(client.namespace, stream).channels
+    await client._executor.call(commands.detach(attached, stream, channel.id))
+    await channels(caller, place).change(channel.id, lambda channel: None)
 
 
 def no_channel(arn: str) -> AwsError:
@@ -146,11 +175,3 @@ def _stream(channel: Channel) -> dict[str, Any]:
         "StreamARN": channel.stream_arn,
         "StreamCreationTimestamp": moment(channel.stream_created_ms),
     }
-
-
-async def count_of(caller: Caller, place: Place, stream_arn: str) -> int:
-    """How many channels a stream has."""
-    found = 0
-    async for one in channels(caller, place).every():
-        found += one.stream_arn == stream_arn
-    return found

@@ -6,7 +6,7 @@ from rmq.core.limits import checked_tags
 from rmq.gateway.caller import Caller
 from rmq.gateway.kinesis.channels import (
     Channel,
-    channels,
+    add,
     described,
     destination_in,
     new_id,
@@ -43,6 +43,6 @@ async def create_channel(caller: Caller, given: Given) -> Answer:
         tags=tags,
         **more,
     )
-    if not await channels(caller, place).add(channel):
+    if not await add(caller, info, channel):
         raise in_use(f"Channel {channel.name} under account {place.account} already exists.")
     return {"ChannelDescription": described(channel, place, "CREATING")}

@@ -148,7 +148,8 @@ def translate(error_: ours.RmqError, caller: Caller, given: Given) -> AwsError:
         case ours.StreamExists():
             return in_use(f"Stream {error_.stream} under account {account} already exists.")
         case ours.StreamInUse():
-            return in_use(f"Stream {error_.stream} under account {account}: {error_.reason}.")
+            reason = error_.reason.removeprefix("it ")
+            return in_use(f"Stream {error_.stream} under account {account} {reason}.")
         case ours.ShardDoesNotExist():
             return _no_shard(error_, account, given)
         case ours.InvalidIterator():

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from rmq.gateway.caller import Caller
 from rmq.gateway.kinesis import shown
-from rmq.gateway.kinesis.place import place_of, stream_of
-from rmq.gateway.kinesis.queues import queues_of
+from rmq.gateway.kinesis.place import stream_of
 from rmq.gateway.kinesis.resources import check_tags
 from rmq.gateway.service import Answer, Given
 
@@ -13,7 +12,5 @@ from rmq.gateway.service import Answer, Given
 async def register_stream_consumer(caller: Caller, given: Given) -> Answer:
     check_tags(given.get("Tags", {}))
     stream = stream_of(caller, given)
-    # Queues count too.
-    await queues_of(caller, place_of(caller, given)).check_room(stream)
     made = await stream.register_consumer(given["ConsumerName"], tags=given.get("Tags"))
     return {"Consumer": shown.consumer(made) | {"ConsumerStatus": "CREATING"}}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rmq.gateway.caller import Caller
-from rmq.gateway.kinesis.errors import in_use, not_valid
-from rmq.gateway.kinesis.place import place_of, stream_of
-from rmq.gateway.kinesis.queues import queues_of
+from rmq.gateway.kinesis.errors import not_valid
+from rmq.gateway.kinesis.place import stream_of
 from rmq.gateway.service import Answer, Given
 
 
@@ -17,11 +16,6 @@ async def update_stream_mode(caller: Caller, given: Given) -> Answer:
     if mode == "PROVISIONED":
         if "WarmThroughputMiBps" in given:
             raise not_valid("WarmThroughputMiBps is only valid for the On-Demand mode.")
-        place = place_of(caller, given)
-        if await queues_of(caller, place).count(stream.name):
-            raise in_use(
-                f"Stream {stream.name} under account {place.account} has queues; delete them first."
-            )
     elif "WarmThroughputMiBps" in given:
         changes["warm_throughput_mib"] = given["WarmThroughputMiBps"]
     await stream.set_attributes(**changes)

@@ -9,6 +9,7 @@ from typing import Any
 
 from rmq.core import script
 from rmq.core.keys import GroupKeys, ShardKeys, group_index
+from rmq.core.limits import flag
 from rmq.core.paging import Page, check_page, names_from, page_of
 from rmq.core.script import LOOKS, Call, Plan, Several
 from rmq.errors import (
@@ -174,9 +175,10 @@ def reset(registry: StreamRegistry, stream: str, group: str, start: str | dateti
 
 
 def delete(registry: StreamRegistry, stream: str, group: str, *, force: bool) -> Plan[bool]:
-    """Remove a group. False when there was none. Raises GroupInUse unless *force*."""
+    """Remove a group. False when there was none. Raises GroupInUse unless *force*, and
+    InvalidParameter."""
     keys, name = _keys(registry, stream, group)
-    found: bool = yield commands.delete(keys, name, force)
+    found: bool = yield commands.delete(keys, name, flag(force, "force"))
     # Also when it was gone already: a delete that was cut short ends here.
     yield commands.index_remove(registry.namespace, name)
     return found

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 import rmq
-from rmq.errors import GroupInUse
+from rmq.errors import GroupInUse, InvalidParameter
 from tests.colours import until
 from tests.conftest import Backend
 from tests.streams.groups.consuming import Handler, put
@@ -140,6 +140,15 @@ async def test_a_group_at_work_is_not_deleted(stream, consume):
     await worker.__aexit__(None, None, None)
     assert await stream.delete_group("billing") is True
     assert (await stream.groups()).names == ()
+
+
+@pytest.mark.parametrize("force", ["x", 1, None])
+async def test_force_is_true_or_false_and_nothing_that_counts_as_such(stream, force):
+    await made(stream)
+    with pytest.raises(InvalidParameter) as refused:
+        await stream.delete_group("billing", force=force)
+    assert (refused.value.field, refused.value.limit) == ("force", "True or False")
+    assert (await stream.groups()).names == ("billing",)
 
 
 async def test_threads_look_after_groups_too(servers, namespace, clock):
