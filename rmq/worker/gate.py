@@ -155,17 +155,27 @@ class Gate:
         """Wait until at least one message may run, and take what is needed for up to *want*."""
         asked = Asked(self, want)
         try:
-            await self._executor.lease(self._asking(limits, asked), lambda _: asked.returning())
+            why = await self._executor.lease(
+                self._asking(limits, asked), lambda _: asked.returning()
+            )
+            if why is not None:
+                raise why
         except BaseException:
             # Who is cancelled does not wait; a call that is under way gives back what it takes.
             self._go_back(asked)
             raise
         return asked
 
-    def _asking(self, limits: Sequence[Limit], asked: Asked) -> Plan[None]:
+    def _asking(self, limits: Sequence[Limit], asked: Asked) -> Plan[RmqError | None]:
+        """Returns its trouble: what raises takes nothing, so nothing would be given back of what
+        the limits before have given. A cancel between two limits is such trouble."""
         for one in limits:
             limit = self._of(one)
-            yield from (_some if isinstance(limit, RateLimit) else _places)(limit, asked)
+            try:
+                yield from (_some if isinstance(limit, RateLimit) else _places)(limit, asked)
+            except RmqError as error:
+                return error
+        return None
 
     # --- when a message is there ---
 

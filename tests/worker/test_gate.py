@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, closing
 from itertools import count
 
 import pytest
+import redis
 
 from rmq.errors import InvalidParameter
 from rmq.queues.attributes import RedrivePolicy
@@ -178,6 +179,43 @@ async def test_a_worker_that_has_ended_has_given_its_places_back(app, runs, monk
             worker.stop(now=True)
             await asyncio.sleep(0)
     assert (await limit.hold("another")).holders == ("another",)
+
+
+@pytest.mark.parametrize("slow", ["rate", "places"])
+async def test_what_a_stop_breaks_off_between_two_limits_gives_back_what_it_had(
+    app, monkeypatch, slow
+):
+    """Told to end while the first of them answers, or the second, with an error."""
+    rate, places = Throttle("api", "1/h", burst=3), Concurrency("db", 1)
+    bucket, held = rate.made(app.client), places.made(app.client)
+    key = bucket._keys.bucket if slow == "rate" else held._keys.held
+    once, asked, go_on = app.client._executor._once, asyncio.Event(), asyncio.Event()
+
+    async def late(args):
+        if key not in args or asked.is_set():
+            return await once(args)
+        asked.set()
+        await go_on.wait()
+        reply = await once(args)
+        if slow == "places":
+            raise redis.ResponseError("RMQ_OVER_LIMIT it is refused")
+        return reply
+
+    @app.handler("orders", concurrency=2, limits=[rate, places])
+    async def on_order(body: str) -> None: ...
+
+    await app.make_queues()
+    await held.hold("somebody")  # the server knows the script from now on: one call each
+    await held.release("somebody")
+    async with working(app) as (worker,):
+        monkeypatch.setattr(app.client._executor, "_once", late)
+        await asked.wait()
+        worker.stop(now=True)
+        (receiving,) = worker.consumers[0].receivers
+        await until(lambda: receiving.done() and not worker.gate._leaving)
+        go_on.set()
+    assert (await bucket.take(3, least=1)).count == 3
+    assert (await held.hold("another")).holders == ("another",)
 
 
 async def test_a_place_that_is_given_back_in_the_midst_of_its_renewal_is_free(app, monkeypatch):
