@@ -381,6 +381,10 @@ async def test_a_dead_letter_queue_that_is_away_gets_its_letters_later(connect, 
     assert (await topic.stats()).outbox == 1
     await asyncio.to_thread(nodes.nodes[1].start)
     await in_thread(nodes.wait_until_settled)
-    await topic.sweep()
-    assert await texts(dead) == ["x"]
+
+    async def arrived():
+        await topic.sweep()
+        return await texts(dead)
+
+    assert await until(arrived) == ["x"]
     await settled(topic)

@@ -110,7 +110,7 @@ async def test_a_supervisors_word_names_the_worker_and_counts_once(app, work):
 async def test_what_was_with_a_lost_worker_never_runs_beside_another_of_its_kind(app):
     running, most, done = 0, 0, []
 
-    @app.handler("orders", visibility_timeout=0.3, crashes=3)
+    @app.handler("orders", crashes=3)
     async def on_order(order: Order, context: Context) -> None:
         nonlocal running, most
         running += bool(context.crashes)
