@@ -50,7 +50,12 @@ class Poll:
         headers = dict(request.headers) | {"host": HOST, "content-length": str(len(request.body))}
         # To the queue's own path, as SDKs may: it is in the line of the log.
         path = urlsplit(url).path
-        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {one}" for name, one in headers.items()), "", ""]
+        lines = [
+            f"POST {path} HTTP/1.1",
+            *(f"{name}: {one}" for name, one in headers.items()),
+            "",
+            "",
+        ]
         writer.write("\r\n".join(lines).encode() + request.body)
         await writer.drain()
         return cls(sqs, reader, writer)
