@@ -52,6 +52,8 @@ MOST_AT_ONCE = 65_536
 MAX_HEADERS = 1024 * 1024
 """Bytes of one request's headers. Beyond that the connection is closed with status 431."""
 
+ENDING = (signal.SIGTERM, signal.SIGINT)
+"""The signals that end it."""
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
 """Hosts that stand for every address of the machine, and one at which a link can be followed."""
@@ -107,7 +109,7 @@ class Door:
         self._sweeping: Sweeping | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._hear_signals(loop)
+        hear_signals(loop, self._stop)
         serving = self._serving
         logs.configure(serving.log_format)
         clock = HeldClock() if serving.testing else Clock()
@@ -142,20 +144,9 @@ class Door:
         gc.collect()
         gc.freeze()
 
-    def _hear_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Beside granian's own handler, which the loop runs when the signal's byte reaches it:
-        Python runs this one, and both are run."""
-
-        def stopping(number: int, _: Any) -> None:
-            if loop.is_running() and self._endpoint is not None:
-                loop.call_soon_threadsafe(self._endpoint.stopping.set)
-            else:
-                # Nobody but the loop tells granian, and one that does not run yet hears nothing: a
-                # worker that is told to end while it starts would serve on until it is killed.
-                loop.call_soon_threadsafe(os.kill, os.getpid(), number)
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stopping)
+    def _stop(self) -> None:
+        assert self._endpoint is not None
+        self._endpoint.stopping.set()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._sweeping is not None:
@@ -181,6 +172,46 @@ class Door:
         _send(proto, request, response)
         if request.unread is not None:
             await _unless_taken(proto, request.unread)
+
+
+def hold_signals() -> None:
+    """Let a signal to a worker of this process wait until its Door hears it.
+
+    A worker is a fork, and so has the first process's handlers until it has its own. They note for
+    the first process that it ends: a worker would do nothing, and serve on until it is killed.
+    """
+    if sys.platform == "win32":
+        return
+    first = os.getpid()
+
+    def hold(how: int) -> None:
+        if os.getpid() == first:
+            signal.pthread_sigmask(how, ENDING)
+
+    os.register_at_fork(
+        before=partial(hold, signal.SIG_BLOCK), after_in_parent=partial(hold, signal.SIG_UNBLOCK)
+    )
+
+
+def hear_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None] = lambda: None) -> None:
+    """Let *stop* be called in the running loop when this worker is told to end.
+
+    Beside granian's own handler, which the loop runs when the signal's byte reaches it: Python runs
+    this one, and both are run.
+    """
+
+    def stopping(number: int, _: Any) -> None:
+        if loop.is_running():
+            loop.call_soon_threadsafe(stop)
+        else:
+            # Nobody but the loop tells granian, and one that does not run yet hears nothing: a
+            # worker that is told to end while it starts would serve on until it is killed.
+            loop.call_soon_threadsafe(os.kill, os.getpid(), number)
+
+    for number in ENDING:
+        signal.signal(number, stopping)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # see hold_signals
 
 
 def end_with_parent(loop: asyncio.AbstractEventLoop) -> None:
@@ -372,4 +403,5 @@ def serve(serving: Serving) -> None:
         ssl_key=serving.key,
         ssl_protocol_min=SSLProtocols.tls12,  # as AWS; some SDKs' runtimes know no later one
     )
+    hold_signals()
     server.serve(target_loader=partial(_load, serving), wrap_loader=False)

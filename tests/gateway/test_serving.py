@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
@@ -27,12 +28,13 @@ from cryptography.hazmat.primitives import serialization
 import rmq
 from rmq.cli.failures import USAGE
 from rmq.core.limits import Limits
+from rmq.gateway import logs
 from rmq.gateway.server import Door, Serving
 from rmq.settings import Settings
 from tests.colours import PATIENCE, until
 from tests.gateway.command import Command
 from tests.gateway.sdk import Sdk
-from tests.servers import HOST, Server, single_server
+from tests.servers import HOST, Server, _wait, single_server
 
 POOL = 8
 """Threads of one test."""
@@ -163,7 +165,8 @@ def test_it_starts_before_redis_does(command):
 
             late.start()
 
-            assert serve.get("/health/ready")[0] == 200
+            # It may take longer to ask than it is patient.
+            _wait(lambda: serve.get("/health/ready")[0] == 200, PATIENCE, "it to be ready")
             assert sqs.create_queue(QueueName="orders")["QueueUrl"]
     assert "Traceback" not in serve.said()
 
@@ -459,15 +462,14 @@ async def test_it_answers_everybody_before_it_ends(
     with closing(server.client()) as admin, closing(serve.sqs()) as sqs:
         url = sqs.create_queue(QueueName="orders")["QueueUrl"]
         _sends_and_receives(sqs)
-        before = admin.info("clients")["blocked_clients"]
         for name in range(4):  # each of a queue of its own, and so asleep in a pop of its own
             empty = sqs.create_queue(QueueName=f"empty-{name}")["QueueUrl"]
             polls.append(pool.submit(sqs.receive_message, QueueUrl=empty, WaitTimeSeconds=20))
-        await until(lambda: admin.info("clients")["blocked_clients"] >= before + len(polls))
+        await until(lambda: _blocked(admin, serve).count("blpop") == len(polls))
         admin.client_pause(60_000, all=False)
         try:
             sends.append(pool.submit(sqs.send_message, QueueUrl=url, MessageBody="hello"))
-            await until(lambda: _paused(admin))
+            await until(lambda: "evalsha" in _blocked(admin, serve))
 
             serve.signal(number, everyone=everyone)
 
@@ -503,9 +505,10 @@ async def test_no_worker_is_left_behind_when_the_first_process_is_killed(command
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_worker_that_is_told_to_end_while_it_starts_ends(number):
+def test_a_worker_that_is_told_to_end_while_it_starts_ends(number, monkeypatch):
     """The loop that would tell granian does not run yet."""
     before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+    monkeypatch.setattr(logs, "configure", lambda form: None)  # of this process, for good
     loop, told = uvloop.new_event_loop(), asyncio.Event()
     door = Door(Serving(settings=Settings(url="memory://"), limits=Limits.aws(), dispatch=False))
     try:
@@ -518,6 +521,32 @@ def test_a_worker_that_is_told_to_end_while_it_starts_ends(number):
         for one, handler in before.items():
             signal.signal(one, handler)
         loop.close()
+
+
+def test_so_does_one_that_is_told_before_it_has_begun():
+    """What the first process does on a signal is lost on its fork."""
+    script = """
+        import asyncio, os, signal
+        from rmq.core.limits import Limits
+        from rmq.gateway.server import Door, Serving, hold_signals
+        from rmq.settings import Settings
+
+        signal.signal(signal.SIGTERM, lambda *_: None)  # as in granian's first process
+        hold_signals()
+        pid = os.fork()
+        if not pid:
+            os.kill(os.getpid(), signal.SIGTERM)
+            loop, told = asyncio.new_event_loop(), asyncio.Event()
+            loop.add_signal_handler(signal.SIGTERM, told.set)
+            settings = Settings(url="memory://")
+            serving = Serving(settings=settings, limits=Limits.aws(), dispatch=False)
+            Door(serving).__rsgi_init__(loop)
+            loop.run_until_complete(asyncio.wait_for(told.wait(), 20))
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())  # the first one hears on
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=60, check=True)
 
 
 async def test_it_ends_and_says_so_when_a_worker_can_not_live(command, server):
@@ -543,9 +572,14 @@ async def test_it_ends_and_says_so_when_a_worker_can_not_live(command, server):
     assert "Traceback" not in serve.said()
 
 
-def _paused(admin: Any) -> bool:
-    """Whether a script waits for the end of a pause."""
-    return any("b" in one["flags"] and one["cmd"] == "evalsha" for one in admin.client_list())
+def _blocked(admin: Any, serve: Command) -> list[str]:
+    """The commands of this endpoint's processes that wait at the server, for something to come or
+    for the end of a pause. Other endpoints are there too, and their dispatchers wait as well."""
+    ours = set()
+    for one in (psutil.Process(serve.process.pid), *serve.workers()):
+        ours |= {f"{here.laddr.ip}:{here.laddr.port}" for here in one.net_connections("tcp")}
+    found = admin.client_list()
+    return [one["cmd"] for one in found if "b" in one["flags"] and one["addr"] in ours]
 
 
 async def _result(future: Any) -> Any:

@@ -18,7 +18,7 @@ from rmq.events.s3 import MAX_BODY, Forwarder
 from rmq.gateway import logs
 from rmq.gateway.events.listener import Listener, too_large
 from rmq.gateway.http import Request, Response
-from rmq.gateway.server import check_port, end_with_parent
+from rmq.gateway.server import check_port, end_with_parent, hear_signals, hold_signals
 from rmq.settings import Settings
 
 STOP_S = 30
@@ -69,6 +69,7 @@ class Door:
         self._listener: Listener | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        hear_signals(loop)
         listening = self._listening
         logs.configure("text")
         self._client = AsyncClient(
@@ -149,4 +150,5 @@ def listen(listening: Listening) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_S,
     )
+    hold_signals()
     server.serve(target_loader=partial(_load, listening), wrap_loader=False)

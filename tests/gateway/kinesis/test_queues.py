@@ -12,7 +12,7 @@ import pytest
 from tests.colours import PATIENCE, in_thread, until
 from tests.conftest import Servers
 from tests.gateway.kinesis.drives import on_demand_of, queue_of, received
-from tests.gateway.kinesis.test_subscribing import waiting_readers
+from tests.gateway.kinesis.test_subscribing import Readers
 from tests.gateway.kinesis.wire import Kinesis
 from tests.gateway.sdk import over_http
 
@@ -25,9 +25,9 @@ def served(endpoint_url: str) -> Kinesis:
 async def test_who_waits_is_answered_when_a_record_is_put(served, servers):
     arn = await on_demand_of(served)
     queue = await queue_of(served, arn)
-    before = await in_thread(waiting_readers, servers)
+    readers = await in_thread(Readers, servers)
     waiting = asyncio.create_task(received(served, queue, WaitTimeSeconds=20))
-    await until(lambda: in_thread(lambda: waiting_readers(servers) > before))
+    await until(readers.are_there)
     await served.put_record(StreamARN=arn, Data=b"x", PartitionKey="a")
     async with asyncio.timeout(PATIENCE):
         (one,) = await waiting
@@ -39,7 +39,7 @@ async def test_who_hangs_up_takes_no_record_and_frees_what_waited(
 ):
     arn = await on_demand_of(served)
     queue = await queue_of(served, arn)
-    before = await in_thread(waiting_readers, servers)
+    readers = await in_thread(Readers, servers)
     given = {"QueueARN": queue, "WaitTimeSeconds": 20, "VisibilityTimeoutSeconds": 43_200}
     asked = served.request("ReceiveQueueRecords", given)
 
@@ -48,9 +48,9 @@ async def test_who_hangs_up_takes_no_record_and_frees_what_waited(
             return await client.post(endpoint_url, headers=dict(asked.headers), content=asked.body)
 
     waiting = asyncio.create_task(ask())
-    await until(lambda: in_thread(lambda: waiting_readers(servers) > before))
+    await until(readers.are_there)
     waiting.cancel()
-    await until(lambda: in_thread(lambda: waiting_readers(servers) <= before))
+    await until(readers.are_gone)
     await served.put_record(StreamARN=arn, Data=b"x", PartitionKey="a")
     (one,) = await received(served, queue, WaitTimeSeconds=20)
     assert one["Data"] == b"x"

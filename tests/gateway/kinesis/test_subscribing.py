@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from typing import Any
 
 import boto3
@@ -39,11 +39,6 @@ def subscribed(kinesis: Kinesis, consumer: str, **start: Any) -> Any:
     return kinesis.events(ConsumerARN=consumer, ShardId=SHARD, StartingPosition=position)
 
 
-async def waits(gateway: Endpoint) -> None:
-    """Wait until a subscription has read all there is, and waits."""
-    await until(lambda: any(one._under_way for one in gateway.client._executor.tails))
-
-
 async def put(kinesis: Kinesis, data: bytes) -> str:
     found = await kinesis.put_record(StreamName="orders", Data=data, PartitionKey="a")
     return str(found["SequenceNumber"])
@@ -54,6 +49,12 @@ async def next_of(events: Any) -> dict[str, Any]:
         kind, said = await anext(events)
     assert kind == "SubscribeToShardEvent"
     return dict(said)
+
+
+async def asleep(gateway: Endpoint) -> None:
+    """Wait until a subscription knows where it stands, and waits for what is put from there on."""
+    tails = gateway.client._executor.tails
+    await until(lambda: any(one._under_way for one in tuple(tails)))
 
 
 async def ended(events: Any, clock: HeldClock) -> list[Any]:
@@ -72,7 +73,7 @@ async def ended(events: Any, clock: HeldClock) -> list[Any]:
 async def test_records_come_as_they_are_put(json_kinesis, consumer, gateway):
     async with aclosing(subscribed(json_kinesis, consumer, Type="LATEST")) as events:
         waiting = asyncio.create_task(next_of(events))
-        await waits(gateway)
+        await asleep(gateway)
         number = await put(json_kinesis, b"first")
         event = await waiting
         assert [one["Data"] for one in event["Records"]] == [b"first"]
@@ -80,14 +81,14 @@ async def test_records_come_as_they_are_put(json_kinesis, consumer, gateway):
         assert event["MillisBehindLatest"] == 0
 
 
-async def test_when_nothing_comes_a_heartbeat_goes_on(json_kinesis, consumer, clock):
+async def test_when_nothing_comes_a_heartbeat_goes_on(json_kinesis, consumer, gateway, clock):
     number = await put(json_kinesis, b"x")
     async with aclosing(subscribed(json_kinesis, consumer)) as events:
         before = await next_of(events)
         seen = [int(before["ContinuationSequenceNumber"])]
         for _ in range(2):
             waiting = asyncio.create_task(next_of(events))
-            await asyncio.sleep(0.01)
+            await asleep(gateway)
             clock.move(5)
             event = await waiting
             assert event["Records"] == []
@@ -178,7 +179,7 @@ async def test_a_consumer_that_is_not_there_is_refused(json_kinesis, consumer):
 async def test_an_endpoint_that_stops_ends_it_in_good_order(json_kinesis, consumer, gateway):
     events = subscribed(json_kinesis, consumer, Type="LATEST")
     waiting = asyncio.create_task(anext(events, "the end"))
-    await waits(gateway)
+    await asleep(gateway)
     gateway.stopping.set()
     async with asyncio.timeout(PATIENCE):
         assert await waiting == "the end"
@@ -214,8 +215,7 @@ async def test_a_client_that_does_not_read_is_not_handed_a_shard_at_once(json_ki
             rests: list[float] = []
             patch.setattr(Pace, "rest", lambda self, size, now: rests.append(size) or 0.0)
             waiting = asyncio.create_task(next_of(events))
-            await until(lambda: rests)
-            assert rests == [1_000_002]
+            assert await until(lambda: rests) == [1_000_002]
             waiting.cancel()
             await asyncio.wait((waiting,))
 
@@ -255,22 +255,31 @@ async def test_botocore_reads_it_over_http_1(served, endpoint_url):
     assert len(events[-1]["ChildShards"]) == 2
 
 
-def waiting_readers(servers: Servers) -> int:
-    """How many connections wait for records at the endpoint's Redis. Its dispatcher is blocked too,
-    now and then, for other things."""
-    client = servers.client("endpoint")
-    try:
-        found = client.client_list()
-    finally:
-        client.close()
-    return sum("b" in one["flags"] and one["cmd"] == "xread" for one in found)
+class Readers:
+    """The connections to the endpoint's Redis on which somebody has begun to wait for records.
+    Dispatchers wait there too, for something else."""
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._before = self._now()
+
+    async def are_there(self) -> bool:
+        return bool(await in_thread(self._now) - self._before)
+
+    async def are_gone(self) -> bool:
+        return not await self.are_there()
+
+    def _now(self) -> set[str]:
+        with closing(self._servers.client("endpoint")) as client:
+            found = client.client_list()
+        return {one["id"] for one in found if "b" in one["flags"] and one["cmd"] == "xread"}
 
 
 @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
 async def test_who_hangs_up_frees_the_connection(served, endpoint_url, servers, version):
     """Also where nothing comes: nobody would notice by writing."""
     consumer = await consumer_of(served, await stream_of(served))
-    before = waiting_readers(servers)
+    readers = await in_thread(Readers, servers)
     start = {"Type": "LATEST"}
     asked = served.request(
         "SubscribeToShard",
@@ -287,12 +296,12 @@ async def test_who_hangs_up_frees_the_connection(served, endpoint_url, servers, 
         assert answer.headers["content-type"] == EVENT_STREAM
         parts, buffer = answer.aiter_raw(), EventStreamBuffer()
         assert await _kind(parts, buffer) == "initial-response"
-        await until(lambda: in_thread(lambda: waiting_readers(servers) > before))
+        await until(readers.are_there)
         await put(served, b"x")
         assert await _kind(parts, buffer) == "SubscribeToShardEvent"
-        await until(lambda: in_thread(lambda: waiting_readers(servers) > before))
+        await until(readers.are_there)
     async with asyncio.timeout(BEAT_S - 1):  # or the next heartbeat would find it
-        await until(lambda: in_thread(lambda: waiting_readers(servers) <= before))
+        await until(readers.are_gone)
 
 
 async def _kind(parts: AsyncIterator[bytes], buffer: EventStreamBuffer) -> str:
