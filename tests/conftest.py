@@ -17,6 +17,7 @@ from typing import Any
 import fakeredis
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 from redis.cluster import RedisCluster
 
 import rmq
@@ -31,6 +32,11 @@ ON_ONE_SERVER = ["async-valkey", "sync-valkey"]
 """For tests that need INFO, CLIENT KILL and the like."""
 
 on_one_server = pytest.mark.parametrize("backend", ON_ONE_SERVER, indirect=True)
+
+# What Hypothesis tries fails by what it does, not by how long that takes: by default an example may
+# take 0.2 s, which is the pause of a machine that is busy.
+settings.register_profile("rmq", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("rmq")
 
 
 def pytest_collection_finish() -> None:

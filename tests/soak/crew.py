@@ -14,6 +14,7 @@ from typing import Self
 import rmq
 from rmq.testing import private_namespace
 from tests.soak import worker
+from tests.soak.catching import caught
 from tests.soak.record import Record, read
 
 POLL_S = 0.02
@@ -99,6 +100,12 @@ class Crew:
             # One that has just started has nothing to lose yet.
             self.wait(lambda path=path, written=written: _written(path) > written, "work to kill")
             time.sleep(self._random.uniform(0, 0.05))
+            if not self.killed:
+                # Chance may miss all of them: then the test would show nothing.
+                self.wait(
+                    lambda pid=process.pid, path=path: caught(pid, lambda: _is_at_work(path)),
+                    "one at work",
+                )
             process.kill()
             process.join()
             self.consumers.remove(victim)
@@ -155,3 +162,9 @@ def _start(work: Callable[[worker.Orders], None], orders: worker.Orders) -> Base
 
 def _written(path: Path) -> int:
     return path.stat().st_size
+
+
+def _is_at_work(path: Path) -> bool:
+    """Whether a consumer has something in hand that it will not have deleted."""
+    *_, last = ["", *path.read_text().splitlines()]
+    return last.startswith("got ")

@@ -125,6 +125,12 @@ class Journal:
         self._lines.clear()
 
 
+def is_at_work(path: Path) -> bool:
+    """Whether a consumer has a record in its hands."""
+    calls = [one for one in read(path) if isinstance(one, history.Handled)]
+    return len(calls) > 2 * sum(one.done is not None for one in calls)
+
+
 def read(path: Path) -> Iterator[Any]:
     """What a journal tells."""
     whole, _, _ = path.read_text().rpartition("\n")

@@ -116,7 +116,7 @@ def read(folder: Path, killed: Iterable[Path] = ()) -> Record:
             elif kind == "got":
                 id, body, group, sequence, asked, at = parts
                 record.got.append(Got(id, body, group, sequence, int(asked), int(at), path))
-            else:
+            elif kind == "done":
                 id, outcome, at = parts
                 record.done.append(Done(id, outcome, int(at)))
     # Stable: what came in one receive keeps its order, and so does what one journal says.

@@ -11,7 +11,7 @@ sizes = pytest.mark.parametrize(
     "size",
     [
         pytest.param(
-            Size(producers=3, consumers=3, messages=6_000, kills=4, deadline_s=60), id="short"
+            Size(producers=3, consumers=3, messages=6_000, kills=4, deadline_s=100), id="short"
         ),
         pytest.param(
             Size(producers=8, consumers=8, messages=200_000, kills=40, groups=1000, deadline_s=600),

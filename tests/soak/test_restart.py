@@ -14,7 +14,7 @@ LEASE_S = 3.0
 @pytest.mark.parametrize(
     ("size", "deaths"),
     [
-        pytest.param(Size(producers=3, consumers=3, messages=1_500, deadline_s=60), 2, id="short"),
+        pytest.param(Size(producers=3, consumers=3, messages=1_500, deadline_s=100), 2, id="short"),
         pytest.param(
             Size(producers=8, consumers=8, messages=100_000, deadline_s=900),
             10,

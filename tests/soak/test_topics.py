@@ -13,7 +13,7 @@ from tests.soak.topic_crew import TopicCrew, TopicSize
 @pytest.mark.parametrize(
     "size",
     [
-        pytest.param(TopicSize(messages=2_000, kills=6, deadline_s=60), id="short"),
+        pytest.param(TopicSize(messages=2_000, kills=6, deadline_s=100), id="short"),
         pytest.param(
             TopicSize(messages=20_000, kills=60, relayers=2, deadline_s=500),
             id="full",
@@ -95,7 +95,7 @@ def test_the_judge_sees_queues_that_are_not_alike(history):
 
 def test_a_real_history_with_a_planted_bug_is_judged_wrong(tmp_path):
     """The whole way from the journals: of what really arrived, one is swapped, lost, doubled."""
-    size = TopicSize(messages=400, kills=0, groups=5, deadline_s=60)
+    size = TopicSize(messages=400, kills=0, groups=5, deadline_s=100)
     with single_server() as server, TopicCrew(server.url, tmp_path, size) as crew:
         history, queues = crew.finish()
     assert history.problems(queues) == []

@@ -4,6 +4,7 @@ A journal is a file that only grows, in whole lines, each written before the nex
 
     sent <body> <id> <at>                                   the queue has acknowledged it
     got  <id> <body> <group> <sequence> <asked> <at>        received, not yet deleted
+    over                                                    the work on that; they are deleted now
     done <id> <outcome> <at>                                deleted: True, False, or an error's name
 
 Times are nanoseconds of the machine's monotonic clock, which all processes share. A worker that is
@@ -93,6 +94,7 @@ def consume(orders: Orders) -> None:
             )
             if orders.work_s:
                 time.sleep(orders.work_s)
+                journal.write(["over"])
             results = queue.delete_many(messages)
             at = time.monotonic_ns()
             journal.write(

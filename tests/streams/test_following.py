@@ -10,6 +10,7 @@ import pytest
 
 from rmq import Record
 from rmq.errors import InvalidParameter, ShardDoesNotExist, StreamDoesNotExist
+from rmq.streams import aio, sync
 from rmq.streams.following import Following
 from rmq.streams.sequence import shard_id
 from tests.colours import PATIENCE, ByHand, bare, until
@@ -23,9 +24,9 @@ def followed(connect):
     """Makes what somebody who follows a stream has read: a list that grows."""
 
     @asynccontextmanager
-    async def followed(stream, **options):
+    async def followed(stream, by=None, **options):
         found = []
-        client = connect()
+        client = by or connect()
 
         async def follow():
             async for one in client.stream(stream.name).records(**options):
@@ -173,14 +174,21 @@ async def test_what_is_not_there_is_not_followed(client, stream):
 # --- who waits ---
 
 
-async def test_who_waits_hears_that_the_stream_is_deleted(client, wide):
+@pytest.fixture
+def heard(monkeypatch):
+    """Whoever waits hears what there is to hear: it would not look by itself for an hour."""
+    for colour in (aio, sync):
+        monkeypatch.setattr(colour, "LOOK_S", 3600.0)
+
+
+async def test_who_waits_hears_that_the_stream_is_deleted(client, wide, heard):
     async with aclosing(wide.records(start="TRIM_HORIZON")) as records:
         await wide.put("0", "a")
         await anext(records)
         waiting = asyncio.create_task(anext(records))
         await client.delete_stream(wide.name)
         with pytest.raises(StreamDoesNotExist):
-            await asyncio.wait_for(waiting, 5)
+            await asyncio.wait_for(waiting, PATIENCE)
 
 
 async def test_who_is_about_to_wait_hears_it_as_well(client, stream, backend):
@@ -192,7 +200,7 @@ async def test_who_is_about_to_wait_hears_it_as_well(client, stream, backend):
             await reader.read({SHARD: 0})
 
 
-async def test_who_waits_hears_that_the_namespace_is_wiped(client, wide, backend):
+async def test_who_waits_hears_that_the_namespace_is_wiped(client, wide, backend, heard):
     backend.beyond_aws("wiping")
     async with aclosing(wide.records(start="TRIM_HORIZON")) as records:
         await wide.put("0", "a")
@@ -201,7 +209,7 @@ async def test_who_waits_hears_that_the_namespace_is_wiped(client, wide, backend
         await until(lambda: any(one._under_way for one in bare(client)._executor.tails))
         await client.wipe()
         with pytest.raises(StreamDoesNotExist):
-            await asyncio.wait_for(waiting, 5)
+            await asyncio.wait_for(waiting, PATIENCE)
 
 
 async def test_who_is_between_two_waits_hears_it_too(client, stream, backend):
@@ -217,7 +225,7 @@ async def test_who_is_between_two_waits_hears_it_too(client, stream, backend):
             await reader.read({SHARD: 0})
 
 
-async def test_a_client_that_closes_ends_it(connect, wide):
+async def test_a_client_that_closes_ends_it(connect, wide, heard):
     other = connect()
     async with aclosing(other.stream(wide.name).records(start="TRIM_HORIZON")) as records:
         await wide.put("0", "a")
@@ -225,23 +233,30 @@ async def test_a_client_that_closes_ends_it(connect, wide):
         waiting = asyncio.create_task(anext(records))
         await other.close()
         with pytest.raises(StopAsyncIteration):
-            await asyncio.wait_for(waiting, 5)
+            await asyncio.wait_for(waiting, PATIENCE)
 
 
-async def test_nothing_is_asked_while_nothing_comes(client, wide, backend, there):
-    executor = bare(client)._executor
-    async with there(wide) as found:
-        asked = []
+async def test_nothing_is_asked_while_nothing_comes(client, connect, wide, there, heard):
+    reader = connect()
+    asked = {one: [] for one in (client, reader)}
+
+    def listen(one):
+        executor = bare(one)._executor
         once, several = executor._once, executor._several
-        executor._once = lambda args: asked.append(args[0]) or once(args)
-        executor._several = lambda calls: asked.append("several") or several(calls)
-        for n in range(5):
-            await wide.put(str(n), f"key-{n}")
-            await until(lambda n=n: texts(found)[-1] == str(n))
-    # Threads in memory have to look whether they are to end.
-    # A node that has not seen a script yet is sent the whole of it.
-    assert set(asked) <= {"EVALSHA", "EVAL", "XREAD"}
-    assert asked.count("EVALSHA") == 5
+        executor._once = lambda args: asked[one].append(args[0]) or once(args)
+        executor._several = lambda calls: asked[one].append("several") or several(calls)
+
+    async with there(wide, by=reader) as found:
+        for turn in range(2):
+            for n in range(5):
+                await wide.put(f"{turn} {n}", f"key-{n}")
+                await until(lambda text=f"{turn} {n}": texts(found)[-1] == text)
+            if turn == 0:  # by now every node knows the script
+                listen(client)
+                listen(reader)
+        assert asked[client] == ["EVALSHA"] * 5
+        # Threads in memory have to look whether they are to end.
+        assert set(asked[reader]) <= {"XREAD"}
 
 
 # --- a reader ---

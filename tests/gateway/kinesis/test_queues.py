@@ -12,7 +12,7 @@ import pytest
 from tests.colours import PATIENCE, in_thread, until
 from tests.conftest import Servers
 from tests.gateway.kinesis.drives import on_demand_of, queue_of, received
-from tests.gateway.kinesis.test_subscribing import blocked
+from tests.gateway.kinesis.test_subscribing import Readers
 from tests.gateway.kinesis.wire import Kinesis
 from tests.gateway.sdk import over_http
 
@@ -22,11 +22,12 @@ def served(endpoint_url: str) -> Kinesis:
     return Kinesis("json", over_http(endpoint_url))
 
 
-async def test_who_waits_is_answered_when_a_record_is_put(served):
+async def test_who_waits_is_answered_when_a_record_is_put(served, servers):
     arn = await on_demand_of(served)
     queue = await queue_of(served, arn)
+    readers = await in_thread(Readers, servers)
     waiting = asyncio.create_task(received(served, queue, WaitTimeSeconds=20))
-    await asyncio.sleep(0.05)
+    await until(readers.are_there)
     await served.put_record(StreamARN=arn, Data=b"x", PartitionKey="a")
     async with asyncio.timeout(PATIENCE):
         (one,) = await waiting
@@ -38,7 +39,7 @@ async def test_who_hangs_up_takes_no_record_and_frees_what_waited(
 ):
     arn = await on_demand_of(served)
     queue = await queue_of(served, arn)
-    before = await in_thread(blocked, servers)
+    readers = await in_thread(Readers, servers)
     given = {"QueueARN": queue, "WaitTimeSeconds": 20, "VisibilityTimeoutSeconds": 43_200}
     asked = served.request("ReceiveQueueRecords", given)
 
@@ -47,11 +48,11 @@ async def test_who_hangs_up_takes_no_record_and_frees_what_waited(
             return await client.post(endpoint_url, headers=dict(asked.headers), content=asked.body)
 
     waiting = asyncio.create_task(ask())
-    await until(lambda: in_thread(lambda: blocked(servers) >= before + 2))
+    await until(readers.are_there)
     waiting.cancel()
-    await until(lambda: in_thread(lambda: blocked(servers) <= before + 1))
+    await until(readers.are_gone)
     await served.put_record(StreamARN=arn, Data=b"x", PartitionKey="a")
-    (one,) = await received(served, queue, WaitTimeSeconds=5)
+    (one,) = await received(served, queue, WaitTimeSeconds=20)
     assert one["Data"] == b"x"
 
 

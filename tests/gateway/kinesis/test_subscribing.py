@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from typing import Any
 
 import boto3
@@ -255,29 +255,31 @@ async def test_botocore_reads_it_over_http_1(served, endpoint_url):
     assert len(events[-1]["ChildShards"]) == 2
 
 
-def reading(servers: Servers) -> set[str]:
-    """The connections to the endpoint's Redis on which somebody waits for records. Dispatchers wait
-    there too, for something else."""
-    client = servers.client("endpoint")
-    try:
-        found = client.client_list()
-    finally:
-        client.close()
-    return {one["id"] for one in found if "b" in one["flags"] and one["cmd"] == "xread"}
+class Readers:
+    """The connections to the endpoint's Redis on which somebody has begun to wait for records.
+    Dispatchers wait there too, for something else."""
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._before = self._now()
+
+    async def are_there(self) -> bool:
+        return bool(await in_thread(self._now) - self._before)
+
+    async def are_gone(self) -> bool:
+        return not await self.are_there()
+
+    def _now(self) -> set[str]:
+        with closing(self._servers.client("endpoint")) as client:
+            found = client.client_list()
+        return {one["id"] for one in found if "b" in one["flags"] and one["cmd"] == "xread"}
 
 
 @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
 async def test_who_hangs_up_frees_the_connection(served, endpoint_url, servers, version):
     """Also where nothing comes: nobody would notice by writing."""
     consumer = await consumer_of(served, await stream_of(served))
-    before = await in_thread(reading, servers)
-
-    async def is_read() -> bool:
-        return bool(await in_thread(reading, servers) - before)
-
-    async def is_free() -> bool:
-        return not await is_read()
-
+    readers = await in_thread(Readers, servers)
     start = {"Type": "LATEST"}
     asked = served.request(
         "SubscribeToShard",
@@ -294,12 +296,12 @@ async def test_who_hangs_up_frees_the_connection(served, endpoint_url, servers, 
         assert answer.headers["content-type"] == EVENT_STREAM
         parts, buffer = answer.aiter_raw(), EventStreamBuffer()
         assert await _kind(parts, buffer) == "initial-response"
-        await until(is_read)
+        await until(readers.are_there)
         await put(served, b"x")
         assert await _kind(parts, buffer) == "SubscribeToShardEvent"
-        await until(is_read)
+        await until(readers.are_there)
     async with asyncio.timeout(BEAT_S - 1):  # or the next heartbeat would find it
-        await until(is_free)
+        await until(readers.are_gone)
 
 
 async def _kind(parts: AsyncIterator[bytes], buffer: EventStreamBuffer) -> str:

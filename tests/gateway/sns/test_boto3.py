@@ -180,7 +180,7 @@ def test_it_leaves_no_key_in_redis(servers):
             sns.publish(TopicArn=topic, Message="x")
             assert sqs.receive_message(QueueUrl=url)["Messages"]
             assert len(set(admin.scan_iter()) - before) > 2
-        assert set(admin.scan_iter()) == before
+        assert set(admin.scan_iter()) <= before  # those of other tests may have expired
 
 
 def test_a_session_meets_the_library_on_one_redis(servers):
