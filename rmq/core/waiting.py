@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 TURNS = 10
@@ -21,6 +21,17 @@ async def settled(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> set[asy
             break
         _, left = await asyncio.wait(left, timeout=seconds / TURNS)
     return left
+
+
+async def told(work: Coroutine[Any, Any, Any], seconds: float) -> None:
+    """Carry out the last thing that somebody does, for so many seconds. Raises what it raises."""
+    task = asyncio.create_task(work)
+    try:
+        await end(await settled([task], seconds), seconds)
+    finally:
+        task.cancel()
+    if not task.cancelled():
+        task.result()
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> None:
