@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from rmq.core.waiting import settled
+
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
 
@@ -75,8 +77,7 @@ class AsyncCoalescer(Generic[I, R]):
     async def settle(self, timeout: float) -> None:
         """Wait until no batch is under way, for so many seconds. For who ends: a caller that was
         cancelled takes no batch with it."""
-        if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=timeout)
+        await settled(self._tasks, timeout)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         task = loop.create_task(self._drain(loop), name="rmq-coalesce")

@@ -25,6 +25,7 @@ from typing import Any
 from rmq.client.aio import AsyncClient
 from rmq.core.limits import listed, ms, seconds
 from rmq.core.script import Block, Call, Plan, Several, Sleep
+from rmq.core.waiting import settled
 from rmq.errors import (
     CallerError,
     ConfigurationError,
@@ -54,6 +55,8 @@ By = str | Callable[..., str] | None
 argument (or of a field of a handler's payload); or a function of the same arguments."""
 LONGEST_S = 300.0
 """A message that may not run yet is looked at again after this at the latest."""
+CLOSE_S = 1.0
+"""How long a worker that ends waits for a server that does not take its places back."""
 IN_ONE_TRIP = 100
 """Keys that are asked about at once."""
 
@@ -264,12 +267,10 @@ class Gate:
         for message in list(self._places):
             self.leave(message)
         await self._executor.returned()  # of calls that were under way when they were cancelled
-        if self._leaving:
-            _, left = await asyncio.wait(self._leaving, timeout=1.0)
-            for one in left:
-                one.cancel()
-            if left:
-                await asyncio.wait(left)
+        for one in (left := await settled(self._leaving, CLOSE_S)):
+            one.cancel()
+        if left:
+            await asyncio.wait(left)
 
     def _of(self, one: Limit) -> Any:
         made = self._made.get(one)

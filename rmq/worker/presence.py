@@ -20,6 +20,7 @@ from contextlib import suppress
 from rmq.client.aio import AsyncClient
 from rmq.core.keys import FleetKeys
 from rmq.core.script import Block, Call, Plan
+from rmq.core.waiting import settled, told
 from rmq.errors import RmqError, ServerError
 from rmq.worker.fleet import ALIVE_MS, QueueWork, Said, Told, beat
 
@@ -108,7 +109,7 @@ class Presence:
             stop.cancel()
             # A beat that is under way would bring us back after we left.
             if not self._is_resting:
-                await asyncio.wait((beating,), timeout=TROUBLE_S)
+                await settled((beating,), TROUBLE_S)
             beating.cancel()
             await asyncio.wait((beating,))
             await self.sign_off()
@@ -130,11 +131,9 @@ class Presence:
     async def sign_off(self) -> None:
         """Leave the registry."""
         self.has_left = True
-        with suppress(RmqError, TimeoutError):
-            async with asyncio.timeout(TROUBLE_S):
-                await self._executor.call(
-                    beat(self.keys, self.app, self.id, self._said, self._seen, 0)
-                )
+        with suppress(RmqError):
+            leaving = beat(self.keys, self.app, self.id, self._said, self._seen, 0)
+            await told(self._executor.call(leaving), TROUBLE_S)
 
     def _rest(self) -> Plan[None]:
         yield Block(self.keys.wake(self.id), BEAT_MS)

@@ -34,6 +34,7 @@ from rmq.core import script
 from rmq.core.keys import FleetKeys
 from rmq.core.limits import SCRIPT_MESSAGES
 from rmq.core.script import Block, Call, Plan, Sleep, text_of
+from rmq.core.waiting import settled, told
 from rmq.errors import CallerError, SchedulerLeaseLost, ServerError
 from rmq.queues import arriving
 from rmq.queues.arriving import Line
@@ -305,12 +306,12 @@ class Scheduler:
             if work is not None and not work.done():
                 # A look that is under way would take the lease again after it was given back.
                 if not self._is_resting:
-                    await asyncio.wait((work,), timeout=TROUBLE_S)
+                    await settled((work,), TROUBLE_S)
                 work.cancel()
                 await asyncio.wait((work,))
-            with suppress(ServerError, TimeoutError):
-                async with asyncio.timeout(TROUBLE_S):
-                    await self._executor.call(look(self.keys, self.app, self.holder, 0))
+            with suppress(ServerError):
+                giving_up = self._executor.call(look(self.keys, self.app, self.holder, 0))
+                await told(giving_up, TROUBLE_S)
 
     async def _round(self) -> None:
         try:

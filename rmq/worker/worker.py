@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from rmq.client.aio import AsyncClient
 from rmq.core.limits import whole
+from rmq.core.waiting import settled
 from rmq.errors import RmqError
 from rmq.worker.blackbox import Figures
 from rmq.worker.callee import Mode
@@ -349,7 +350,7 @@ class Worker:
             await self.gate.close()
             self._gone.set()
             self._shared[0].cancel()
-            await asyncio.wait(self._shared, timeout=3 * self.CANCEL_S)
+            await settled(self._shared, 3 * self.CANCEL_S)
         self.threads.close()
         await asyncio.to_thread(self.processes.close)
         await self.resources.close()

@@ -15,8 +15,10 @@ import redis.asyncio
 
 import rmq
 from rmq.core.connection import SCHEMES, _nodes
+from rmq.core.executor import tasks
 from rmq.errors import ConfigurationError
 from rmq.testing import private_namespace
+from tests.colours import until
 from tests.conftest import on_one_server
 from tests.servers import single_server
 
@@ -482,3 +484,34 @@ async def test_a_closed_client_leaves_no_connection_behind(backend, servers, nam
     left = [one for one in raw.client_list() if one["name"] == namespace]
     raw.close()
     assert left == []
+
+
+@pytest.mark.parametrize("backend", ["async-valkey", "async-cluster"], indirect=True)
+async def test_a_client_that_is_closed_has_given_back_what_a_wait_may_have_taken(
+    queue, client, monkeypatch
+):
+    """On a busy machine that takes longer than close() waits before it cancels once more. What went
+    on after it opened a connection that nobody closed."""
+    executor, pops, given_back = client._executor, [], []
+    once, pop = executor._once, executor._pop
+
+    async def late(args):
+        reply = await once(args)
+        if args[0] == "LPUSH":
+            await asyncio.sleep(0.05)
+            given_back.append(args[1])
+        return reply
+
+    def noted(key, seconds):
+        pops.append(key)
+        return pop(key, seconds)
+
+    monkeypatch.setattr(executor, "_once", late)
+    monkeypatch.setattr(executor, "_pop", noted)
+    monkeypatch.setattr(tasks, "CANCEL_S", 0.001)
+    waiting = asyncio.create_task(queue.receive(wait=20))
+    await until(lambda: pops)
+    waiting.cancel()
+    await asyncio.wait((waiting,))
+    await client.close()
+    assert given_back == pops

@@ -142,10 +142,10 @@ async def test_a_suspect_in_a_process_of_its_own_waits_for_the_others_as_well(ap
         running -= 1
         done.append(1)
 
-    @app.handler("orders", visibility_timeout=0.3)
+    @app.handler("orders")
     def on_order(order: Order) -> None: ...
 
-    app.handler("alone", visibility_timeout=0.3, process=True)(jobs.alone)
+    app.handler("alone", process=True)(jobs.alone)
     await app.make_queues()
     for name in ("orders", "alone"):
         await app.client.queue(name).send_many([b'{"id": 1}'] * 3)
@@ -302,10 +302,11 @@ def _block_until_renewed(worker: Worker) -> None:
 async def test_a_handler_that_can_not_be_interrupted_is_given_up(app):
     import threading
 
-    release, given_up = threading.Event(), []
+    begun, release, given_up = threading.Event(), threading.Event(), []
 
     @app.handler("orders", timeout=0.01)
     def on_order(order: Order) -> None:
+        begun.set()
         release.wait(20)
 
     await app.make_queues()
@@ -313,7 +314,8 @@ async def test_a_handler_that_can_not_be_interrupted_is_given_up(app):
         worker.stuck = lambda consumer, held, where: given_up.append(where)
         await worker.start()
         await app.client.queue("orders").send('{"id": 1}')
-        held = await until(lambda: [one for one in worker.consumers[0].hand.values() if one.thread])
+        await until(begun.is_set)
+        held = list(worker.consumers[0].hand.values())
         held[0].deadline -= STUCK_S
         await until(lambda: worker._leases.beat(all=True) is not None and given_up)
         release.set()
@@ -347,6 +349,7 @@ async def test_a_poison_in_a_process_of_its_own_harms_nobody_else(
         await app.client.queue("late").send(msgspec.json.encode(jobs.Job(100, "hang")))
         alone, late = (one.tally for one in worker.consumers)
         await until(lambda: (alone.handled, alone.dead, late.dead) == (2, 6, 1), 60)
+        await until(lambda: not any(one.hand for one in worker.consumers))  # all is deleted
         assert (await queue.stats()).messages == 0
         dead = [
             *await app.client.queue("alone-dead").peek(),

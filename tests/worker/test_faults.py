@@ -42,10 +42,12 @@ class History:
         return found
 
 
-def app_of(url: str, namespace: str, history: History, chance: Callable[[], float]) -> App:
+def app_of(
+    url: str, namespace: str, history: History, chance: Callable[[], float], lease_s: float = 3
+) -> App:
     app = App(url, namespace=namespace, retry_timeout=0.5, socket_timeout=2)
 
-    @app.handler("jobs", concurrency=20, visibility_timeout=3, wait=lambda state: 0.05)
+    @app.handler("jobs", concurrency=20, visibility_timeout=lease_s, wait=lambda state: 0.05)
     async def do(job: str) -> None:
         history.began[int(job)] += 1
         await asyncio.sleep(0.002)
@@ -74,7 +76,7 @@ async def test_an_answer_that_is_lost_repeats_nothing(server, namespace, marker)
     history = History()
     script = {b"worker.note": "worker/note"}.get(marker, "queues/delete")
     async with proxy(server.port) as wire:
-        app = app_of(wire.url, namespace, history, random.Random(1).random)
+        app = app_of(wire.url, namespace, history, random.Random(1).random, lease_s=60)
         async with app, at_work(app) as worker:
             wire.lose_the_answer_to(load(script).sha.encode())
             for id in range(100):

@@ -26,6 +26,7 @@ from rmq.errors import ConfigurationError, InvalidParameter
 from rmq.queues.aio import AsyncMessage
 from rmq.worker import App, Batch, Context, Middleware, Reject, Retry
 from rmq.worker.health import Health
+from tests.colours import PATIENCE
 from tests.worker import jobs
 from tests.worker.conftest import at_work, until
 
@@ -373,20 +374,23 @@ async def test_a_batch_that_raises_or_answers_wrongly_has_failed_as_a_whole(app,
         assert [one.outcome for one in await work.run()] == ["failed"] * 2
 
 
-async def test_a_batch_waits_for_more_and_no_longer_than_it_was_told(app):
+@pytest.mark.parametrize(("within", "more", "size"), [(PATIENCE, 3, 3), (0.02, 0, 1)])
+async def test_a_batch_waits_for_more_and_no_longer_than_it_was_told(app, within, more, size):
     batches: list[int] = []
 
-    @app.handler("orders", batch=Batch(3, within=0.2))
+    @app.handler("orders", batch=Batch(3, within=within))
     async def on_orders(orders: list[Order]) -> None:
         batches.append(len(orders))
 
-    async with at_work(app):
+    async with at_work(app) as worker:
         queue = app.client.queue("orders")
         await queue.send('{"id": 1}')
-        await asyncio.sleep(0.02)
-        await queue.send_many([b'{"id": 1}'] * 3)
-        await until(lambda: sum(batches) == 4)
-    assert batches == [3, 1]
+        await until(lambda: worker.consumers[0].hand or batches)
+        for _ in range(more):
+            await queue.send('{"id": 1}')
+        await until(lambda: batches)
+        assert batches == [size]
+        await until(lambda: len(worker.consumers[0].hand) == 1 + more - size)
 
 
 async def test_no_more_is_received_than_there_are_free_slots(app):

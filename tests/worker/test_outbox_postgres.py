@@ -121,15 +121,18 @@ async def test_relays_at_the_same_time_send_each_row_once(engine, outbox, url, n
         f"memory://{namespace}", namespace=namespace, limits=LIMITS
     ) as client:
         queue = await client.create_queue("orders")
-        relay = Relay(other, outbox, client)
+        relay, begun = Relay(other, outbox, client), [asyncio.Event() for _ in range(3)]
 
-        async def relay_all():
-            count = 0
+        async def relay_all(number):
+            count = await relay.step_async()
+            begun[number].set()
+            for one in begun:  # none has all before another is connected
+                await one.wait()
             while step := await relay.step_async():
                 count += step
             return count
 
-        counts = await asyncio.gather(*(relay_all() for _ in range(3)))
+        counts = await asyncio.gather(*map(relay_all, range(3)))
         assert sum(counts) == 450
         assert max(counts) < 450
         assert (await queue.stats()).visible == 450

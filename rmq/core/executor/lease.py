@@ -51,10 +51,7 @@ class Lease(Generic[T]):
             # No await here: a coroutine that is thrown away may not.
             if self._errand is not None and not self._loop.is_closed():
                 self._errand.hurry()
-                returning = self._executor.returning
-                task = self._loop.create_task(self._end(self._errand), name="rmq-lease")
-                returning.add(task)
-                task.add_done_callback(returning.discard)
+                self._executor.give_back(self._end(self._errand), "rmq-lease", self._loop)
             raise
 
     async def _step(self, step: Step) -> Any:

@@ -50,7 +50,7 @@ class Post(Errand):
     def hurry(self) -> None:
         """Have the pop end now: nobody waits for it any more."""
         if self._leaving is None and not self.task.done():
-            self._leaving = self._loop.create_task(self._leave(), name="rmq-leave")
+            self._leaving = self._executor.give_back(self._leave(), "rmq-leave", self._loop)
 
     async def _work(self, then: Call[Any]) -> None:
         try:

@@ -23,6 +23,7 @@ from redis.crc import key_slot
 from rmq.core.clock import Stopwatch
 from rmq.core.connection import GRACE_S
 from rmq.core.executor.base import HELD_SLICE_S
+from rmq.core.waiting import end
 
 if TYPE_CHECKING:
     from rmq.core.executor.tasks import AsyncExecutor
@@ -97,11 +98,7 @@ class AsyncTail:
         self.is_closed = True
         tasks = {task for _, task in self._under_way.values()}
         self._under_way.clear()
-        while tasks:
-            # Once may not do: asyncio.wait_for can swallow a cancel (CPython issue 86296).
-            for task in tasks:
-                task.cancel()
-            _, tasks = await asyncio.wait(tasks, timeout=CANCEL_S)
+        await end(tasks, CANCEL_S)
 
     def _begin(self, cursors: Cursors, most: int) -> None:
         wanted = grouped(cursors, self._link.cluster)

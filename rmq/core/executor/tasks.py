@@ -9,7 +9,7 @@ import contextlib
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -26,6 +26,7 @@ from rmq.core.executor.standing import Standing
 from rmq.core.executor.tail import AsyncTail
 from rmq.core.executor.trouble import TROUBLE, passing, silent, translated
 from rmq.core.script import Aside, Block, Call, Joint, Offload, Plan, Several, Sleep, Step
+from rmq.core.waiting import end, settled
 from rmq.errors import RmqError
 
 T = TypeVar("T")
@@ -181,8 +182,20 @@ class AsyncExecutor(Executor):
 
     async def returned(self) -> None:
         """Wait for what is being given back."""
-        if self.returning:
-            await asyncio.wait(tuple(self.returning), timeout=RETURN_S)
+        await settled(self.returning, RETURN_S)
+
+    def give_back(
+        self,
+        work: Coroutine[Any, Any, Any],
+        name: str,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> asyncio.Task[Any]:
+        """Do something to its end, whoever is gone meanwhile; a client that is closed waits for
+        it. *loop*: default the one that runs."""
+        task = (loop or asyncio.get_running_loop()).create_task(work, name=name)
+        self.returning.add(task)
+        task.add_done_callback(self.returning.discard)
+        return task
 
     async def close(self) -> None:
         """Give back what we opened; a client that was handed in stays open."""
@@ -191,10 +204,11 @@ class AsyncExecutor(Executor):
         await self.standing.close()
         await self.returned()
         while self._tasks:
-            # Once may not do: asyncio.wait_for can swallow a cancel (CPython issue 86296).
-            for task in tuple(self._tasks):
-                task.cancel()
-            await asyncio.wait(tuple(self._tasks), timeout=CANCEL_S)
+            await end(self._tasks, CANCEL_S)
+        # Watches give back their tokens as they end. What still is under way after that would find
+        # the connections closed, and open one that nobody closes.
+        await self.returned()
+        await end(self.returning, CANCEL_S)
         while self._idle:
             await self._link.pool.release(self._idle.pop())
         if self._link.owned:
@@ -319,19 +333,15 @@ class AsyncExecutor(Executor):
             with contextlib.suppress(RmqError):
                 await self.call(call)
 
-        task = asyncio.create_task(work(), name="rmq-aside")
-        self.returning.add(task)
-        task.add_done_callback(self.returning.discard)
+        self.give_back(work(), "rmq-aside")
         return None
 
     async def waiter(self) -> Any:
         """The cluster's client for blocking commands, connected. To connect is not broken off in
         the middle: redis-py would leave the sockets open."""
         if not self._is_waiter_ready:
-            task = asyncio.create_task(self._link.waiter.initialize(), name="rmq-connect")
-            self.returning.add(task)
-            task.add_done_callback(self.returning.discard)
-            await asyncio.shield(task)
+            connecting = self._link.waiter.initialize()
+            await asyncio.shield(self.give_back(connecting, "rmq-connect"))
             self._is_waiter_ready = True
         return self._link.waiter
 
@@ -435,7 +445,7 @@ class AsyncExecutor(Executor):
                 await asyncio.wait((token,), timeout=seconds)
         except asyncio.CancelledError:
             if token.done() and not token.cancelled():
-                self._keep(asyncio.create_task(self._hand_on(block.key, line)))
+                self.give_back(self._hand_on(block.key, line), "rmq-token")
             raise
         finally:
             token.cancel()
@@ -460,8 +470,7 @@ class AsyncExecutor(Executor):
                     await self._hand_on(key, line)
         except asyncio.CancelledError:
             # The pop may have taken a token with it. One too many does no harm.
-            with contextlib.suppress(trouble.RedisError, OSError):
-                await asyncio.shield(self._once(["LPUSH", key, "1"]))
+            await asyncio.shield(self.give_back(self._push(key), "rmq-token"))
             raise
         finally:
             line.task = None
@@ -474,8 +483,11 @@ class AsyncExecutor(Executor):
     async def _hand_on(self, key: str, line: _Line) -> None:
         """Give a token to the first that waits, or back to Redis for another process."""
         if not _wake(line, True):
-            with contextlib.suppress(trouble.RedisError, OSError):
-                await self._once(["LPUSH", key, "1"])
+            await self._push(key)
+
+    async def _push(self, key: str) -> None:
+        with contextlib.suppress(trouble.RedisError, OSError):
+            await self._once(["LPUSH", key, "1"])
 
     async def _pop(self, key: str, seconds: float) -> Any:
         args: tuple[Any, ...] = ("BLPOP", key, f"{max(seconds, 0.001):.3f}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rmq.core.waiting import end, settled, told
 from rmq.errors import RmqError, ServerError
 from rmq.queues import plans
 from rmq.worker import trials as trial
@@ -23,6 +23,8 @@ log = logging.getLogger("rmq.worker")
 
 AWAY_S = 2.0
 """When a worker ends, it does not wait longer than this for a Redis that is away."""
+CANCEL_S = 0.1
+"""Between two cancels of what does not end by itself."""
 
 
 class Acknowledger:
@@ -62,15 +64,9 @@ class Acknowledger:
         if tasks:
             # It ends by itself, unless Redis is away. A cancel alone could be lost in the midst of
             # a call (CPython issue 86296).
-            _, tasks = await asyncio.wait(tasks, timeout=AWAY_S)
-        while tasks:
-            for task in tasks:
-                task.cancel()
-            _, tasks = await asyncio.wait(tasks, timeout=0.1)
+            await end(await settled(tasks, AWAY_S), CANCEL_S)
         self._task = None
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(AWAY_S):
-                await self.flush(insist=False)
+        await told(self.flush(insist=False), AWAY_S)
 
     async def flush(self, *, insist: bool) -> None:
         """Delete what is done. What is done meanwhile goes with the next ones. *insist*: until
