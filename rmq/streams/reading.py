@@ -24,7 +24,7 @@ from rmq.streams.block import END, read_id, unpack_block
 from rmq.streams.commands import Entry, Found
 from rmq.streams.iterator import make_iterator, read_iterator, stream_of
 from rmq.streams.record import Batch, ChildShard, Records, StreamRecord
-from rmq.streams.registry import StreamRegistry, described, known, on_shard
+from rmq.streams.registry import StreamRegistry, described, known, no_shard, on_shard
 from rmq.streams.sequence import LAST_POSITION, read_sequence_number, read_shard_id, shard_id
 
 IteratorType = Literal[
@@ -66,10 +66,13 @@ def iterator(
     sequence_number: str | None = None,
     timestamp: datetime | None = None,
 ) -> Plan[str]:
-    """A signed iterator that begins there."""
+    """A signed iterator that begins there. Raises ShardDoesNotExist also for a shard that has
+    expired and was not swept yet: lists do not show it any more."""
     info, here, start = yield from _position(
         registry, name, shard, type, sequence_number, timestamp
     )
+    if here.is_closed and here.start > here.last:
+        raise no_shard(name, number_of(shard))
     return make_iterator(info, number_of(shard), start, here.now // 1000)
 
 

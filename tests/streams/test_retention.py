@@ -13,6 +13,7 @@ from rmq.streams.sequence import shard_id
 from tests.colours import ByHand, bare, in_thread, until
 
 HOUR = 3600
+SHARD = shard_id(0)
 
 
 async def texts(stream, shard: int = 0) -> list[str]:
@@ -125,6 +126,19 @@ async def test_a_retention_changes_in_the_direction_that_was_said(stream):
         "existing retention period (48 hours). Use IncreaseRetentionPeriod API."
     )
     assert (await stream.increase_retention(48)).attributes.retention_hours == 48
+
+
+async def test_a_closed_shard_that_has_expired_can_not_be_read_before_it_is_swept(stream, clock):
+    """As no list shows it any more."""
+    await stream.put("0", "a")
+    await stream.split(SHARD)
+    clock.move(24 * HOUR - 1)
+    assert (await stream.get(await stream.iterator(SHARD))).child_shards
+    clock.move(2)
+    assert SHARD not in [one.id for one in await stream.shards()]
+    for kind in ("TRIM_HORIZON", "LATEST"):
+        with pytest.raises(ShardDoesNotExist, match=SHARD):
+            await stream.iterator(SHARD, kind)
 
 
 # --- memory ---

@@ -105,6 +105,9 @@ async def _describe_stream(kinesis: Kinesis, clock: HeldClock) -> None:
     assert not rest["HasMoreShards"]
     assert [one["ShardId"][-1] for one in rest["Shards"]] == ["2", "3", "4", "5"]
     assert rest["Shards"][-1]["AdjacentParentShardId"] == "shardId-000000000003"
+    clock.move(86_401)
+    later = (await kinesis.describe_stream(StreamARN=arn))["StreamDescription"]
+    assert [one["ShardId"][-1] for one in later["Shards"]] == ["2", "4", "5"]
 
 
 @drives("DescribeStreamSummary")
