@@ -111,6 +111,13 @@ async def test_a_retention_has_its_limits(stream, hours, message):
         await stream.set_attributes(retention_hours=hours)
 
 
+async def test_a_retention_that_is_no_number_is_said_to_be_none(stream):
+    for change in (stream.increase_retention, stream.decrease_retention):
+        for hours in (True, 24.5, "48"):
+            with pytest.raises(InvalidParameter, match=r"retention_hours .* a whole number"):
+                await change(hours)
+
+
 async def test_a_retention_changes_in_the_direction_that_was_said(stream):
     await stream.increase_retention(48)
     with pytest.raises(InvalidChange) as caught:
