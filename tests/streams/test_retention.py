@@ -135,6 +135,18 @@ async def test_a_retention_changes_in_the_direction_that_was_said(stream):
     assert (await stream.increase_retention(48)).attributes.retention_hours == 48
 
 
+async def test_a_number_of_a_record_that_has_expired_is_the_oldest_one(stream, clock):
+    """Swept or not: it came from this stream."""
+    gone = await stream.put("0", "a")
+    clock.move(25 * HOUR)
+    await stream.put("1", "a")
+    for _ in range(2):
+        for kind in ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"):
+            iterator = await stream.iterator(SHARD, kind, sequence_number=gone.sequence_number)
+            assert [one.data for one in await stream.get(iterator)] == [b"1"]
+        await stream.sweep()
+
+
 async def test_a_closed_shard_that_has_expired_can_not_be_read_before_it_is_swept(stream, clock):
     """As no list shows it any more."""
     await stream.put("0", "a")
