@@ -205,7 +205,8 @@ class Following:
         self._waiting = dict.fromkeys(numbers, 0)
         self._begun |= self._waiting.keys()
         if isinstance(start, datetime):
-            one = shard_id(next(iter(self._waiting)))
+            # Any shard knows what time it is; one that is open does not go meanwhile.
+            one = self._only or info.shards.open[0].id
             at = yield from position(registry, name, one, "AT_TIMESTAMP", None, start)
             self._waiting = dict.fromkeys(self._waiting, at)
         elif start == "LATEST":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+from datetime import timedelta
+
 import pytest
 
 from rmq.core.keys import ShardKeys, StreamKeys
@@ -12,7 +15,7 @@ from rmq.streams.record import Record
 from rmq.streams.sequence import shard_id
 from tests.colours import ByHand, bare, in_thread, until
 
-HOUR = 3600
+HOUR, DAY = 3600, timedelta(days=1)
 SHARD = shard_id(0)
 
 
@@ -322,6 +325,10 @@ async def test_who_dies_while_a_shard_is_removed_leaves_nothing_behind(
     assert 0 in (await stream.info()).shards
     with pytest.raises(ShardDoesNotExist):
         await stream.read(shard_id(0))
+    # Who follows the stream from a moment on does without it.
+    await stream.put("new", "key")
+    async with aclosing(stream.records(start=clock.now() - DAY, follow=False)) as records:
+        assert [one.data async for one in records] == [b"new"]
     assert (await stream.sweep()).shards == 1
     assert (await stream.info()).shards.keys() == {1, 2}
     await stream.put("new", "key")
