@@ -119,8 +119,8 @@ class Subscription:
             return SubscriptionEvent(batch.records, None, 0, batch.child_shards)
         self.positions = {self._shard: following}
         is_record = batch.records and batch.records[-1].position == following - 1
-        last = (sequence_number if is_record else place_number)(following - 1, number)
-        return SubscriptionEvent(batch.records, last, batch.millis_behind_latest)
+        behind = (sequence_number if is_record else place_number)(following - 1, number)
+        return SubscriptionEvent(batch.records, behind, batch.millis_behind_latest)
 
     def _look(self) -> Plan[None]:
         keys, number = self._registry.keys(self._name), number_of(self._shard)
