@@ -365,7 +365,10 @@ async def _get_records(kinesis: Kinesis, clock: HeldClock) -> None:
     found = await kinesis.get_records(ShardIterator=iterator)
     assert (found["Records"], found["MillisBehindLatest"]) == ([], 0)
     await kinesis.put_record(StreamName="orders", Data=b"\x00\xff", PartitionKey="ä")
-    found = await kinesis.get_records(ShardIterator=found["NextShardIterator"], Limit=1)
+    following = found["NextShardIterator"]
+    found = await kinesis.get_records(ShardIterator=f'"{following}"')
+    assert len(found["Records"]) == 1
+    found = await kinesis.get_records(ShardIterator=following, Limit=1)
     (one,) = found["Records"]
     assert (one["Data"], one["PartitionKey"], one["EncryptionType"]) == (b"\x00\xff", "ä", "NONE")
     assert one["ApproximateArrivalTimestamp"] == clock.now()
