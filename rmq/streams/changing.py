@@ -114,7 +114,7 @@ def increase_retention(registry: StreamRegistry, name: str, hours: int) -> Plan[
     """Keep records longer. Those that have expired do not come back."""
     info = yield from described(registry, name)
     there = info.attributes.retention_hours
-    if isinstance(hours, int) and hours < there:
+    if type(hours) is int and hours < there:
         _check_hours(registry, hours)
         raise _wrong_way(name, hours, there, "shorter", "Decrease")
     return (yield from _set_retention(registry, name, hours))
@@ -124,7 +124,7 @@ def decrease_retention(registry: StreamRegistry, name: str, hours: int) -> Plan[
     """Keep records for less long. Older ones can not be read from now on."""
     info = yield from described(registry, name)
     there = info.attributes.retention_hours
-    if isinstance(hours, int) and hours > there:
+    if type(hours) is int and hours > there:
         _check_hours(registry, hours)
         raise _wrong_way(name, hours, there, "longer", "Increase")
     return (yield from _set_retention(registry, name, hours))

@@ -569,6 +569,23 @@ def read(
     )
 
 
+def find(keys: ShardKeys, info: StreamInfo, position: int) -> Call[tuple[Found, bool]]:
+    """Where a shard is, and whether it has a record at a position."""
+
+    def parse(reply: Sequence[Any]) -> tuple[Found, bool]:
+        now, horizon, last, closed, is_there = map(int, reply)
+        return Found(now, horizon, last, closed == 1, []), is_there == 1
+
+    return script.load("streams/find").call(
+        info.name,
+        parse,
+        state=keys.state,
+        log=keys.log,
+        incarnation=info.incarnation_text,
+        position=position,
+    )
+
+
 def meter(
     keys: ShardKeys,
     info: StreamInfo,

@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from rmq.core.executor.tail import Entries
+from rmq.core.limits import whole
 from rmq.core.script import Call, Plan, Several
-from rmq.errors import InvalidParameter, ShardDoesNotExist
+from rmq.errors import InvalidParameter, ShardDoesNotExist, Words
 from rmq.streams import commands, sweeping
 from rmq.streams.attributes import StreamInfo
 from rmq.streams.block import END
@@ -23,12 +24,14 @@ from rmq.streams.commands import Found
 from rmq.streams.reading import CALL_BYTES, Taking, batch_of, number_of, position
 from rmq.streams.record import Batch
 from rmq.streams.registry import TOGETHER, StreamRegistry, described, known, no_shard, on_shard
-from rmq.streams.sequence import shard_id
+from rmq.streams.sequence import LAST_POSITION, shard_id
 
 WAIT_BLOCKS = 16
 """Blocks of one shard in one answer to XREAD: at most about CALL_BYTES."""
 LOOK_S = 20.0
 """How often one who waits looks whether the stream is still there."""
+MOST = 10_000
+"""Records of one shard in one read."""
 ALL_BYTES = 16 << 20
 """Of the blocks of all shards in one step."""
 
@@ -48,7 +51,14 @@ class Waiting:
         and up to which."""
 
     def look(self, positions: Positions, limit: int) -> Plan[list[Batch]]:
-        """What is there at once. Empty where all has been read: then is the time to wait."""
+        """What is there at once. Empty where all has been read: then is the time to wait.
+        Raises InvalidParameter."""
+        whole(limit, "limit", 1, MOST)
+        if not isinstance(positions, Mapping):
+            kind = Words(type(positions).__name__)
+            raise InvalidParameter("positions", kind, "a mapping from shard's id to position")
+        for at in positions.values():
+            whole(at, "position", 0, LAST_POSITION)
         behind = {
             number: at
             for number, at in ((number_of(shard), at) for shard, at in positions.items())
@@ -195,7 +205,8 @@ class Following:
         self._waiting = dict.fromkeys(numbers, 0)
         self._begun |= self._waiting.keys()
         if isinstance(start, datetime):
-            one = shard_id(next(iter(self._waiting)))
+            # Any shard knows what time it is; one that is open does not go meanwhile.
+            one = self._only or info.shards.open[0].id
             at = yield from position(registry, name, one, "AT_TIMESTAMP", None, start)
             self._waiting = dict.fromkeys(self._waiting, at)
         elif start == "LATEST":

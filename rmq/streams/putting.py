@@ -202,6 +202,8 @@ def _any(registry: StreamRegistry, info: StreamInfo) -> int:
 def _above(registry: StreamRegistry, info: StreamInfo, number: int, record: Record) -> Plan[int]:
     """The position that a record has to come after. Raises InvalidParameter."""
     given = record.sequence_number_for_ordering
+    if given == "0":
+        return 0  # what a client that goes from number to number begins with: below all of them
     found = None if given is None else read_sequence_number(given)
     if found is None:
         raise _not_ours(given)

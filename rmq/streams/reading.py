@@ -24,8 +24,14 @@ from rmq.streams.block import END, read_id, unpack_block
 from rmq.streams.commands import Entry, Found
 from rmq.streams.iterator import make_iterator, read_iterator, stream_of
 from rmq.streams.record import Batch, ChildShard, Records, StreamRecord
-from rmq.streams.registry import StreamRegistry, described, known, on_shard
-from rmq.streams.sequence import LAST_POSITION, read_sequence_number, read_shard_id, shard_id
+from rmq.streams.registry import StreamRegistry, described, known, no_shard, on_shard
+from rmq.streams.sequence import (
+    LAST_POSITION,
+    is_place,
+    read_sequence_number,
+    read_shard_id,
+    shard_id,
+)
 
 IteratorType = Literal[
     "TRIM_HORIZON", "LATEST", "AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "AT_TIMESTAMP"
@@ -66,10 +72,13 @@ def iterator(
     sequence_number: str | None = None,
     timestamp: datetime | None = None,
 ) -> Plan[str]:
-    """A signed iterator that begins there."""
+    """A signed iterator that begins there. Raises ShardDoesNotExist also for a shard that has
+    expired and was not swept yet: lists do not show it any more."""
     info, here, start = yield from _position(
         registry, name, shard, type, sequence_number, timestamp
     )
+    if here.is_closed and here.start > here.last:
+        raise no_shard(name, number_of(shard))
     return make_iterator(info, number_of(shard), start, here.now // 1000)
 
 
@@ -84,15 +93,13 @@ def _position(
     number = number_of(shard)
     if type not in ITERATOR_TYPES:
         raise InvalidParameter("iterator type", type, f"one of {', '.join(ITERATOR_TYPES)}")
-    asked = 0
     if type in ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"):
         if sequence_number is None:
             raise MissingParameter("sequence_number", f"{type} begins there")
-        found = read_sequence_number(sequence_number)
-        if found is None or found[1] != number:
-            raise _alien(name, shard, sequence_number)
-        asked = found[0] + (type == "AFTER_SEQUENCE_NUMBER")
-    elif type == "AT_TIMESTAMP":
+        info, here, at = yield from _numbered(registry, name, shard, sequence_number)
+        return info, here, at + (type == "AFTER_SEQUENCE_NUMBER")
+    asked = 0
+    if type == "AT_TIMESTAMP":
         if timestamp is None:
             raise MissingParameter("timestamp", "AT_TIMESTAMP begins there")
         asked = _microseconds(timestamp)
@@ -104,17 +111,32 @@ def _position(
     )
     if type == "LATEST":
         return info, here, here.last + 1
-    if type == "AT_TIMESTAMP":
-        if asked > here.now:
-            now = _EPOCH + timedelta(microseconds=here.now)
-            raise InvalidParameter("timestamp", timestamp, f"not later than now, {now.isoformat()}")
-    elif type != "TRIM_HORIZON":
-        first = info.shards[number].first
-        # One past the last is what comes AFTER it.
-        last = max(here.now, here.last) + (type == "AFTER_SEQUENCE_NUMBER")
-        if not first <= asked <= last:
-            raise _alien(name, shard, sequence_number)
+    if type == "AT_TIMESTAMP" and asked > here.now:
+        now = _EPOCH + timedelta(microseconds=here.now)
+        raise InvalidParameter("timestamp", timestamp, f"not later than now, {now.isoformat()}")
     return info, here, asked
+
+
+def _numbered(
+    registry: StreamRegistry, name: str, shard: str, sequence_number: str
+) -> Plan[tuple[StreamInfo, Found, int]]:
+    """The position of a sequence number: of a record of the shard, one that has expired, or a place
+    that was given out. Raises InvalidParameter for any other, such as another stream's."""
+    number, found = number_of(shard), read_sequence_number(sequence_number)
+    if found is None or found[1] != number:
+        raise _alien(name, shard, sequence_number)
+    at = found[0]
+    info, (here, is_there) = yield from on_shard(
+        registry,
+        name,
+        number,
+        lambda info: commands.find(registry.shard_keys(name, number), info, at),
+    )
+    first = info.shards[number].first
+    is_ours = is_there or is_place(sequence_number) or at < here.start or at in (first, here.last)
+    if not (is_ours and first <= at <= max(here.now, here.last)):
+        raise _alien(name, shard, sequence_number)
+    return info, here, at
 
 
 def number_of(shard: str) -> int:

@@ -5,6 +5,9 @@
 
 So a sequence number is unique in a stream, greater than all before it in its shard and in that
 shard's parents, and says by itself when the record arrived. Those of Kinesis have 56 digits too.
+
+Where a reader goes on there need not be a record. The number of such a place is marked, by the
+highest bit of the shard's number, so that it is not taken for one of another stream's.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ _DIGITS = re.compile(r"49[0-9]{54}", re.ASCII)
 _SHARD_ID = re.compile(r"shardId-([0-9]{12})", re.ASCII)
 LAST_POSITION = (1 << 53) - 1
 """What a script can count exactly: the year 2255."""
-LAST_SHARD = (1 << 32) - 1
+_PLACE = 1 << 31
+LAST_SHARD = _PLACE - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -27,12 +31,22 @@ def sequence_number(position: int, shard: int) -> str:
     return str(_BASE + (position << 32 | shard))
 
 
+def place_number(position: int, shard: int) -> str:
+    """The sequence number of a place where there need not be a record."""
+    return sequence_number(position, shard | _PLACE)
+
+
 def read_sequence_number(text: str) -> tuple[int, int] | None:
     """Position and number of the shard; None for what is none of ours."""
     if not isinstance(text, str) or not _DIGITS.fullmatch(text):
         return None
     position, shard = divmod(int(text) - _BASE, 1 << 32)
-    return (position, shard) if position <= LAST_POSITION else None
+    return (position, shard & LAST_SHARD) if position <= LAST_POSITION else None
+
+
+def is_place(text: str) -> bool:
+    """Whether a sequence number is marked as that of a place."""
+    return (int(text) - _BASE) & _PLACE != 0
 
 
 def shard_id(number: int) -> str:

@@ -23,7 +23,7 @@ from rmq.streams import commands, consumers
 from rmq.streams.reading import number_of, position
 from rmq.streams.record import Batch, ChildShard, StreamRecord
 from rmq.streams.registry import StreamRegistry, described, on_shard
-from rmq.streams.sequence import sequence_number
+from rmq.streams.sequence import place_number, sequence_number
 
 LIFE_MS = 5 * 60_000
 """How long one subscription lasts."""
@@ -111,16 +111,16 @@ class Subscription:
                 number,
                 lambda info: commands.beat(self._registry.shard_keys(self._name, number), info),
             )
-            return SubscriptionEvent([], sequence_number(last, number), 0)
+            return SubscriptionEvent([], place_number(last, number), 0)
         (batch,) = batches
         following = batch.next_position
         if following is None:
             self.positions = {}
             return SubscriptionEvent(batch.records, None, 0, batch.child_shards)
         self.positions = {self._shard: following}
-        return SubscriptionEvent(
-            batch.records, sequence_number(following - 1, number), batch.millis_behind_latest
-        )
+        is_record = batch.records and batch.records[-1].position == following - 1
+        behind = (sequence_number if is_record else place_number)(following - 1, number)
+        return SubscriptionEvent(batch.records, behind, batch.millis_behind_latest)
 
     def _look(self) -> Plan[None]:
         keys, number = self._registry.keys(self._name), number_of(self._shard)

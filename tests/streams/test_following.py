@@ -294,6 +294,24 @@ async def test_a_reader_waits_as_long_as_it_is_told(stream, clock):
         assert [one.data for one in batch] == [b"0"]
 
 
+@pytest.mark.parametrize(
+    ("positions", "limit", "field"),
+    [
+        (5, 1, "positions"),
+        ({SHARD: "0"}, 1, "position"),
+        ({SHARD: -1}, 1, "position"),
+        ({SHARD: 0}, "1", "limit"),
+        ({SHARD: 0}, 0, "limit"),
+        ({SHARD: 0}, 10_001, "limit"),
+    ],
+)
+async def test_a_reader_says_what_can_not_be_read(stream, positions, limit, field):
+    async with stream.reader() as reader:
+        with pytest.raises(InvalidParameter) as refused:
+            await reader.read(positions, limit=limit, timeout=0)
+    assert refused.value.field == field
+
+
 async def test_a_reader_may_go_back(stream):
     await stream.put_many([Record(str(n), "a") for n in range(5)])
     async with stream.reader() as reader:

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from rmq.streams.block import ENCRYPTED, PLAIN, pack_block, packed_size, unpack_block
 from rmq.streams.sequence import (
     LAST_POSITION,
+    LAST_SHARD,
+    is_place,
     moment,
+    place_number,
     read_sequence_number,
     read_shard_id,
     sequence_number,
@@ -31,7 +34,7 @@ from rmq.streams.shard import (
 )
 
 positions = st.integers(0, LAST_POSITION)
-shards = st.integers(0, (1 << 32) - 1)
+shards = st.integers(0, LAST_SHARD)
 
 
 @given(positions, shards)
@@ -48,6 +51,15 @@ def test_sequence_numbers_order_as_positions_do(one, shard, other, other_shard):
     assert (ours < theirs) == ((one, shard) < (other, other_shard))
 
 
+@given(positions, shards, shards)
+def test_the_number_of_a_place_is_known_as_such_and_orders_as_others_do(position, shard, other):
+    text = place_number(position, shard)
+    assert is_place(text)
+    assert not is_place(sequence_number(position, shard))
+    assert read_sequence_number(text) == (position, shard)
+    assert sequence_number(position, other) < text < sequence_number(position + 1, other)
+
+
 @pytest.mark.parametrize(
     "text", ["", "0", "49", "x" * 56, "4" * 56, "49" + "9" * 54, None, 5, "٤" * 56]
 )
@@ -55,7 +67,7 @@ def test_what_is_no_sequence_number_is_none(text):
     assert read_sequence_number(text) is None
 
 
-@given(st.integers(0, (1 << 32) - 1))
+@given(shards)
 def test_a_shard_id_is_read_as_it_was_made(number):
     assert read_shard_id(shard_id(number)) == number
 

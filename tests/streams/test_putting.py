@@ -258,6 +258,17 @@ async def test_a_number_for_ordering_of_another_client_is_as_good(connect, wide)
     assert again.sequence_number > put.sequence_number
 
 
+async def test_the_first_of_a_client_may_be_ordered_after_0(stream):
+    """So a loop that passes on the number before needs no special first turn."""
+    number, numbers = "0", []
+    for n in range(3):
+        put = await stream.put(str(n), "a", sequence_number_for_ordering=number)
+        number = put.sequence_number
+        numbers.append(number)
+    assert numbers == sorted(numbers)
+    assert await texts(stream) == ["0", "1", "2"]
+
+
 async def test_a_number_for_ordering_that_can_not_be_is_refused(stream):
     put = await stream.put("0", "a")
     future = str(int(put.sequence_number) + (1 << 60))

@@ -101,6 +101,21 @@ async def test_an_alien_sequence_number_is_refused(ten, wide):
             await ten.iterator(SHARD, "AT_SEQUENCE_NUMBER", sequence_number=number)
 
 
+async def test_a_number_of_another_stream_is_refused_also_when_it_is_of_the_same_time(
+    client, stream, clock
+):
+    other = await client.create_stream("others")
+    puts = []
+    for at in (stream, other, stream):
+        puts.append((await at.put("x", "a")).sequence_number)
+        clock.move(1)
+    for kind in ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"):
+        with pytest.raises(InvalidParameter, match="sequence_number"):
+            await stream.iterator(SHARD, kind, sequence_number=puts[1])
+        for number in (puts[0], puts[2]):
+            assert await stream.iterator(SHARD, kind, sequence_number=number)
+
+
 async def test_only_shards_that_are_there_are_read(stream):
     with pytest.raises(ShardDoesNotExist, match="shardId-000000000001"):
         await stream.iterator(shard_id(1))

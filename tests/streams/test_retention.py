@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+from datetime import timedelta
+
 import pytest
 
 from rmq.core.keys import ShardKeys, StreamKeys
@@ -12,7 +15,8 @@ from rmq.streams.record import Record
 from rmq.streams.sequence import shard_id
 from tests.colours import ByHand, bare, in_thread, until
 
-HOUR = 3600
+HOUR, DAY = 3600, timedelta(days=1)
+SHARD = shard_id(0)
 
 
 async def texts(stream, shard: int = 0) -> list[str]:
@@ -110,6 +114,13 @@ async def test_a_retention_has_its_limits(stream, hours, message):
         await stream.set_attributes(retention_hours=hours)
 
 
+async def test_a_retention_that_is_no_number_is_said_to_be_none(stream):
+    for change in (stream.increase_retention, stream.decrease_retention):
+        for hours in (True, 24.5, "48"):
+            with pytest.raises(InvalidParameter, match=r"retention_hours .* a whole number"):
+                await change(hours)
+
+
 async def test_a_retention_changes_in_the_direction_that_was_said(stream):
     await stream.increase_retention(48)
     with pytest.raises(InvalidChange) as caught:
@@ -125,6 +136,31 @@ async def test_a_retention_changes_in_the_direction_that_was_said(stream):
         "existing retention period (48 hours). Use IncreaseRetentionPeriod API."
     )
     assert (await stream.increase_retention(48)).attributes.retention_hours == 48
+
+
+async def test_a_number_of_a_record_that_has_expired_is_the_oldest_one(stream, clock):
+    """Swept or not: it came from this stream."""
+    gone = await stream.put("0", "a")
+    clock.move(25 * HOUR)
+    await stream.put("1", "a")
+    for _ in range(2):
+        for kind in ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"):
+            iterator = await stream.iterator(SHARD, kind, sequence_number=gone.sequence_number)
+            assert [one.data for one in await stream.get(iterator)] == [b"1"]
+        await stream.sweep()
+
+
+async def test_a_closed_shard_that_has_expired_can_not_be_read_before_it_is_swept(stream, clock):
+    """As no list shows it any more."""
+    await stream.put("0", "a")
+    await stream.split(SHARD)
+    clock.move(24 * HOUR - 1)
+    assert (await stream.get(await stream.iterator(SHARD))).child_shards
+    clock.move(2)
+    assert SHARD not in [one.id for one in await stream.shards()]
+    for kind in ("TRIM_HORIZON", "LATEST"):
+        with pytest.raises(ShardDoesNotExist, match=SHARD):
+            await stream.iterator(SHARD, kind)
 
 
 # --- memory ---
@@ -289,6 +325,10 @@ async def test_who_dies_while_a_shard_is_removed_leaves_nothing_behind(
     assert 0 in (await stream.info()).shards
     with pytest.raises(ShardDoesNotExist):
         await stream.read(shard_id(0))
+    # Who follows the stream from a moment on does without it.
+    await stream.put("new", "key")
+    async with aclosing(stream.records(start=clock.now() - DAY, follow=False)) as records:
+        assert [one.data async for one in records] == [b"new"]
     assert (await stream.sweep()).shards == 1
     assert (await stream.info()).shards.keys() == {1, 2}
     await stream.put("new", "key")

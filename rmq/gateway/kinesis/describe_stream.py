@@ -7,6 +7,7 @@ from rmq.gateway.kinesis import shown
 from rmq.gateway.kinesis.pages import most
 from rmq.gateway.kinesis.place import shard_number, stream_of
 from rmq.gateway.service import Answer, Given
+from rmq.streams.shard_filter import ShardFilter
 
 
 async def describe_stream(caller: Caller, given: Given) -> Answer:
@@ -14,7 +15,9 @@ async def describe_stream(caller: Caller, given: Given) -> Answer:
     limit, after = most(given, "Limit"), -1
     if "ExclusiveStartShardId" in given:
         after = shard_number(given["ExclusiveStartShardId"])
-    rest = [one for one in info.shards.values() if one.number > after]
+    # What has expired is in no list, also when it was not swept yet.
+    is_there = ShardFilter().selects(info.horizon(caller.client.clock.now_ms()))
+    rest = [one for one in info.shards.values() if one.number > after and is_there(one)]
     description = shown.stream(info)
     description["Shards"] = [shown.shard(one) for one in rest[:limit]]
     description["HasMoreShards"] = len(rest) > limit

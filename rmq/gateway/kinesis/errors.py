@@ -148,8 +148,9 @@ def translate(error_: ours.RmqError, caller: Caller, given: Given) -> AwsError:
         case ours.StreamExists():
             return in_use(f"Stream {error_.stream} under account {account} already exists.")
         case ours.StreamInUse():
-            reason = error_.reason.removeprefix("it ")
-            return in_use(f"Stream {error_.stream} under account {account} {reason}.")
+            what, says, more = error_.reason.partition("it ")
+            reason = f": {error_.reason}" if what or not says else f" {more}"
+            return in_use(f"Stream {error_.stream} under account {account}{reason}.")
         case ours.ShardDoesNotExist():
             return _no_shard(error_, account, given)
         case ours.InvalidIterator():

@@ -18,6 +18,12 @@ async def get_shard_iterator(caller: Caller, given: Given) -> Answer:
     )
     if kind in BY_NUMBER and number is None:
         raise invalid(f"Must specify StartingSequenceNumber for ShardIteratorType {kind}.")
+    if kind in ("TRIM_HORIZON", "LATEST") and number is not None:
+        raise invalid(
+            "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and "
+            "StartingSequenceNumber or (2) TRIM_HORIZON or LATEST and no StartingSequenceNumber. "
+            f"Request specified {kind} and also a StartingSequenceNumber."
+        )
     if kind == "AT_TIMESTAMP" and at is None:
         raise invalid(f"Must specify Timestamp for ShardIteratorType {kind}.")
     iterator = await stream_of(caller, given).iterator(

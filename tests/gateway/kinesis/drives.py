@@ -105,6 +105,9 @@ async def _describe_stream(kinesis: Kinesis, clock: HeldClock) -> None:
     assert not rest["HasMoreShards"]
     assert [one["ShardId"][-1] for one in rest["Shards"]] == ["2", "3", "4", "5"]
     assert rest["Shards"][-1]["AdjacentParentShardId"] == "shardId-000000000003"
+    clock.move(86_401)
+    later = (await kinesis.describe_stream(StreamARN=arn))["StreamDescription"]
+    assert [one["ShardId"][-1] for one in later["Shards"]] == ["2", "4", "5"]
 
 
 @drives("DescribeStreamSummary")
@@ -362,7 +365,10 @@ async def _get_records(kinesis: Kinesis, clock: HeldClock) -> None:
     found = await kinesis.get_records(ShardIterator=iterator)
     assert (found["Records"], found["MillisBehindLatest"]) == ([], 0)
     await kinesis.put_record(StreamName="orders", Data=b"\x00\xff", PartitionKey="ä")
-    found = await kinesis.get_records(ShardIterator=found["NextShardIterator"], Limit=1)
+    following = found["NextShardIterator"]
+    found = await kinesis.get_records(ShardIterator=f'"{following}"')
+    assert len(found["Records"]) == 1
+    found = await kinesis.get_records(ShardIterator=following, Limit=1)
     (one,) = found["Records"]
     assert (one["Data"], one["PartitionKey"], one["EncryptionType"]) == (b"\x00\xff", "ä", "NONE")
     assert one["ApproximateArrivalTimestamp"] == clock.now()

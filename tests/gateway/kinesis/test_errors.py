@@ -496,6 +496,12 @@ async def _an_iterator_lacks_its_number(kinesis: Kinesis, clock: HeldClock) -> N
     await iterator_of(kinesis, type="AT_SEQUENCE_NUMBER")
 
 
+@invalid("Must either specify (1) * Request specified LATEST and also a StartingSequenceNumber.")
+async def _an_iterator_has_a_number_and_no_use_for_it(kinesis: Kinesis, clock: HeldClock) -> None:
+    await stream_of(kinesis)
+    await iterator_of(kinesis, type="LATEST", StartingSequenceNumber=NUMBER)
+
+
 @invalid("Must specify Timestamp for ShardIteratorType AT_TIMESTAMP.")
 async def _an_iterator_lacks_its_time(kinesis: Kinesis, clock: HeldClock) -> None:
     await stream_of(kinesis)
@@ -544,6 +550,16 @@ async def _an_iterator_is_too_old(kinesis: Kinesis, clock: HeldClock) -> None:
 
 
 # --- consumers -----------------------------------------------------------------------------------
+
+
+@invalid("NextToken and StreamCreationTimestamp cannot be provided together.")
+async def _consumers_of_a_token_are_of_another_time(kinesis: Kinesis, clock: HeldClock) -> None:
+    arn = await stream_of(kinesis)
+    for name in "ab":
+        await consumer_of(kinesis, arn, name)
+    page = await kinesis.list_stream_consumers(StreamARN=arn, MaxResults=1)
+    more = {"NextToken": page["NextToken"], "StreamCreationTimestamp": clock.now()}
+    await kinesis.list_stream_consumers(StreamARN=arn, **more)
 
 
 @in_use("Consumer c for stream orders under account 000000000000 already exists.")
