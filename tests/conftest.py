@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import fakeredis
+import hypothesis
 import pytest
 import redis
 from redis.cluster import RedisCluster
@@ -31,6 +32,13 @@ ON_ONE_SERVER = ["async-valkey", "sync-valkey"]
 """For tests that need INFO, CLIENT KILL and the like."""
 
 on_one_server = pytest.mark.parametrize("backend", ON_ONE_SERVER, indirect=True)
+
+
+# How long an example takes, and to make one up, says how busy the machine is.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_collection_finish() -> None:
