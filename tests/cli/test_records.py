@@ -246,7 +246,7 @@ def test_tail_follows_until_it_is_interrupted(on_server):
         found = [json.loads(process.stdout.readline())["data"] for _ in range(2)]
         assert found == ["1", "2"]
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        process.communicate(timeout=30)
     finally:
         process.kill()
         process.communicate()
