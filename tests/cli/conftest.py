@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -118,3 +118,16 @@ def on_server(server: Server) -> Iterator[Rmq]:
     with_server.flushall()
     yield Rmq(server.url)
     with_server.close()
+
+
+@pytest.fixture
+def scripts(server: Server) -> Iterator[Callable[[], int]]:
+    """Says how many scripts the server has run so far."""
+    with server.client() as raw:
+
+        def count() -> int:
+            stats = raw.info("commandstats")
+            names = ("cmdstat_eval", "cmdstat_evalsha")
+            return sum(stats[name]["calls"] for name in names if name in stats)
+
+        yield count

@@ -195,23 +195,16 @@ def test_a_slow_writer_does_not_wait_for_a_full_piece(on_server):
     assert process.returncode == 0
 
 
-def test_plain_lines_go_at_full_speed(on_server, server):
+def test_plain_lines_go_at_full_speed(on_server, scripts):
     """Many in one trip, and with little work: 20,000 lines a second of the processor are far below
     what it does, which is 100,000. What else the machine is busy with does not count."""
     on_server("queue", "create", "orders")
     lines = "".join(f"line number {n}\n" for n in range(40_000))
 
-    with server.client() as raw:
-        before, begun = _scripts(raw), time.process_time()
-        ran = on_server.json("queue", "send", "orders", stdin=lines)
-        seconds, trips = time.process_time() - begun, _scripts(raw) - before
+    before, begun = scripts(), time.process_time()
+    ran = on_server.json("queue", "send", "orders", stdin=lines)
+    seconds, trips = time.process_time() - begun, scripts() - before
 
     assert ran["sent"] == 40_000
     assert trips < 1_000
     assert seconds < 8
-
-
-def _scripts(raw):
-    """How many scripts the server has run."""
-    stats = raw.info("commandstats")
-    return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("eval", "evalsha"))

@@ -253,16 +253,16 @@ async def test_the_timeout_is_for_finding_the_address_too():
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("answer", "error", "timeout"),
     [
-        (b"nonsense\r\n\r\n", aiohttp.ClientResponseError),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nok", TimeoutError),
+        (b"nonsense\r\n\r\n", aiohttp.ClientResponseError, PATIENCE),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nok", TimeoutError, 0.2),
     ],
 )
-async def test_an_answer_that_is_none_is_an_error(listen, answer, error):
+async def test_an_answer_that_is_none_is_an_error(listen, answer, error, timeout):
     good = await listen(answer=answer)
 
-    async with guarded_session(ALLOW, resolver=Names([GOOD]), timeout=0.2) as session:
+    async with guarded_session(ALLOW, resolver=Names([GOOD]), timeout=timeout) as session:
         with pytest.raises(error):
             await get(session, f"http://hooks.example:{good.port}/")
 

@@ -297,6 +297,8 @@ def named(prefix, node, of, suffix=""):
 class Killed:
     """A node that is gone: nobody takes the connection."""
 
+    timeout_s = 10.0
+    """How long an answer is waited for. Whoever is there is slow now and then."""
     most_s = 8.0
     """How long ten publishes may take."""
 
@@ -308,7 +310,8 @@ class Paused:
     """A node that stands still: it takes all, and answers nothing. One publish finds that out, and
     the others go on without it."""
 
-    most_s = 5.0
+    timeout_s = 2.0
+    most_s = 10.0
 
     def __init__(self, node):
         self.leave = partial(node.process.send_signal, signal.SIGSTOP)
@@ -324,7 +327,7 @@ class Paused:
 async def test_a_queue_whose_node_is_away_holds_up_nobody_and_gets_everything_later(
     connect, nodes, namespace, suffix, way
 ):
-    client = connect(nodes.url, socket_timeout=1.0)
+    client = connect(nodes.url, socket_timeout=way.timeout_s)
     topic = await client.create_topic(
         named("t", 0, lambda name: TopicKeys(namespace, name).state, suffix)
     )
@@ -368,13 +371,13 @@ async def test_a_queue_whose_node_is_away_holds_up_nobody_and_gets_everything_la
 
 @on_a_cluster
 async def test_a_dead_letter_queue_that_is_away_gets_its_letters_later(connect, nodes, namespace):
-    client = connect(nodes.url, socket_timeout=1.0)
+    client = connect(nodes.url, socket_timeout=Killed.timeout_s)
     topic = await client.create_topic(named("t", 0, lambda name: TopicKeys(namespace, name).state))
     gone = await client.create_queue(named("g", 0, lambda name: QueueKeys(namespace, name).state))
     dead = await client.create_queue(named("d", 1, lambda name: QueueKeys(namespace, name).state))
     await topic.subscribe(gone, raw_message_delivery=True, dead_letter_queue=dead)
     await gone.delete_queue()
-    fresh = connect(nodes.url, socket_timeout=1.0).topic(topic.name)
+    fresh = connect(nodes.url, socket_timeout=Killed.timeout_s).topic(topic.name)
     assert len(await fresh.subscriptions()) == 1
     await asyncio.to_thread(nodes.nodes[1].kill)
     await fresh.publish("x")
