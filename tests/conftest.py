@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any
 
 import fakeredis
+import hypothesis
 import pytest
 import redis
-from hypothesis import HealthCheck, settings
 from redis.cluster import RedisCluster
 
 import rmq
@@ -33,10 +33,12 @@ ON_ONE_SERVER = ["async-valkey", "sync-valkey"]
 
 on_one_server = pytest.mark.parametrize("backend", ON_ONE_SERVER, indirect=True)
 
-# What Hypothesis tries fails by what it does, not by how long that takes: by default an example may
-# take 0.2 s, which is the pause of a machine that is busy.
-settings.register_profile("rmq", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("rmq")
+
+# How long an example takes, and to make one up, says how busy the machine is.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_collection_finish() -> None:

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 import rmq as library
-from tests.colours import until
+from rmq.streams.groups import worker as worker_module
+from tests.colours import PATIENCE, until
 
 
 @pytest.fixture
@@ -67,6 +68,12 @@ def test_what_can_not_be_done_ends_with_a_sentence(positions, words, status, sai
 
     assert ran.status == status
     assert said in ran.err
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A worker that leaves waits for its answer: tests look at what it left."""
+    monkeypatch.setattr(worker_module, "LEAVE_S", PATIENCE)
 
 
 def consume(rmq, count):

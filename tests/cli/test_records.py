@@ -11,7 +11,6 @@ from rmq.cli.stream.lines import from_json
 from rmq.cli.stream.tail import shown_record
 from rmq.errors import InvalidParameter
 from rmq.streams.record import StreamRecord
-from tests.colours import PATIENCE
 
 
 @pytest.fixture
@@ -256,7 +255,7 @@ def test_tail_follows_until_it_is_interrupted(on_server):
         found = [json.loads(process.stdout.readline())["data"] for _ in range(2)]
         assert found == ["1", "2"]
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=30)
     finally:
         process.kill()
         process.communicate()

@@ -82,6 +82,8 @@ class Reading:
         self._changed = asyncio.Event()
         self._dirty = asyncio.Event()
         self._leaving = asyncio.Event()
+        self._gone = asyncio.Event()
+        """The lease is another's, or may be."""
         self._hands: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -109,6 +111,7 @@ class Reading:
         if self._state != "lost":
             self._state = "lost"
             self.lease.is_lost = True
+            self._gone.set()
             self._leaving.set()
             self._changed.set()
             self._break_off()
@@ -344,15 +347,21 @@ class Reading:
         if self._state == "lost":
             return
         at = None if self._state == "finished" else self._mark
+        noting = asyncio.ensure_future(
+            self.worker.note(Note(self.number, self.token, at, release=True))
+        )
+        gone = asyncio.ensure_future(self._gone.wait())
         try:
-            # Not for longer than the lease: then it is another's.
-            async with asyncio.timeout(self.worker.options.lease_s):
-                outcome = await self.worker.note(Note(self.number, self.token, at, release=True))
-        except (RmqError, TimeoutError) as error:
+            # For as long as the lease is ours, which heartbeats renew meanwhile.
+            await asyncio.wait((noting, gone), return_when=asyncio.FIRST_COMPLETED)
+            outcome = noting.result() if noting.done() else Outcome.LOST
+        except RmqError as error:
             # The lease runs out, and what was not noted is done again.
-            why = str(error) or "no answer"
-            log.warning("%s %s: %s", self.lease.group, self.lease.shard_id, why)
+            log.warning("%s %s: %s", self.lease.group, self.lease.shard_id, error)
             outcome = Outcome.LOST
+        finally:
+            noting.cancel()
+            gone.cancel()
         if outcome is Outcome.LOST:
             self._state = "lost"
             self.lease.is_lost = True

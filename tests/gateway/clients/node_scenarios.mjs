@@ -255,13 +255,12 @@ const scenarios = {
     const sources = await sqs.listDeadLetterSourceQueues({ QueueUrl: deadUrl });
     assert.deepEqual(sources.queueUrls, [QueueUrl]);
 
-    await Promise.all(
-      ["a", "b", "c"].map((MessageBody) => sqs.sendMessage({ QueueUrl, MessageBody })),
-    );
+    const bodies = [..."abcdefghi"];
+    await Promise.all(bodies.map((MessageBody) => sqs.sendMessage({ QueueUrl, MessageBody })));
     const all = { MaxNumberOfMessages: 10, VisibilityTimeout: 0 };
-    assert.equal((await receive(sqs, QueueUrl, all)).length, 3);
+    assert.equal((await receive(sqs, QueueUrl, all)).length, bodies.length);
     assert.equal((await receive(sqs, QueueUrl, all)).length, 0);
-    assert.equal((await receive(sqs, deadUrl, all)).length, 3);
+    assert.equal((await receive(sqs, deadUrl, all)).length, bodies.length);
 
     const tasks = async () =>
       (await sqs.listMessageMoveTasks({ SourceArn, MaxResults: 10 })).Results;
@@ -278,7 +277,7 @@ const scenarios = {
     const { TaskHandle } = await sqs.startMessageMoveTask(slow);
     await assert.rejects(sqs.startMessageMoveTask(slow), aws.UnsupportedOperation);
     const cancelled = await sqs.cancelMessageMoveTask({ TaskHandle });
-    assert(cancelled.ApproximateNumberOfMessagesMoved < 3);
+    assert(cancelled.ApproximateNumberOfMessagesMoved < bodies.length);
     await until("CANCELLED");
     await sqs.startMessageMoveTask({ SourceArn });
     await until("COMPLETED", "CANCELLED");
@@ -288,7 +287,7 @@ const scenarios = {
     assert.equal(task.TaskHandle, undefined);
     assert(Math.abs(Date.now() - task.StartedTimestamp) < 60_000);
     const moved = await receive(sqs, QueueUrl, all);
-    assert.deepEqual(moved.map(({ Body }) => Body).sort(), ["a", "b", "c"]);
+    assert.deepEqual(moved.map(({ Body }) => Body).sort(), bodies);
   },
 
   async what_is_refused_arrives_as_the_clients_own_error(sqs) {

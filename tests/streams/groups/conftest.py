@@ -41,7 +41,7 @@ async def consume(stream: Any, handler: Handler) -> AsyncIterator[Callable[..., 
     workers: list[Worker] = []
 
     async def consume(handle: Any = handler, *, of: Any = stream, **options: Any) -> Worker:
-        given = {"start": "TRIM_HORIZON", "lease": QUICK} | options
+        given = {"start": "TRIM_HORIZON", "lease": QUICK, "grace": PATIENCE} | options
         workers.append(of.consumer("billing", handle, **given))
         return await workers[-1].__aenter__()
 

@@ -166,8 +166,9 @@ async def test_events_tell_who_reads_what(client, stream, consume):
 
 
 async def test_who_stops_does_not_wait_for_a_redis_that_is_away(
-    stream, consume, handler, monkeypatch
+    stream, consume, handler, monkeypatch, clock
 ):
+    """Nor for the last words of a lease that has run out."""
     monkeypatch.setattr(worker_module, "LEAVE_S", 0.02)
     worker = await consume()
     await put(stream, "a-1")
@@ -177,7 +178,41 @@ async def test_who_stops_does_not_wait_for_a_redis_that_is_away(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(worker._executor, "call", never)
-    await asyncio.wait_for(worker.stop(), PATIENCE)
+    stopping = asyncio.create_task(worker.stop())
+    await until(lambda: not worker.shards)
+    clock.move(1)
+    await asyncio.wait_for(stopping, PATIENCE)
+
+
+async def test_the_last_checkpoint_may_take_as_long_as_heartbeats_renew_the_lease(
+    client, stream, consume, handler
+):
+    states = []
+    client.events.listen(
+        lambda event: states.append(event.state) if isinstance(event, Leased) else 0
+    )
+    await put(stream, "a-1")
+    worker = await consume(lease=0.1)
+    await handler.reach(1)
+    note, beat, beats, gate = worker.note, worker._beat, [], asyncio.Event()
+
+    async def late(what):
+        if what.release:
+            await gate.wait()
+        return await note(what)
+
+    async def counted(most):
+        beats.append(most)
+        return await beat(most)
+
+    worker.note, worker._beat = late, counted
+    stopping = asyncio.create_task(worker.stop())
+    await until(lambda: beats.count(0) == 6)  # three in a lease
+    gate.set()
+    await stopping
+    (lease,) = (await stream.group_info("billing")).leases
+    assert (lease.owner, lease.sequence_number) == (None, handler.records[0].sequence_number)
+    assert states == ["begun", "stopped"]
 
 
 async def test_who_leaves_at_once_leaves(stream, handler):

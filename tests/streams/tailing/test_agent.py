@@ -10,6 +10,7 @@ from rmq.errors import InvalidParameter, ServerError
 from rmq.streams.tailing.agent import Agent
 from rmq.streams.tailing.keys import file_name
 from rmq.streams.tailing.state import State
+from tests.colours import PATIENCE
 
 
 class Producer:
@@ -98,7 +99,7 @@ async def test_run_follows_until_it_is_stopped(agent, producer, tmp_path):
     await asyncio.sleep(0.02)
     for number in range(3):
         (tmp_path / "a.log").write_text("".join(f"{n}\n" for n in range(number + 1)))
-        await asyncio.wait_for(producer.until(b"%d" % number), 5)
+        await asyncio.wait_for(producer.until(b"%d" % number), PATIENCE)
     stop.set()
     await running
 
@@ -110,9 +111,9 @@ async def test_a_change_wakes_the_agent_without_a_look_by_time(agent, producer, 
     stop = asyncio.Event()
     (tmp_path / "a.log").write_text("first\n")
     running = asyncio.create_task(agent(poll_s=60).run(stop))
-    await asyncio.wait_for(producer.until(b"first"), 5)
+    await asyncio.wait_for(producer.until(b"first"), PATIENCE)
     (tmp_path / "a.log").write_text("first\nsecond\n")
-    await asyncio.wait_for(producer.until(b"second"), 5)
+    await asyncio.wait_for(producer.until(b"second"), PATIENCE)
     stop.set()
     await running
 
