@@ -19,7 +19,6 @@ from rmq.worker.limits import ConcurrencyLimit
 from rmq.worker.worker import Worker
 from tests.colours import until
 
-
 LONG_S = 86_400
 """Of leases in tests that move the clock again and again until something has happened: those of
 30 seconds were over before a busy server had answered."""
@@ -480,3 +479,25 @@ async def test_what_a_limit_holds_up_uses_up_no_receive_of_its_queue(app, work, 
         assert letter.failure is not None
         assert letter.failure.reason == "failed"
     assert len(ran) == 2
+
+
+async def test_a_place_of_what_has_run_is_free_for_what_runs_next(app, work, monkeypatch):
+    """Where a test, or a job, runs what is due one after the other: it is given back beside that,
+    and a server may be slow to take it."""
+    ran = []
+
+    @app.handler("orders", limits=[Concurrency("one", 1, by=lambda body: "")])
+    async def on_order(body: str) -> None:
+        ran.append(body)
+
+    async with work:
+        release = ConcurrencyLimit.release
+
+        async def late(self, *holders):
+            await asyncio.sleep(0.02)
+            return await release(self, *holders)
+
+        monkeypatch.setattr(ConcurrencyLimit, "release", late)
+        await app.client.queue("orders").send_many(["a", "b"])
+        await work.run()
+    assert ran == ["a", "b"]
