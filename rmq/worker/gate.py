@@ -262,12 +262,16 @@ class Gate:
                 log.warning("places of %s are not given back yet: %s", limit.name, error)
                 await asyncio.sleep(trouble.TROUBLE_S)
 
+    async def left(self) -> set[asyncio.Task[Any]]:
+        """Wait until the server has back what is on its way there. What it does not take."""
+        return await settled(self._leaving, CLOSE_S)
+
     async def close(self) -> None:
         """Give back all that is held."""
         for message in list(self._places):
             self.leave(message)
         await self._executor.returned()  # of calls that were under way when they were cancelled
-        for one in (left := await settled(self._leaving, CLOSE_S)):
+        for one in (left := await self.left()):
             one.cancel()
         if left:
             await asyncio.wait(left)

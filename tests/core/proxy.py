@@ -37,12 +37,20 @@ class Proxy:
         self._marker, self._goes_away = marker, go_away
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_away:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._serve(reader, writer)
+        finally:
             writer.close()
+            self._tasks.discard(task)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_away:
             return
         upstream, up = await asyncio.open_connection("127.0.0.1", self._server_port)
         if self._is_away:  # it went meanwhile
-            writer.close()
             up.close()
             return
         self._writers |= {writer, up}
@@ -89,6 +97,18 @@ class Proxy:
         for one in tuple(self._writers):
             one.close()
 
+    async def close(self) -> None:
+        """Hang up for good. Returns when every connection has ended: one that is left when the loop
+        ends is found unclosed in another test."""
+        self._is_away = True
+        while True:
+            for one in tuple(self._writers):
+                one.transport.abort()
+            await asyncio.sleep(0.01)  # also for those that were just taken
+            if not self._tasks:
+                break
+        await asyncio.sleep(0)
+
 
 @asynccontextmanager
 async def proxy(port: int) -> AsyncIterator[Proxy]:
@@ -100,5 +120,4 @@ async def proxy(port: int) -> AsyncIterator[Proxy]:
         yield made
     finally:
         server.close()
-        made.hang_up()
-        await asyncio.sleep(0.01)
+        await made.close()

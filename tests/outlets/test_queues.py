@@ -88,7 +88,7 @@ async def test_a_feed_goes_on_after_trouble(queues, queue, stream, monkeypatch):
     waiting = asyncio.create_task(queues.receive(queue, wait_s=20))
     await until(lambda: failed)
     await put(stream, 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         assert len(await waiting) == 1
 
 
@@ -146,7 +146,7 @@ async def test_who_waits_gets_a_record_as_it_is_put(queues, queue, stream):
     await asyncio.sleep(0)
     await put(stream, 1)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         (one,) = await waiting
     assert one.data == b"0"
 
@@ -402,7 +402,7 @@ async def test_a_wait_for_nothing_ends_in_time(queues, queue, stream, clock):
     await until(lambda: queues._queue(queue)._executor._lines)
     clock.move(20)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         assert await waiting == []
 
 

@@ -19,6 +19,10 @@ from rmq.worker.limits import ConcurrencyLimit
 from rmq.worker.worker import Worker
 from tests.colours import until
 
+LONG_S = 86_400
+"""Of leases in tests that move the clock again and again until something has happened: those of
+30 seconds were over before a busy server had answered."""
+
 
 @pytest.fixture
 def client(connect):
@@ -94,11 +98,11 @@ async def test_a_queue_with_a_rate_is_worked_on_at_that_rate_by_all_workers(app,
 async def test_a_rate_is_shared_by_queues_that_name_it(app, clock, runs):
     shared = Throttle("api", "1/min", burst=4)
 
-    @app.handler("orders", limits=[shared])
+    @app.handler("orders", limits=[shared], visibility_timeout=LONG_S)
     async def on_order(body: str) -> None:
         await runs.run("orders")
 
-    @app.handler("refunds", limits=[shared])
+    @app.handler("refunds", limits=[shared], visibility_timeout=LONG_S)
     async def on_refund(body: str) -> None:
         await runs.run("refunds")
 
@@ -110,10 +114,11 @@ async def test_a_rate_is_shared_by_queues_that_name_it(app, clock, runs):
 
         async def done():
             clock.move(1)
-            return runs.done.total() == 6
+            return runs.done.total() >= 6  # two at once, where a server is slow to answer
 
         await until(done)
-        assert (clock.now() - began).total_seconds() >= 120
+        minutes = (clock.now() - began).total_seconds() / 60
+        assert runs.done.total() <= 4 + minutes
 
 
 async def test_a_queue_with_so_many_places_never_runs_more_at_once(app, clock, runs):
@@ -272,6 +277,7 @@ async def test_a_task_has_a_rate_and_what_may_not_run_yet_waits_in_redis(app, cl
     async def fast() -> None:
         await runs.run("fast")
 
+    app.queue("tasks", visibility_timeout=LONG_S)
     await app.make_queues()
     for _ in range(3):
         await slow.send()
@@ -294,10 +300,11 @@ async def test_a_task_has_a_rate_and_what_may_not_run_yet_waits_in_redis(app, cl
 
 @pytest.mark.parametrize("by", ["customer", lambda customer, other: customer])
 async def test_each_key_has_places_of_its_own(app, clock, runs, by):
-    @app.task(limits=[Concurrency("db", 1, by=by)])
+    @app.task(limits=[Concurrency("db", 1, by=by, lease=LONG_S)])
     async def work(customer: str, other: int) -> None:
         await runs.run(customer, wait=True)
 
+    app.queue("tasks", visibility_timeout=LONG_S)
     await app.make_queues()
     for one in range(2):
         for customer in "ab":
@@ -317,12 +324,14 @@ async def test_each_key_has_places_of_its_own(app, clock, runs, by):
 
 async def test_what_may_not_run_spends_nothing(app, client, clock, runs):
     """Of a rate and a place: the place is missing, so the token is not spent."""
-    began, limits = clock.now(), [Throttle("api", "1/h", burst=2), Concurrency("db", 1)]
+    began = clock.now()
+    limits = [Throttle("api", "1/h", burst=2), Concurrency("db", 1, lease=LONG_S)]
 
     @app.task(limits=limits)
     async def work() -> None:
         await runs.run(wait=True)
 
+    app.queue("tasks", visibility_timeout=LONG_S)
     await app.make_queues()
     for _ in range(2):
         await work.send()
@@ -334,7 +343,7 @@ async def test_what_may_not_run_spends_nothing(app, client, clock, runs):
         runs.go_on.set()
 
         async def done():
-            clock.move(1.3)
+            clock.move(0.05)  # in small steps: within an hour, however slow the server is
             return runs.done[""] == 2
 
         await until(done)
@@ -342,7 +351,9 @@ async def test_what_may_not_run_spends_nothing(app, client, clock, runs):
 
 
 async def test_each_message_group_has_places_of_its_own(app, clock, runs):
-    @app.handler("orders", limits=[Concurrency("orders", 1, by="group")])
+    limit = Concurrency("orders", 1, by="group", lease=LONG_S)
+
+    @app.handler("orders", limits=[limit], visibility_timeout=LONG_S)
     async def on_order(body: str) -> None:
         await runs.run(body[0], wait=True)
 
@@ -468,3 +479,25 @@ async def test_what_a_limit_holds_up_uses_up_no_receive_of_its_queue(app, work, 
         assert letter.failure is not None
         assert letter.failure.reason == "failed"
     assert len(ran) == 2
+
+
+async def test_a_place_of_what_has_run_is_free_for_what_runs_next(app, work, monkeypatch):
+    """Where a test, or a job, runs what is due one after the other: it is given back beside that,
+    and a server may be slow to take it."""
+    ran = []
+
+    @app.handler("orders", limits=[Concurrency("one", 1, by=lambda body: "")])
+    async def on_order(body: str) -> None:
+        ran.append(body)
+
+    async with work:
+        release = ConcurrencyLimit.release
+
+        async def late(self, *holders):
+            await asyncio.sleep(0.02)
+            return await release(self, *holders)
+
+        monkeypatch.setattr(ConcurrencyLimit, "release", late)
+        await app.client.queue("orders").send_many(["a", "b"])
+        await work.run()
+    assert ran == ["a", "b"]

@@ -141,6 +141,7 @@ async def test_more_time_for_a_function_moves_the_end_of_its_thread(app):
 async def test_who_is_cancelled_takes_his_job_along(rows):
     row, release, runs = rows(1), threading.Event(), []
     row.put(release.wait, PATIENCE)
+    await until(lambda: not row.threads._waiting, PATIENCE)
     job = row.job(runs.append, 1)
     calling = asyncio.create_task(row.threads.call(job.held, job.callee, job.args, {}))
     await until(lambda: row.threads._waiting, PATIENCE)

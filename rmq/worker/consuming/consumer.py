@@ -99,6 +99,8 @@ class Consumer:
             held = await self.receiver.hold(messages)
             await self._way.work(held)
             await self._acknowledger.flush(insist=True)
+            # Or what runs next finds its place taken by what has ended.
+            await self.worker.gate.left()
             count += len(held)
         return count
 
