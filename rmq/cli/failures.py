@@ -101,7 +101,7 @@ _NEXT_STEP: tuple[tuple[type[RmqError], str], ...] = (
     (StreamExists, "see rmq stream show NAME"),
     (
         StreamInUse,
-        "see rmq stream show NAME; rm --force removes one with registered consumers",
+        "see rmq stream show NAME; rm --force removes registered consumers with it",
     ),
     (ShardDoesNotExist, "see rmq stream show NAME"),
     (NotProvisioned, "rmq stream set NAME --mode PROVISIONED gives it fixed shards"),

@@ -30,9 +30,10 @@ from rmq.streams.registry import StreamRegistry, described, no_shard
 from rmq.streams.sequence import read_shard_id
 from rmq.streams.shard import Shard
 
-WAVE = 64
-"""Splits and merges that are carried out together. While they are, their shards take no records:
-a few round trips."""
+WAVE, LARGEST_WAVE = 64, 256
+"""Splits and merges that are carried out together: an eighth of the shards, between these two.
+While they are, their shards take no records: a few round trips. Each wave reads the map anew, so
+small ones of a large stream would take minutes."""
 
 
 def split_shard(
@@ -126,7 +127,8 @@ def finished(registry: StreamRegistry, name: str) -> Plan[StreamInfo]:
         def decide(info: StreamInfo, target: int = target) -> list[Change]:
             if info.target_shard_count != target:
                 return []
-            return wave([Open.of(one) for one in info.shards.open], target, WAVE)
+            shards = [Open.of(one) for one in info.shards.open]
+            return wave(shards, target, wave_size(len(shards)))
 
         if (yield from change(registry, name, decide)):
             continue
@@ -134,6 +136,11 @@ def finished(registry: StreamRegistry, name: str) -> Plan[StreamInfo]:
         if info.target_shard_count == target:
             with suppress(StaleConfig):
                 yield commands.scale_end(registry.keys(name), info)
+
+
+def wave_size(open_shards: int) -> int:
+    """How many splits and merges of a stream are carried out together."""
+    return min(max(WAVE, open_shards // 8), LARGEST_WAVE)
 
 
 def change(

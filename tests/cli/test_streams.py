@@ -2,6 +2,9 @@
 
 import pytest
 
+from rmq import connect_async
+from rmq.outlets.queues import stream_queues
+
 
 @pytest.fixture
 def positions(rmq):
@@ -250,3 +253,18 @@ def test_rm_of_a_stream_with_registered_consumers_wants_force(positions):
 
     found = positions.json("stream", "rm", "positions", "--yes", "--force")
     assert found == {"name": "positions", "removed": True}
+
+
+async def test_rm_of_a_stream_with_queues_is_refused_and_show_counts_them(rmq):
+    rmq("stream", "create", "positions", "--mode=ON_DEMAND")
+    client = connect_async(rmq.url)
+    async with client:
+        await stream_queues(client).create("q", client.stream("positions"))
+
+    ran = rmq("stream", "rm", "positions", "--yes", "--force")
+
+    assert ran.status == 1
+    assert "it has 1 queues; delete them first" in ran.err
+    shown = rmq.json("stream", "show", "positions")
+    assert (shown["queues"], shown["channels"]) == (1, 0)
+    assert "queues" in rmq("stream", "show", "positions").out

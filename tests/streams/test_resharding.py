@@ -12,6 +12,7 @@ from rmq.errors import (
     NotProvisioned,
     ShardDoesNotExist,
 )
+from rmq.streams import resharding
 from rmq.streams.record import Record
 from rmq.streams.sequence import shard_id
 from rmq.streams.shard import LAST_HASH_KEY, even_ranges
@@ -186,6 +187,11 @@ async def test_three_shards_become_the_six_of_a_new_stream_and_three_again(clien
     stream = await client.create_stream("thirds", 3)
     assert ranges(await stream.update_shard_count(6)) == even_ranges(6)
     assert ranges(await stream.update_shard_count(3)) == even_ranges(3)
+
+
+def test_a_large_stream_is_resharded_in_larger_waves_but_not_all_at_once():
+    sizes = {count: resharding.wave_size(count) for count in (1, 512, 1000, 10_000)}
+    assert sizes == {1: 64, 512: 64, 1000: 125, 10_000: 256}
 
 
 async def test_a_shard_count_changes_by_twice_or_half_at_most(wide):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -160,14 +161,17 @@ def checked_handler(handler: Any, options: ConsumerOptions) -> bool:
     """Whether a handler wants the lease as its second argument. Raises InvalidParameter."""
     if not callable(handler):
         raise InvalidParameter("handler", Words(type(handler).__name__), "a function")
-    try:
-        parameters = inspect.signature(handler).parameters.values()
-    except (TypeError, ValueError):  # one that is written in C, and does not tell
-        parameters = ()  # type: ignore[assignment]
-    needed = sum(
-        one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) and one.default is one.empty
-        for one in parameters
-    )
+    parameters: list[inspect.Parameter] | None = None
+    # One that is written in C does not tell.
+    with suppress(TypeError, ValueError):
+        parameters = list(inspect.signature(handler).parameters.values())
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = sum(one.kind in by_place and one.default is one.empty for one in parameters or ())
+    takes = (*by_place, inspect.Parameter.VAR_POSITIONAL)
+    if parameters is not None and not any(one.kind in takes for one in parameters):
+        raise InvalidParameter(
+            "handler", Words("a function of no arguments"), "one of a record, or of two"
+        )
     if needed > 2:
         raise InvalidParameter(
             "handler", Words(f"a function of {needed} arguments"), "one of a record, or of two"

@@ -654,10 +654,17 @@ def test_an_option_out_of_its_limits_is_refused(options, field):
     assert refused.value.field == field
 
 
-@pytest.mark.parametrize("handler", [None, "print", lambda a, b, c: None])
+@pytest.mark.parametrize(
+    "handler", [None, "print", lambda: None, lambda *, lease: None, lambda a, b, c: None]
+)
 def test_what_is_no_handler_is_refused(handler):
     with pytest.raises(InvalidParameter, match="handler"):
         rmq.connect_async("memory://").stream("orders").consumer("billing", handler)
+
+
+@pytest.mark.parametrize("handler", [print, [].append, lambda *all: None, lambda r=None: None])
+def test_what_can_be_called_with_a_record_is_a_handler(handler):
+    assert rmq.connect_async("memory://").stream("orders").consumer("billing", handler)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a b", "ü", "x" * 129, None])
