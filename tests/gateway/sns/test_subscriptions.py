@@ -256,6 +256,20 @@ async def test_an_attribute_that_breaks_a_rule_is_refused(
     )
     assert found.code == "InvalidParameter"
     assert (message or "Invalid parameter: AttributeName") in found.message
+    assert "Attributes Reason" not in found.message  # there is only one
+
+
+async def test_what_was_subscribed_is_gone_with_its_topic(sns, topic, subscription):
+    await sns.delete_topic(TopicArn=topic)
+
+    for call in (
+        sns.get_subscription_attributes(SubscriptionArn=subscription),
+        sns.set_subscription_attributes(
+            SubscriptionArn=subscription, AttributeName="RawMessageDelivery", AttributeValue="true"
+        ),
+    ):
+        found = await refusal(call)
+        assert (found.code, found.message) == ("NotFound", "Subscription does not exist")
 
 
 async def test_an_archive_is_replayed(sns, sqs, fifo_topic, fifo, clock):

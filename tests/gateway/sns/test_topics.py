@@ -217,8 +217,28 @@ async def test_a_value_that_breaks_a_rule_is_refused_by_name(sns, topic, name, v
 
     for found in (await refusal(set_), await refusal(created)):
         assert found.code == "InvalidParameter"
-        assert name in found.message
+        assert found.message.startswith(f"Invalid parameter: Attributes Reason: {name}: ")
+        assert "_" not in found.message  # not by the library's names
     assert [one["TopicArn"] for one in (await sns.list_topics())["Topics"]] == [topic]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FifoThroughputScope", "topic"),
+        ("FifoThroughputScope", ""),
+        ("ContentBasedDeduplication", ""),
+        ("ArchivePolicy", '{"MessageRetentionPeriod":"366"}'),
+    ],
+)
+async def test_nor_does_the_library_decide_what_a_fifo_topic_takes(sns, fifo_topic, name, value):
+    """`topic` is the library's word, and None what it makes of an empty text."""
+    found = await refusal(
+        sns.set_topic_attributes(TopicArn=fifo_topic, AttributeName=name, AttributeValue=value)
+    )
+
+    assert found.message.startswith(f"Invalid parameter: Attributes Reason: {name}: ")
+    assert "_" not in found.message
 
 
 async def test_a_policy_that_is_none_is_refused(sns, topic):
