@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from rmq.topics.aio import AsyncTopic
 from tests.gateway.sdk import SNS, Sdk, refusal
 
 OWNER = "000000000000"
@@ -282,6 +283,22 @@ async def test_a_topic_that_is_gone_is_not_found(sns, topic):
         found = await refusal(call)
         assert (found.code, found.status) == ("NotFound", 404)
         assert found.message == "Topic does not exist"
+
+
+async def test_an_archive_may_end_while_attributes_are_asked_for(sns, fifo_topic, monkeypatch):
+    async def too_late(topic):
+        await topic.set_attributes(archive_retention=None)
+        return await begins(topic)
+
+    begins = AsyncTopic.archive_begins
+    monkeypatch.setattr(AsyncTopic, "archive_begins", too_late)
+    await sns.set_topic_attributes(
+        TopicArn=fifo_topic,
+        AttributeName="ArchivePolicy",
+        AttributeValue='{"MessageRetentionPeriod":"1"}',
+    )
+
+    assert "BeginningArchiveTime" not in await _attributes(sns, fifo_topic)
 
 
 @pytest.mark.parametrize(
