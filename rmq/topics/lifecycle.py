@@ -13,7 +13,7 @@ from rmq.core.paging import Page, check_page, names_from, page_of
 from rmq.core.script import LOOKS, Plan
 from rmq.errors import InvalidParameter, StaleConfig, TopicDoesNotExist, TopicExists, brief
 from rmq.topics import commands, inner
-from rmq.topics.attributes import LARGE, TAKES_LARGE, TopicInfo, checked, stored
+from rmq.topics.attributes import LARGE, TAKES_LARGE, TopicInfo, checked, says_the_same, stored
 from rmq.topics.registry import TopicRegistry, described, up_to_date
 
 
@@ -34,7 +34,7 @@ def create(
         return info
     for field, wanted in chosen.items():
         has = getattr(info.attributes, field)
-        if has != wanted:
+        if not says_the_same(field, has, wanted):
             raise TopicExists(
                 f"topic {name!r} exists with {field} {brief(has)}, not {brief(wanted)}; set it "
                 "with rmq topic set, or create it under another name",

@@ -102,6 +102,13 @@ async def test_making_it_again_with_other_attributes_is_refused(client):
     assert caught.value.attribute == "display_name"
 
 
+async def test_making_it_again_may_write_its_json_in_another_way(client):
+    for one in ('{"Name":"a","Version":1}', '{"Version": 1, "Name": "a"}'):
+        await client.create_topic("news", data_protection_policy=one)
+    with pytest.raises(TopicExists, match="data_protection_policy"):
+        await client.create_topic("news", data_protection_policy='{"Name":"a","Version":true}')
+
+
 async def test_making_it_again_with_other_tags_is_refused(client):
     await client.create_topic("news", tags={"team": "a"})
     with pytest.raises(TopicExists, match="tags"):
