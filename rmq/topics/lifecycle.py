@@ -51,7 +51,7 @@ def create(
 
 
 def _made(
-    registry: TopicRegistry, name: str, chosen: Mapping[str, Any], labels: Mapping[str, str]
+    registry: TopicRegistry, name: str, chosen: Mapping[str, Any], labels: dict[str, str]
 ) -> Plan[tuple[TopicInfo, dict[str, str] | None]]:
     """The topic, which stands and is in the list, and the tags that it had if it stood before."""
     keys = registry.keys(name)
