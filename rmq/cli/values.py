@@ -67,6 +67,8 @@ def tags(texts: Iterable[str]) -> dict[str, str]:
         key, equals, value = text.partition("=")
         if not equals:
             raise WrongUsage(f"{text!r} is not a tag; write key=value")
+        if key in found:
+            raise WrongUsage(f"the tag {key!r} is given twice; give it once")
         found[key] = value
     return found
 
@@ -79,6 +81,8 @@ def message_attributes(texts: Iterable[str]) -> dict[str, MessageAttribute]:
         if not equals:
             raise WrongUsage(f"{text!r} is not an attribute; write name=value or name:Number=7")
         name, _, kind = left.partition(":")
+        if name in found:
+            raise WrongUsage(f"the attribute {name!r} is given twice; give it once")
         found[name] = message_attribute(kind or "String", value)
     return found
 

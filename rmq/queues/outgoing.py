@@ -183,9 +183,12 @@ class _Checked:
 
 
 def checked_attributes(
-    given: Mapping[str, MessageAttribute | str | bytes | int | float], limits: Limits
+    given: Mapping[str, MessageAttribute | str | bytes | int | float],
+    limits: Limits,
+    reserved: re.Pattern[str] | None = None,
 ) -> _Checked:
-    """Message attributes ready to be stored. Raises InvalidParameter naming the attribute."""
+    """Message attributes ready to be stored. Names of AWS's own are refused, but for those that
+    *reserved* matches. Raises InvalidParameter naming the attribute."""
     if not isinstance(given, Mapping):
         raise InvalidParameter(
             "attributes", Words(type(given).__name__), "a mapping from name to value"
@@ -195,13 +198,17 @@ def checked_attributes(
         raise InvalidParameter(
             "attributes", Words(f"{len(given)} attributes"), f"at most {high} of them"
         )
-    found = {name: _attribute(name, value, limits) for name, value in given.items()}
+    found = {name: _attribute(name, value, limits, reserved) for name, value in given.items()}
     pairs = {name: (one.type, one.value) for name, one in found.items()}
     return _Checked(pairs, attributes_size(found))
 
 
-def _attribute(name: str, value: object, limits: Limits) -> MessageAttribute:
-    if not isinstance(name, str) or not _ATTRIBUTE_NAME.fullmatch(name):
+def _attribute(
+    name: str, value: object, limits: Limits, reserved: re.Pattern[str] | None
+) -> MessageAttribute:
+    if not isinstance(name, str) or not (
+        _ATTRIBUTE_NAME.fullmatch(name) or (reserved is not None and reserved.fullmatch(name))
+    ):
         raise InvalidParameter(
             "attribute name",
             name,

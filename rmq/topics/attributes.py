@@ -5,6 +5,7 @@ Source of the rules: CreateTopic, SetTopicAttributes (Amazon SNS API Reference).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -36,6 +37,8 @@ FEEDBACK = re.compile(
     r"(HTTP|Firehose|Lambda|Application|SQS)"
     r"(SuccessFeedbackRoleArn|SuccessFeedbackSampleRate|FailureFeedbackRoleArn)"
 )
+
+_JSON = ("policy", "delivery_policy", "data_protection_policy", "filter_policy")
 
 FifoThroughputScope = Literal["topic", "message_group"]
 
@@ -158,6 +161,19 @@ def _checked_one(name: str, value: Any, limits: Limits, arn: str) -> Any:
         low, high = ARCHIVE if limits.archive_range else (timedelta(milliseconds=1), None)
         return duration(value, name, low, high)
     return _json_object(name, value, DATA_PROTECTION_CHARACTERS)
+
+
+def says_the_same(name: str, one: Any, other: Any) -> bool:
+    """Whether two values of an attribute, of a topic or a subscription, mean the same: JSON may be
+    written with other spaces and in another order."""
+    if one == other or name not in _JSON or one is None or other is None:
+        return bool(one == other)
+    try:
+        # Not by ==, to which 1 and true are the same.
+        one, other = (json.dumps(json.loads(text), sort_keys=True) for text in (one, other))
+    except RecursionError:
+        return False
+    return bool(one == other)
 
 
 def _one_of(name: str, value: Any, choices: tuple[Any, ...]) -> Any:

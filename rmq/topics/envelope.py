@@ -119,6 +119,7 @@ def headers(
         found["x-amz-sns-rawdelivery"] = "true"
     found["Content-Type"] = content_type
     found["User-Agent"] = USER_AGENT
+    found["Connection"] = "Keep-Alive"
     return found
 
 

@@ -13,7 +13,7 @@ from rmq.core.paging import Page, check_page, names_from, page_of
 from rmq.core.script import LOOKS, Plan
 from rmq.errors import InvalidParameter, StaleConfig, TopicDoesNotExist, TopicExists, brief
 from rmq.topics import commands, inner
-from rmq.topics.attributes import LARGE, TAKES_LARGE, TopicInfo, checked, stored
+from rmq.topics.attributes import LARGE, TAKES_LARGE, TopicInfo, checked, says_the_same, stored
 from rmq.topics.registry import TopicRegistry, described, up_to_date
 
 
@@ -24,25 +24,17 @@ def create(
     tags: Mapping[str, str] | None,
 ) -> Plan[TopicInfo]:
     """Make a topic, or find that one with these attributes and tags stands."""
-    limits, keys = registry.limits, registry.keys(name)
+    limits = registry.limits
     arn = registry.place.arn("sns", name)
     attributes = checked(given, limits, arn=arn)
     labels = checked_tags(tags or {}, limits)
     chosen = {field: getattr(attributes, field) for field in given}
-    incarnation = os.urandom(8).hex()
-    config = {"incarnation": incarnation, "secret": os.urandom(16).hex()}
-    config |= {field: value for field, value in stored(chosen).items() if value}
-    config |= _archived(registry, chosen, None)
-    existing: dict[str, str] | None = yield commands.create(
-        keys, name, f"{incarnation}:1", config, labels
-    )
-    yield commands.index_add(registry.namespace, name)
-    info = yield from described(registry, name)
+    info, existing = yield from _made(registry, name, chosen, labels)
     if existing is None:
         return info
     for field, wanted in chosen.items():
         has = getattr(info.attributes, field)
-        if has != wanted:
+        if not says_the_same(field, has, wanted):
             raise TopicExists(
                 f"topic {name!r} exists with {field} {brief(has)}, not {brief(wanted)}; set it "
                 "with rmq topic set, or create it under another name",
@@ -56,6 +48,43 @@ def create(
             attribute="tags",
         )
     return info
+
+
+def _made(
+    registry: TopicRegistry, name: str, chosen: Mapping[str, Any], labels: dict[str, str]
+) -> Plan[tuple[TopicInfo, dict[str, str] | None]]:
+    """The topic, which stands and is in the list, and the tags that it had if it stood before."""
+    keys = registry.keys(name)
+    for _ in range(LOOKS):
+        incarnation = os.urandom(8).hex()
+        config = {"incarnation": incarnation, "secret": os.urandom(16).hex()}
+        config |= {field: value for field, value in stored(chosen).items() if value}
+        config |= _archived(registry, chosen, None)
+        existing: dict[str, str] | None = yield commands.create(
+            keys, name, f"{incarnation}:1", config, labels
+        )
+        yield commands.index_add(registry.namespace, name)
+        try:
+            return (yield from described(registry, name)), existing
+        except TopicDoesNotExist:  # Somebody removed it meanwhile, and its name perhaps too early.
+            continue
+    raise StaleConfig(f"topic {name!r} is removed faster than it can be made")
+
+
+def _unlisted(registry: TopicRegistry, name: str) -> Plan[None]:
+    """Take a name from the list, unless its topic was made again meanwhile."""
+    for _ in range(LOOKS):
+        yield commands.index_remove(registry.namespace, name)
+        try:
+            yield from described(registry, name)
+        except TopicDoesNotExist:
+            return
+        yield commands.index_add(registry.namespace, name)
+        try:
+            yield from described(registry, name)
+        except TopicDoesNotExist:
+            continue
+        return
 
 
 def describe(registry: TopicRegistry, name: str) -> Plan[TopicInfo]:
@@ -128,7 +157,7 @@ def delete(registry: TopicRegistry, name: str) -> Plan[bool]:
         found = False
     registry.drop(name)
     # Also when it was gone already: a delete that was cut short ends here.
-    yield commands.index_remove(registry.namespace, name)
+    yield from _unlisted(registry, name)
     for id in ids:
         yield from inner.remove(registry, id)
     return found

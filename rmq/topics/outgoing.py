@@ -23,7 +23,7 @@ from rmq.topics.attributes import DEFAULT_MESSAGE_SIZE, TopicInfo
 from rmq.topics.filters.view import MessageView
 from rmq.topics.message import Notification
 
-RESERVED = re.compile(r"AWS\.(SNS|MM)\.[A-Za-z0-9_.-]{1,240}")
+RESERVED = re.compile(r"(?=.{1,256}\Z)AWS\.(SNS|MM)(\.[A-Za-z0-9_-]+)+")
 """Names of attributes by which SNS itself is told things (mobile push, SMS)."""
 STRING_ARRAY = "String.Array"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -242,25 +242,14 @@ def _attributes(given: Mapping[str, Any], limits: Limits) -> tuple[dict[str, Any
         raise InvalidParameter(
             "attributes", Words(type(given).__name__), "a mapping from name to value"
         )
-    plain: dict[str, Any] = {}
-    reserved: dict[str, Any] = {}
-    for name, value in given.items():
-        if isinstance(value, (list, tuple)):
-            value = MessageAttribute(STRING_ARRAY, _array(name, value))
-        if isinstance(name, str) and RESERVED.fullmatch(name):
-            # Under a name that is not reserved, to be checked like the others.
-            reserved[name] = value
-        else:
-            plain[name] = value
-    limits = replace(limits, **_NO_COUNT)
-    checked = checked_attributes(plain, limits)
-    size = checked.size
-    pairs = dict(checked.pairs)
-    for name, value in reserved.items():
-        one = checked_attributes({name.replace("AWS.", "x.", 1): value}, limits)
-        pairs[name] = next(iter(one.pairs.values()))
-        size += one.size + 2
-    return pairs, size
+    listed = {
+        name: MessageAttribute(STRING_ARRAY, _array(name, value))
+        if isinstance(value, (list, tuple))
+        else value
+        for name, value in given.items()
+    }
+    checked = checked_attributes(listed, replace(limits, **_NO_COUNT), RESERVED)
+    return checked.pairs, checked.size
 
 
 def _array(name: object, values: Sequence[object]) -> str:

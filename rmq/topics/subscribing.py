@@ -32,7 +32,7 @@ from rmq.errors import (
 from rmq.queues.attributes import queue_name
 from rmq.queues.registry import described as described_queue
 from rmq.topics import commands, inner, watching
-from rmq.topics.attributes import LARGE, TAKES_LARGE, TopicInfo
+from rmq.topics.attributes import LARGE, TAKES_LARGE, TopicInfo, says_the_same
 from rmq.topics.commands import Put
 from rmq.topics.delivery_policy import check_subscription_delivery_policy, effective
 from rmq.topics.filters.grammar import parse
@@ -132,7 +132,7 @@ def _same(
     for field in given:
         wanted, has = getattr(attributes, field), getattr(stored.attributes, field)
         # What was not said asks for nothing.
-        if wanted != has and wanted != getattr(default, field):
+        if not says_the_same(field, wanted, has) and wanted != getattr(default, field):
             raise SubscriptionExists(
                 f"{stored.endpoint!r} is subscribed to topic {stored.topic!r} with {field} "
                 f"{brief(has)}, not {brief(wanted)}; change that subscription instead",

@@ -107,6 +107,18 @@ def test_set_adds_feedback_to_what_stands_and_takes_it_away(rmq):
     }
 
 
+def test_what_is_given_twice_is_refused(rmq):
+    """One of the values would be lost."""
+    ran = rmq("topic", "create", "placed", "--tag=a=1", "--tag=a=2")
+    assert ran.status == 2
+    assert "tag 'a' is given twice" in ran.err
+
+    rmq("topic", "create", "placed")
+    ran = rmq("topic", "publish", "placed", "x", "--attribute=a=1", "--attribute=a:Number=2")
+    assert ran.status == 2
+    assert "attribute 'a' is given twice" in ran.err
+
+
 def test_tags_are_set_and_removed(rmq):
     rmq("topic", "create", "placed", "--tag=team=blue", "--tag=stage=test")
 

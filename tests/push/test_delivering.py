@@ -34,6 +34,7 @@ async def test_a_subscriber_is_asked_first(topic, dispatcher, listener):
     assert request.headers["x-amz-sns-message-type"] == "SubscriptionConfirmation"
     assert request.headers["x-amz-sns-topic-arn"] == topic.arn
     assert request.headers["user-agent"] == "Amazon Simple Notification Service Agent"
+    assert request.headers["connection"] == "Keep-Alive"
     assert request.headers["content-type"] == "text/plain; charset=UTF-8"
     assert "x-amz-sns-subscription-arn" not in request.headers
     asked = request.json()

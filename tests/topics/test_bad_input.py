@@ -64,7 +64,7 @@ MESSAGES = table(
     ("attributes", [5, "text", [("a", "b")]]),
     ("attributes", [{"": "v"}, {"a b": "v"}, {".a": "v"}, {"a.": "v"}, {"a..b": "v"}], "attribute"),
     ("attributes", [{"x" * 257: "v"}, {5: "v"}, {"AWS.x": "v"}, {"amazon.x": "v"}], "attribute"),
-    ("attributes", [{"AWS.SNS.": "v"}, {"AWS.SNS.\n": "v"}], "attribute"),
+    ("attributes", [{"AWS.SNS.": "v"}, {"AWS.SNS.\n": "v"}, {"AWS.SNS..a": "v"}], "attribute"),
     ("attributes", [{"a": one} for one in (None, True, {}, {1}, "", b"")], "attributes['a']"),
     (
         "attributes",
@@ -74,6 +74,7 @@ MESSAGES = table(
     ("attributes", [{"a": A("Text", "v")}, {"a": A("", "v")}, {"a": A(5, "v")}], "attributes['a']"),
     ("attributes", [{"a": A("Number", "five")}, {"a": A("Binary", "v")}], "attributes['a']"),
     ("attributes", [{"a": math.inf}, {"a": LONE}, {"a": [LONE]}], "attributes['a']"),
+    ("attributes", [{"AWS.SNS.SMS.MaxPrice": A("Number", "x")}], "attributes['AWS.SNS.SMS.MaxPri"),
     ("by_protocol", [True], "message"),
 )
 

@@ -244,6 +244,7 @@ def test_headers_name_the_message_the_topic_and_the_subscription():
         "x-amz-sns-rawdelivery": "true",
         "Content-Type": "text/csv",
         "User-Agent": "Amazon Simple Notification Service Agent",
+        "Connection": "Keep-Alive",
     }
     asked = headers(
         "SubscriptionConfirmation", ID, TOPIC, subscription_arn=ARN, content_type="text/plain"

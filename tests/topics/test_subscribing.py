@@ -93,6 +93,14 @@ async def test_the_same_endpoint_under_two_protocols_is_two_subscriptions(topic)
     assert len(await topic.subscriptions()) == 2
 
 
+async def test_the_same_policy_may_be_written_in_another_way(topic, queue):
+    """One client writes it by hand, the other has a dict."""
+    one = await topic.subscribe(queue, filter_policy='{"a": [1], "b": ["x"]}')
+    assert (await topic.subscribe(queue, filter_policy={"b": ["x"], "a": [1]})).id == one.id
+    with pytest.raises(SubscriptionExists, match="filter_policy"):
+        await topic.subscribe(queue, filter_policy={"b": ["x"], "a": [True]})
+
+
 async def test_the_same_endpoint_with_other_attributes_is_refused(topic, queue):
     await topic.subscribe(queue)
     with pytest.raises(SubscriptionExists, match="raw_message_delivery") as caught:

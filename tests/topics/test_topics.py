@@ -16,6 +16,8 @@ from rmq.errors import (
     TopicDoesNotExist,
     TopicExists,
 )
+from rmq.topics import lifecycle
+from tests.colours import ByHand, bare
 from tests.topics.reading import told
 
 POLICY = (
@@ -98,6 +100,13 @@ async def test_making_it_again_with_other_attributes_is_refused(client):
     with pytest.raises(TopicExists, match="display_name") as caught:
         await client.create_topic("news", display_name="m")
     assert caught.value.attribute == "display_name"
+
+
+async def test_making_it_again_may_write_its_json_in_another_way(client):
+    for one in ('{"Name":"a","Version":1}', '{"Version": 1, "Name": "a"}'):
+        await client.create_topic("news", data_protection_policy=one)
+    with pytest.raises(TopicExists, match="data_protection_policy"):
+        await client.create_topic("news", data_protection_policy='{"Name":"a","Version":true}')
 
 
 async def test_making_it_again_with_other_tags_is_refused(client):
@@ -274,6 +283,32 @@ async def test_a_topic_with_an_archive_is_not_deleted(client, fifo, clock):
     assert await told(fifo) == ["x"]
     await topic.set_attributes(archive_retention=None)
     assert await topic.delete_topic() is True
+
+
+@pytest.mark.parametrize("steps", [1, 2], ids=["before it is listed", "after"])
+async def test_a_topic_deleted_while_it_is_made_is_made_again(backend, client, steps):
+    """It was answered that the topic is not there, and its name stayed in the list."""
+    backend.beyond_aws("plans")
+    making = ByHand(client, lifecycle.create(bare(client)._topics, "news", {}, None))
+    for _ in range(steps):
+        await making.step()
+
+    await client.delete_topic("news")
+
+    info = await making.finish()
+    assert info.incarnation == (await client.topic("news").info()).incarnation
+    assert list(await client.list_topics()) == ["news"]
+
+
+async def test_a_topic_made_while_it_is_deleted_stays_in_the_list(backend, client, topic):
+    backend.beyond_aws("plans")
+    deleting = ByHand(client, lifecycle.delete(bare(client)._topics, "news"))
+    await deleting.through("topics.delete_topic")
+
+    await client.create_topic("news")
+
+    await deleting.finish()
+    assert list(await client.list_topics()) == ["news"]
 
 
 async def test_a_publisher_that_knew_the_topic_before_publishes_on_the_new_one(

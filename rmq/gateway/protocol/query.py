@@ -131,12 +131,14 @@ def _nest_map(shape: Any, memo: dict[str, Nest]) -> Nest:
     member, flat = nester(shape.value, memo), _is_flat(shape)
     key = shape.key.serialization.get("name", "key")
     value = shape.value.serialization.get("name", "value")
+    # A structure of which no member was given is not on the wire, and what it needs is missing.
+    is_structure = shape.value.type_name == "structure"
 
     def nest(node: Tree) -> dict[str, Any]:
         return {
-            one.get(key, {}).get("", ""): member(one[value])
+            one.get(key, {}).get("", ""): member(one.get(value, {}))
             for one in _numbered(node if flat else node.get("entry", {}))
-            if value in one
+            if is_structure or value in one
         }
 
     return nest

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from rmq.gateway.errors import AwsError
-from rmq.gateway.sns.errors import invalid
+from rmq.gateway.sns.errors import BadAttribute, invalid
 from rmq.security.topic_policy import default_policy
 from rmq.topics.attributes import FEEDBACK, TopicInfo
 from rmq.topics.delivery_policy import effective_topic
@@ -45,8 +45,8 @@ _WHOLE = re.compile(r"[0-9]{1,10}")
 def attributes_in(
     given: Mapping[str, str], *, is_fifo: bool, unknown: Callable[[str], AwsError]
 ) -> dict[str, Any]:
-    """Attributes as the library takes them. Raises AwsError, for a name that is not there the one
-    that *unknown* makes."""
+    """Attributes as the library takes them. Raises BadAttribute, and for a name that is not there
+    the AwsError that *unknown* makes."""
     found: dict[str, Any] = {}
     feedback: dict[str, str] = {}
     for name, text in given.items():
@@ -66,17 +66,19 @@ def unknown_attribute(name: str) -> AwsError:
 def _value_in(name: str, text: str) -> Any:
     if name == "DisplayName":
         return text
+    if name == "ContentBasedDeduplication":
+        return boolean_in(name, text)
+    if name == "FifoThroughputScope":
+        if text not in _SCOPES:
+            raise BadAttribute(name, "must be Topic or MessageGroup")
+        return _SCOPES[text]
     if text == "":
         return None
     if name == "ArchivePolicy":
         return _archive_in(text)
-    if name == "ContentBasedDeduplication":
-        return boolean_in(name, text)
-    if name == "FifoThroughputScope":
-        return _SCOPES.get(text, text)
     if name in ("MaximumMessageSize", "SignatureVersion"):
         if not _WHOLE.fullmatch(text):
-            raise invalid("Attributes", f"{name}: must be a whole number")
+            raise BadAttribute(name, "must be a whole number")
         return int(text)
     return text
 
@@ -87,27 +89,25 @@ def _archive_in(text: str) -> timedelta | None:
         return None
     days = str(policy.get("MessageRetentionPeriod", ""))
     if set(policy) != {"MessageRetentionPeriod"} or not re.fullmatch(r"[0-9]{1,4}", days):
-        raise invalid(
-            "Attributes", "ArchivePolicy: must be {} or have a MessageRetentionPeriod in days"
-        )
+        raise BadAttribute("ArchivePolicy", "must be {} or have a MessageRetentionPeriod in days")
     return timedelta(days=int(days))
 
 
 def boolean_in(name: str, text: str) -> bool:
-    """A flag. Raises AwsError."""
+    """A flag. Raises BadAttribute."""
     if text.lower() not in ("true", "false"):
-        raise invalid("Attributes", f"{name}: must be true or false")
+        raise BadAttribute(name, "must be true or false")
     return text.lower() == "true"
 
 
 def json_object(name: str, text: str) -> dict[str, Any]:
-    """The object in a text. Raises AwsError."""
+    """The object in a text. Raises BadAttribute."""
     try:
         found = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
         found = None
     if not isinstance(found, dict):
-        raise invalid("Attributes", f"{name}: failed to parse JSON.")
+        raise BadAttribute(name, "failed to parse JSON.")
     return found
 
 

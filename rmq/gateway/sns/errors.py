@@ -140,7 +140,8 @@ def translate(error_: ours.RmqError, caller: Caller, given: Given) -> AwsError:
     """An error of the library as SNS says it."""
     match error_:
         case ours.TopicDoesNotExist():
-            return not_found("Topic")
+            # With it went what was subscribed, and that was asked for.
+            return not_found("Subscription" if "SubscriptionArn" in given else "Topic")
         case ours.SubscriptionDoesNotExist():
             return not_found("Subscription")
         case ours.QueueDoesNotExist():
@@ -196,6 +197,8 @@ def translate(error_: ours.RmqError, caller: Caller, given: Given) -> AwsError:
             return _attribute(given, f"FilterPolicy: {error_.reason}")
         case ours.InvalidPolicy():
             return error("InvalidParameterException", error_.aws_message)
+        case BadAttribute():
+            return _attribute(given, str(error_))
         case ours.InvalidParameter():
             return _invalid_parameter(error_, given)
         case ours.OutOfMemory():
@@ -206,8 +209,9 @@ def translate(error_: ours.RmqError, caller: Caller, given: Given) -> AwsError:
 
 
 def _attribute(given: Given, what: str) -> AwsError:
-    """An attribute's fault: one of several has to be told apart from the other parameters."""
-    if "AttributeName" in given:
+    """An attribute's fault. SetSubscriptionAttributes, which has only one, says just that; where
+    there are several they have to be told apart from the other parameters."""
+    if "AttributeName" in given and "SubscriptionArn" in given:
         return invalid(what)
     return invalid("Attributes", what)
 
@@ -232,7 +236,8 @@ def _invalid_parameter(error_: ours.InvalidParameter, given: Given) -> AwsError:
     # A part of a delivery policy is called by its way there: `a field of delivery_policy.http`.
     for own, name in names.items():
         if re.search(rf"\b{own}\b", field):
-            return _attribute(given, f"{name}: {error_}")
+            said = re.sub(rf"\b{own}\b", name, str(error_), count=1)
+            return _attribute(given, f"{name}: {said}")
     return invalid(str(error_))
 
 
@@ -294,6 +299,14 @@ def _protocol(error_: ours.InvalidParameter, given: Given) -> AwsError:
         said = str(given.get("Protocol", ""))[:100]
         return invalid(f"Amazon SNS does not support this protocol string: {said}")
     return invalid("Protocol", _said(error_))
+
+
+class BadAttribute(ours.InvalidParameter):
+    """The text of an attribute is none that it may have. What is around the reason in the answer
+    depends on the action."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        ours.CallerError.__init__(self, f"{name}: {reason}")
 
 
 def parameter_value(message: str) -> AwsError:

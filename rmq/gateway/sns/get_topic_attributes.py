@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from rmq.errors import InvalidParameter
 from rmq.gateway.caller import Caller
 from rmq.gateway.service import Answer, Given
 from rmq.gateway.sns.attributes import attributes_out, moment
@@ -17,5 +20,6 @@ async def get_topic_attributes(caller: Caller, given: Given) -> Answer:
         "SubscriptionsDeleted": "0",  # gone at once
     }
     if info.attributes.archive_retention is not None:
-        found["BeginningArchiveTime"] = moment(await topic.archive_begins())
+        with suppress(InvalidParameter):  # switched off meanwhile
+            found["BeginningArchiveTime"] = moment(await topic.archive_begins())
     return {"Attributes": found}

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rmq.gateway.errors import AwsError
 from rmq.gateway.sns.attributes import boolean_in, boolean_out, json_object, json_text, moment
-from rmq.gateway.sns.errors import invalid
+from rmq.gateway.sns.errors import BadAttribute
 from rmq.topics.aio import AsyncTopic
 from rmq.topics.delivery_policy import effective
 from rmq.topics.subscription import Subscription
@@ -41,8 +41,8 @@ class Replay(NamedTuple):
 
 
 def attributes_in(given: Mapping[str, str], unknown: Callable[[str], AwsError]) -> dict[str, Any]:
-    """Attributes as the library takes them. Raises AwsError, for a name that is not there the one
-    that *unknown* makes."""
+    """Attributes as the library takes them. Raises BadAttribute, and for a name that is not there
+    the AwsError that *unknown* makes."""
     found = {}
     for name, text in given.items():
         if name not in FIELD_OF:
@@ -56,10 +56,9 @@ def _value_in(name: str, text: str) -> Any:
         return boolean_in(name, text)
     if name == "FilterPolicyScope":
         if text not in _SCOPES:
-            raise invalid(
-                "Attributes",
-                f"FilterPolicyScope: Invalid value [{text[:100]}]. Please use either MessageBody "
-                "or MessageAttributes",
+            raise BadAttribute(
+                name,
+                f"Invalid value [{text[:100]}]. Please use either MessageBody or MessageAttributes",
             )
         return _SCOPES[text]
     if name == "FilterPolicy":
@@ -75,20 +74,20 @@ def _redrive_in(text: str) -> str | None:
         return None
     arn = policy.get("deadLetterTargetArn")
     if set(policy) != {"deadLetterTargetArn"} or not isinstance(arn, str):
-        raise invalid("Attributes", "RedrivePolicy: must have a deadLetterTargetArn, and no more")
+        raise BadAttribute("RedrivePolicy", "must have a deadLetterTargetArn, and no more")
     if len(arn.split(":")) != 6 or arn.split(":")[2] != "sqs":
-        raise invalid("Attributes", "RedrivePolicy: deadLetterTargetArn is an invalid arn")
+        raise BadAttribute("RedrivePolicy", "deadLetterTargetArn is an invalid arn")
     return arn
 
 
 def replay_in(text: str) -> Replay | None:
-    """What a ReplayPolicy asks for; None is the end of a replay. Raises AwsError."""
+    """What a ReplayPolicy asks for; None is the end of a replay. Raises BadAttribute."""
     policy = json_object(REPLAY, text) if text else {}
     if not policy:
         return None
     known = {"PointType", "StartingPoint", "EndingPoint"}
     if policy.get("PointType") != "Timestamp" or set(policy) - known:
-        raise invalid("Attributes", "ReplayPolicy: must have PointType Timestamp and StartingPoint")
+        raise BadAttribute(REPLAY, "must have PointType Timestamp and StartingPoint")
     start, end = _time_in(policy, "StartingPoint"), None
     if "EndingPoint" in policy:
         end = _time_in(policy, "EndingPoint")
@@ -99,7 +98,7 @@ def _time_in(policy: Mapping[str, Any], name: str) -> datetime:
     try:
         found = datetime.fromisoformat(policy.get(name, ""))
     except (ValueError, TypeError):
-        raise invalid("Attributes", f"ReplayPolicy: {name} must be a time in ISO 8601") from None
+        raise BadAttribute(REPLAY, f"{name} must be a time in ISO 8601") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

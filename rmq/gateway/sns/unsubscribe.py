@@ -4,6 +4,8 @@ back."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from rmq.errors import SubscriptionDoesNotExist, TopicDoesNotExist
 from rmq.gateway.caller import Caller
 from rmq.gateway.service import Answer, Given
@@ -21,5 +23,6 @@ async def unsubscribe(caller: Caller, given: Given) -> Answer:
     by_owner = caller.is_signed and caller.account in owners
     if one.authenticate_on_unsubscribe and not by_owner:
         raise not_authorized(caller, "Unsubscribe", one.arn)
-    await topic.unsubscribe(id, farewell=not by_owner)
+    with suppress(TopicDoesNotExist):  # removed meanwhile
+        await topic.unsubscribe(id, farewell=not by_owner)
     return None

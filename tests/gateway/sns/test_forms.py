@@ -113,6 +113,17 @@ async def test_attributes_of_a_message_are_read(gateway, sns, topic, sqs, queue,
     }
 
 
+async def test_an_attribute_of_a_message_without_a_value_is_not_dropped(gateway, topic):
+    """boto3 writes the name only where a type and a value are forgotten."""
+    fields = {"Action": "Publish", "TopicArn": topic, "Message": "x"}
+
+    answer = await _ask(gateway, fields | {"MessageAttributes.entry.1.Name": "a"})
+
+    found = refused_in("query", answer, SNS)
+    assert (found.status, found.code) == (400, "ValidationError")
+    assert "'messageAttributes.a.dataType'" in found.message
+
+
 async def test_a_value_that_is_not_base64_is_named(gateway, topic):
     fields = {
         "Action": "Publish",

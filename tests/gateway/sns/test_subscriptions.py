@@ -12,6 +12,7 @@ import pytest
 
 from rmq.gateway.http import Request, Response
 from rmq.gateway.sns.peek import TOKENS
+from rmq.topics.aio import AsyncTopic
 from rmq.topics.envelope import subscribe_url
 from tests.gateway.sdk import SNS, SQS, Sdk, refusal, refused_in
 
@@ -256,6 +257,33 @@ async def test_an_attribute_that_breaks_a_rule_is_refused(
     )
     assert found.code == "InvalidParameter"
     assert (message or "Invalid parameter: AttributeName") in found.message
+    assert "Attributes Reason" not in found.message  # there is only one
+
+
+async def test_a_topic_may_be_deleted_while_somebody_unsubscribes(
+    sns, topic, subscription, monkeypatch
+):
+    async def too_late(one, id, **given):
+        await one.delete_topic()
+        return await end(one, id, **given)
+
+    end = AsyncTopic.unsubscribe
+    monkeypatch.setattr(AsyncTopic, "unsubscribe", too_late)
+
+    assert await sns.unsubscribe(SubscriptionArn=subscription) == {}
+
+
+async def test_what_was_subscribed_is_gone_with_its_topic(sns, topic, subscription):
+    await sns.delete_topic(TopicArn=topic)
+
+    for call in (
+        sns.get_subscription_attributes(SubscriptionArn=subscription),
+        sns.set_subscription_attributes(
+            SubscriptionArn=subscription, AttributeName="RawMessageDelivery", AttributeValue="true"
+        ),
+    ):
+        found = await refusal(call)
+        assert (found.code, found.message) == ("NotFound", "Subscription does not exist")
 
 
 async def test_an_archive_is_replayed(sns, sqs, fifo_topic, fifo, clock):

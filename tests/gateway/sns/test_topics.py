@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from rmq.topics.aio import AsyncTopic
 from tests.gateway.sdk import SNS, Sdk, refusal
 
 OWNER = "000000000000"
@@ -217,8 +218,28 @@ async def test_a_value_that_breaks_a_rule_is_refused_by_name(sns, topic, name, v
 
     for found in (await refusal(set_), await refusal(created)):
         assert found.code == "InvalidParameter"
-        assert name in found.message
+        assert found.message.startswith(f"Invalid parameter: Attributes Reason: {name}: ")
+        assert "_" not in found.message  # not by the library's names
     assert [one["TopicArn"] for one in (await sns.list_topics())["Topics"]] == [topic]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FifoThroughputScope", "topic"),
+        ("FifoThroughputScope", ""),
+        ("ContentBasedDeduplication", ""),
+        ("ArchivePolicy", '{"MessageRetentionPeriod":"366"}'),
+    ],
+)
+async def test_nor_does_the_library_decide_what_a_fifo_topic_takes(sns, fifo_topic, name, value):
+    """`topic` is the library's word, and None what it makes of an empty text."""
+    found = await refusal(
+        sns.set_topic_attributes(TopicArn=fifo_topic, AttributeName=name, AttributeValue=value)
+    )
+
+    assert found.message.startswith(f"Invalid parameter: Attributes Reason: {name}: ")
+    assert "_" not in found.message
 
 
 async def test_a_policy_that_is_none_is_refused(sns, topic):
@@ -262,6 +283,22 @@ async def test_a_topic_that_is_gone_is_not_found(sns, topic):
         found = await refusal(call)
         assert (found.code, found.status) == ("NotFound", 404)
         assert found.message == "Topic does not exist"
+
+
+async def test_an_archive_may_end_while_attributes_are_asked_for(sns, fifo_topic, monkeypatch):
+    async def too_late(topic):
+        await topic.set_attributes(archive_retention=None)
+        return await begins(topic)
+
+    begins = AsyncTopic.archive_begins
+    monkeypatch.setattr(AsyncTopic, "archive_begins", too_late)
+    await sns.set_topic_attributes(
+        TopicArn=fifo_topic,
+        AttributeName="ArchivePolicy",
+        AttributeValue='{"MessageRetentionPeriod":"1"}',
+    )
+
+    assert "BeginningArchiveTime" not in await _attributes(sns, fifo_topic)
 
 
 @pytest.mark.parametrize(
