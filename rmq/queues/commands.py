@@ -33,6 +33,8 @@ def send(
 ) -> Call[tuple[int, bool]]:
     """Append to a standard queue. The result is the first seq, and whether a sweep is due."""
     rest = [part for message in messages for part in message]
+    if info.compresses:
+        info.deflate.compress_every(rest, 0, 2)
     return script.load("queues/send").call(
         info.name,
         lambda reply: (int(reply[0]), reply[1] == 1),
@@ -57,6 +59,8 @@ def send_fifo(
     """Append to a FIFO queue. The result is seq and is-duplicate of each, and whether a sweep is
     due."""
     rest = [part for message in messages for part in message]
+    if info.compresses:
+        info.deflate.compress_every(rest, 2, 3)
 
     def parse(reply: Sequence[Any]) -> tuple[list[tuple[int, bool]], bool]:
         texts = [text_of(seq) for seq in reply[1:]]
