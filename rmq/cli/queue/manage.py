@@ -216,13 +216,8 @@ def _attribute_rows(info: QueueInfo) -> list[tuple[str, str]]:
         ("takes dead letters of", allowed.replace("deny", "none")),
     ]
     if info.compresses or info.dictionary:
-        learnt = f"a dictionary of {len(info.dictionary):,} bytes"
-        rows.append(
-            (
-                "compression",
-                f"{attributes.compression}, {learnt if info.dictionary else 'none yet'}",
-            )
-        )
+        size = f"{len(info.dictionary):,} bytes" if info.dictionary else "not made yet"
+        rows += [("compression", attributes.compression), ("its dictionary", size)]
     if info.is_fifo:
         content = "on" if attributes.content_based_deduplication else "off"
         rows += [
