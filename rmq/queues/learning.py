@@ -25,7 +25,7 @@ def learn(registry: Registry, name: str, count: int) -> Plan[None]:
     if info is None or not info.learns:
         return
     waited = registry.unlearnt.get(name, SAMPLES) + count
-    if waited <= SAMPLES:
+    if waited < SAMPLES:
         registry.unlearnt[name] = waited
         return
     registry.unlearnt[name] = 0

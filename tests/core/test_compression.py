@@ -4,7 +4,9 @@ refused by name."""
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -134,6 +136,12 @@ def test_too_few_messages_or_messages_without_a_likeness_make_none():
     assert dictionary_of([zlib.crc32(one).to_bytes(4, "big") for one in unlike]) == b""
 
 
+def test_a_dictionary_has_no_more_than_deflate_can_look_back():
+    blocks = [hashlib.sha512(b"%d" % number).hexdigest().encode() * 2 for number in range(20)]
+    dictionary = dictionary_of([blocks[number % 20] for number in range(100)])
+    assert DICTIONARY - 256 < len(dictionary) <= DICTIONARY
+
+
 def test_a_dictionary_is_made_the_same_of_the_same_messages():
     samples = [pack(job(number)) for number in range(64)]
     assert dictionary_of(samples) == dictionary_of(list(samples))
@@ -158,9 +166,12 @@ def test_a_compressed_envelope_that_was_cut_is_broken():
 def test_nothing_expands_to_more_than_the_largest_that_is_compressed():
     bomb = b"\x10" + raw(b"\x01" + bytes(8 * LARGEST))
 
-    assert len(bomb) < LARGEST
+    tracemalloc.start()
     with pytest.raises(BrokenEnvelope, match="expands to more than 2097152 bytes"):
         expand(bomb, b"")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 3 * LARGEST
     with pytest.raises(BrokenEnvelope, match="expands to more than 2097152 bytes"):
         expand(b"\x10" + raw(bytes(LARGEST + 1)), b"")
 

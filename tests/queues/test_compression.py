@@ -210,13 +210,33 @@ async def test_senders_of_one_message_each_get_a_dictionary_too(connect):
 async def test_a_queue_whose_messages_do_not_wait_has_none_and_is_seldom_looked_at(client):
     queue = await client.create_queue("small", compression="deflate")
     looks = []
-    for one in jobs(2 * SAMPLES + 2):
+    for one in jobs(2 * SAMPLES):
         await queue.send(one)
         looks.append(bare(client)._registry.unlearnt["small"] == 0)
         (got,) = await queue.receive(10)
         await got.delete()
     assert not (await queue.info()).dictionary
     assert sum(looks) == 2
+
+
+async def test_broken_large_and_compressed_messages_are_in_no_dictionary(
+    client, raw, namespace, clock, stored
+):
+    queue = await client.create_queue("small")
+    await queue.send_many([b"large" * 2000] * 5)
+    await queue.set_attributes(compression="deflate")
+    await queue.send_many([b"heavy" * 2000] * 5)
+    compressed = (await stored())[-1]
+    assert is_compressed(compressed)
+    for packed in (b"", b"\x09what", b"\x11\xff"):
+        clock.move(1)
+        await in_thread(plant, raw, QueueKeys(namespace, "small").log, packed, clock)
+    await queue.send_many(jobs(SAMPLES))
+
+    dictionary = (await queue.info()).dictionary
+    assert b'{"order":' in dictionary
+    for piece in (b"large", compressed[:8]):
+        assert piece not in dictionary
 
 
 async def test_senders_that_would_give_a_queue_its_dictionary_at_once_give_it_one(connect):
