@@ -9,8 +9,8 @@ the comment beside it says how. Prints one JSON object.
 Throughput: all jobs are queued before the worker begins; the clock runs from the first job to the
 last. Latency: jobs are sent one by one at RATE, by a thread that has nothing else to do, and each
 carries the moment of its sending. Memory: what Redis has more for each queued job; these are
-orders, 100 bytes of compact JSON, each with values of its own and the same for everybody. A library
-that takes arguments gets the object and writes it its own way.
+orders, the same for everybody (see orders.py). A library that takes arguments gets the object and
+writes it its own way.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 import sys
 import threading
 import time
 
+from orders import orders
+
 NAME, URL, MODE, COUNT = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
-BYTES = 100
-BODY = "x" * BYTES
+BODY = "x" * 100
 RATE = 200
 """Jobs a second where latency is measured: a fraction of what any of them can do."""
 
@@ -57,25 +57,6 @@ def end(now: float) -> None:
 def say(**found: float) -> None:
     print(json.dumps(found), file=sys.__stdout__, flush=True)  # Celery has another one
     os._exit(0)
-
-
-def orders(count: int) -> list[str]:
-    """Jobs as shops have them: names that all share, and values, with a token in an address, that
-    none do."""
-    made, dice = [], random.Random(20260504)
-    for _ in range(count):
-        order = {
-            "order": dice.randrange(10**7, 10**8),
-            "customer": f"C{dice.randrange(10**6):06}",
-            "sku": "".join(dice.choices("ABCDEFGHJKLMNPQRSTUVWXYZ", k=2))
-            + f"-{dice.randrange(10**4):04}",
-            "amount": dice.randrange(100, 100_000) / 100,
-            "url": "/pay/",
-        }
-        left = BYTES - len(json.dumps(order, separators=(",", ":")))
-        order["url"] += "".join(dice.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=left))
-        made.append(json.dumps(order, separators=(",", ":")))
-    return made
 
 
 PAYLOADS = list(map(json.loads, orders(COUNT))) if MODE == "memory" else [BODY] * COUNT

@@ -223,7 +223,7 @@ async def test_broken_large_and_compressed_messages_are_in_no_dictionary(
     client, raw, namespace, clock, stored
 ):
     queue = await client.create_queue("small")
-    await queue.send_many([b"large" * 2000] * 5)
+    await queue.send_many([b"large" + bytes(range(number, 250)) * 40 for number in range(5)])
     await queue.set_attributes(compression="deflate")
     await queue.send_many([b"heavy" * 2000] * 5)
     compressed = (await stored())[-1]
