@@ -72,7 +72,7 @@ def _alone(info: rmq.QueueInfo, bodies: Sequence[bytes], size: str) -> Iterator[
     share = sum(map(len, made)) / sum(map(len, packed))
     for case, work, what in (
         ("compress", info.deflate.compress, packed),
-        ("expand", lambda one: expand(one, info.dictionary), made),
+        ("expand", lambda one: expand(one, info.dictionaries), made),
     ):
         took = min(_each(work, what) for _ in range(5)) * 1e6
         note = f"to {share:.0%}" if case == "compress" else ""

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- queues.sample: look at what the oldest messages are like, for a dictionary to be made of them.
+-- queues.sample: look at what the newest messages are like, for a dictionary to be made of them.
 --
 -- KEYS[1] state    hash
 -- KEYS[2] log      stream
@@ -7,7 +7,7 @@
 -- ARGV[2] most     messages, 1..1000
 -- ARGV[3] enough   messages that are enough, where they have
 -- ARGV[4] enough_bytes
--- ARGV[5] small    bytes of a message that is worth a look; a compressed one is not
+-- ARGV[5] small    bytes of a message that is worth a look
 --
 -- Reply   packed messages
 -- Errors  RMQ_QUEUE_DOES_NOT_EXIST RMQ_STALE_CONFIG
@@ -20,13 +20,14 @@ if refusal then return refusal end
 
 local most, enough, enough_bytes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local small = tonumber(ARGV[5])
-local reply, bytes, looked, read, start = {}, 0, 0, 0, '-'
+local reply, bytes, looked, read, start = {}, 0, 0, 0, '+'
 while looked < most and read < 1048576 do
-  local entries = call('XRANGE', log, start, '+', 'COUNT', math.min(10, most - looked))
+  local entries = call('XREVRANGE', log, start, '-', 'COUNT', math.min(10, most - looked))
   for i = 1, #entries do
     local packed = entries[i][2][2]
     read = read + #packed
-    if #packed > 0 and #packed <= small and string.byte(packed) < 16 then
+    -- 16: a large one, however small it lies there.
+    if #packed > 0 and #packed <= small and string.byte(packed) ~= 16 then
       if #reply >= enough and bytes >= enough_bytes then return reply end
       reply[#reply + 1], bytes = packed, bytes + #packed
     end

@@ -1,7 +1,7 @@
 """Compression: an envelope made smaller by what the messages of its queue have in common.
 
-    | 16 | raw deflate of an envelope         a large one, which has enough in itself
-    | 17 | raw deflate of an envelope         a small one, by the dictionary of its queue
+    | 16      | raw deflate of an envelope    a large one, which has enough in itself
+    | 16 + n  | raw deflate of an envelope    a small one, by dictionary n of its queue, 1 to 15
 
 A small message repeats little of itself, and much of the messages before it: the names of its
 fields, the beginning of a URL. The dictionary is that part, and stands once for the whole queue.
@@ -18,10 +18,11 @@ from functools import lru_cache
 
 from rmq.errors import BrokenEnvelope
 
-ALONE, BY_DICTIONARY = 16, 17
-"""First bytes. 18 to 31 are free for further dictionaries of a queue."""
+ALONE = 16
+DICTIONARIES = 15
+"""That a queue may have in its life; how many of them at a time is in lua/queues/set_dictionary."""
 _FIRST = bytes((ALONE,))
-_LAST = bytes((31,))
+_LAST = bytes((ALONE + DICTIONARIES,))
 SMALL = 4096
 """Bytes of an envelope that is compressed by the dictionary; a larger one is without it."""
 LARGEST = 1 << 21
@@ -29,8 +30,8 @@ LARGEST = 1 << 21
 DICTIONARY = 3584
 """Bytes of a dictionary at most: the window, but for what deflate keeps of it for itself."""
 _WINDOW, _MEMORY, _LEVEL = -12, 5, 5
-"""A window of 4 KiB and little memory beside it: this much is copied for each message. Level 6 takes
-two thirds more time for a message of 1 KiB, and makes it half a percent smaller."""
+"""A window of 4 KiB and little memory beside it: this much is copied for each message. Level 6
+takes two thirds more time for a message of 1 KiB, and makes it half a percent smaller."""
 _WIDE = -15
 _WIDE_LEVEL = 3
 """Takes half the time of 6, and leaves a tenth more."""
@@ -48,7 +49,8 @@ _GRAM = 4
 class Deflate:
     """Compresses the messages of one queue. May be used by several threads."""
 
-    def __init__(self, dictionary: bytes) -> None:
+    def __init__(self, number: int, dictionary: bytes) -> None:
+        self._kind = bytes((ALONE + number,))
         self._primed = (
             zlib.compressobj(
                 _LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, dictionary
@@ -64,14 +66,14 @@ class Deflate:
             # Not an envelope: it is broken already, and no one of ours to change.
             return packed
         if size > SMALL:
-            one, kind = zlib.compressobj(_WIDE_LEVEL, zlib.DEFLATED, _WIDE), ALONE
+            one, kind = zlib.compressobj(_WIDE_LEVEL, zlib.DEFLATED, _WIDE), _FIRST
         elif self._primed is not None:
             # To make one anew, dictionary and all, takes ten times as long.
-            one, kind = self._primed.copy(), BY_DICTIONARY
+            one, kind = self._primed.copy(), self._kind
         else:
             return packed
-        made = one.compress(packed) + one.flush()
-        return bytes((kind,)) + made if len(made) + 1 < size else packed
+        made = kind + one.compress(packed) + one.flush()
+        return made if len(made) < size else packed
 
     def compress_every(self, parts: list[object], start: int, step: int) -> None:
         """Compress those of a script's arguments that are envelopes, where they stand."""
@@ -80,9 +82,9 @@ class Deflate:
 
 
 @lru_cache(maxsize=64)
-def deflate(dictionary: bytes) -> Deflate:
+def deflate(number: int, dictionary: bytes) -> Deflate:
     """One that is ready for use; it takes some 40 KiB. An empty dictionary is none."""
-    return Deflate(dictionary)
+    return Deflate(number, dictionary)
 
 
 def is_compressed(packed: bytes) -> bool:
@@ -90,27 +92,27 @@ def is_compressed(packed: bytes) -> bool:
     return _FIRST <= packed[:1] <= _LAST
 
 
-def needs_dictionary(packed: bytes) -> bool:
-    """Whether it takes a dictionary to expand it."""
-    return _FIRST < packed[:1] <= _LAST
+def dictionary_number(packed: bytes) -> int:
+    """Which dictionary it takes to expand it; 0 for none."""
+    return packed[0] - ALONE if is_compressed(packed) else 0
 
 
-def expand(packed: bytes, dictionary: bytes) -> bytes:
-    """The envelope as it was; one that is not compressed comes back as it is.
+def expand(packed: bytes, dictionaries: Sequence[bytes]) -> bytes:
+    """The envelope as it was; one that is not compressed comes back as it is. *dictionaries* are
+    the queue's, number 1 first; an empty one is gone.
 
     Raises BrokenEnvelope, also for what would be larger than LARGEST.
     """
     if not is_compressed(packed):
         return packed
-    kind = packed[0]
-    if kind == ALONE:
+    number = dictionary_number(packed)
+    if not number:
         one = zlib.decompressobj(_WIDE)
-    elif kind == BY_DICTIONARY and dictionary:
-        one = zlib.decompressobj(_WINDOW, dictionary)
+    elif number <= len(dictionaries) and dictionaries[number - 1]:
+        one = zlib.decompressobj(_WINDOW, dictionaries[number - 1])
     else:
         raise BrokenEnvelope(
-            f"an envelope is compressed by dictionary {kind - ALONE}, "
-            f"and its queue has {1 if dictionary else 'none'}"
+            f"an envelope is compressed by dictionary {number}, which its queue does not have"
         )
     try:
         made = one.decompress(packed[1:], LARGEST + 1)

@@ -66,7 +66,7 @@ def set_attributes(keys: QueueKeys, info: QueueInfo, changes: dict[str, str]) ->
 
 
 def sample(keys: QueueKeys, info: QueueInfo) -> Call[list[bytes]]:
-    """Envelopes of the oldest messages, of which a dictionary may be made."""
+    """Envelopes of the newest messages, of which a dictionary may be made."""
     return script.load("queues/sample").call(
         info.name,
         list,
@@ -80,15 +80,18 @@ def sample(keys: QueueKeys, info: QueueInfo) -> Call[list[bytes]]:
     )
 
 
-def set_dictionary(keys: QueueKeys, info: QueueInfo, dictionary: bytes) -> Call[None]:
-    """Give the queue its dictionary, and its description another version with it."""
+def set_dictionary(keys: QueueKeys, info: QueueInfo, dictionary: bytes) -> Call[bool]:
+    """Give the queue its next dictionary, and its description another version with it. False where
+    messages need as many earlier ones as it may have; it keeps the last one then."""
     return script.load("queues/set_dictionary").call(
         info.name,
-        lambda reply: None,
+        lambda reply: reply == 1,
         state=keys.state,
         config=keys.config,
+        log=keys.log,
         version=info.version,
         next=info.next_version,
+        number=len(info.dictionaries) + 1,
         dictionary=base64.b64encode(dictionary).decode(),
     )
 

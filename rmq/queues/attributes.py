@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from rmq.core.compression import Deflate, deflate
+from rmq.core.compression import DICTIONARIES, Deflate, deflate
 from rmq.core.limits import Limits, duration, ms, seconds, text, whole
 from rmq.errors import InvalidParameter, Words
 
@@ -334,13 +334,15 @@ class QueueInfo:
     created_at: datetime
     modified_at: datetime
     attributes: QueueAttributes
-    dictionary: bytes = field(default=b"", repr=False)
-    """What its small messages are compressed by; empty until there were enough to make one of.
-    Once it is there it stays: what is in the queue can not be read without it."""
+    dictionaries: tuple[bytes, ...] = field(default=(), repr=False)
+    """What its small messages are compressed by; the last one is in use, the others are for what
+    was sent before it. Empty bytes stand for one that no message needs any more."""
+    relearns: bool = False
+    """Whether another one is to be made."""
     is_fifo: bool = field(init=False)
     compresses: bool = field(init=False)
     learns: bool = field(init=False)
-    """Whether a dictionary is still to be made."""
+    """Whether a dictionary is still to be made, or another one."""
     delay_ms: int = field(init=False)
     visibility_ms: int = field(init=False)
     wait_ms: int = field(init=False)
@@ -351,11 +353,11 @@ class QueueInfo:
     def __post_init__(self) -> None:
         # Every call needs some of these, and a division of timedeltas takes its time.
         attributes, is_fifo = self.attributes, self.name.endswith(".fifo")
-        compresses = attributes.compression != "none"
+        compresses, known = attributes.compression != "none", len(self.dictionaries)
         for name, value in (
             ("is_fifo", is_fifo),
             ("compresses", compresses),
-            ("learns", compresses and not self.dictionary),
+            ("learns", compresses and (not known or (self.relearns and known < DICTIONARIES))),
             ("delay_ms", ms(attributes.delay)),
             ("visibility_ms", ms(attributes.visibility_timeout)),
             ("wait_ms", ms(attributes.receive_message_wait_time)),
@@ -372,7 +374,12 @@ class QueueInfo:
     @property
     def deflate(self) -> Deflate:
         """What compresses its messages, where it *compresses*."""
-        return deflate(self.dictionary)
+        return deflate(len(self.dictionaries), self.dictionary)
+
+    @property
+    def dictionary(self) -> bytes:
+        """The one in use; empty until there were messages enough to make one of."""
+        return self.dictionaries[-1] if self.dictionaries else b""
 
     @property
     def next_version(self) -> str:
@@ -395,5 +402,14 @@ def info_from_text(name: str, version: str, config: Mapping[str, str]) -> QueueI
         created_at=moment("created_ms"),
         modified_at=moment("modified_ms"),
         attributes=from_text(config),
-        dictionary=base64.b64decode(config.get("dictionary", "")),
+        dictionaries=_dictionaries(config),
+        relearns="relearn" in config,
     )
+
+
+def _dictionaries(config: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Fields `dictionary:1` and so on: from which seq on it is in use, and base64."""
+    texts = [config.get(f"dictionary:{number}", "") for number in range(1, DICTIONARIES + 1)]
+    while texts and not texts[-1]:
+        texts.pop()
+    return tuple(base64.b64decode(text.rpartition(" ")[2]) for text in texts)

@@ -4,17 +4,18 @@ Whoever puts messages there looks now and then whether enough of them wait to te
 common, makes a dictionary of that, and gives it to the queue. It is part of the queue's description
 then: no script takes or hands out a message for a client that has not got it.
 
-Once, for the queue's whole life.
+Where compression is switched off and on again another one is made, for messages that have changed.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from rmq.core.compression import SAMPLES, dictionary_of
+from rmq.core.compression import SAMPLES, dictionary_of, expand
 from rmq.core.script import Plan
-from rmq.errors import RmqError, StaleConfig
+from rmq.errors import BrokenEnvelope, RmqError, StaleConfig
 from rmq.queues import administration
+from rmq.queues.attributes import QueueInfo
 from rmq.queues.registry import Registry
 
 
@@ -32,10 +33,18 @@ def learn(registry: Registry, name: str, count: int) -> Plan[None]:
     keys = registry.keys(name)
     with suppress(RmqError):
         try:
-            dictionary = dictionary_of((yield administration.sample(keys, info)))
+            dictionary = dictionary_of(_readable(info, (yield administration.sample(keys, info))))
             if dictionary:
                 yield administration.set_dictionary(keys, info, dictionary)
                 registry.forget(name)
         except StaleConfig:
             # Somebody else had one, perhaps.
             registry.forget(name)
+
+
+def _readable(info: QueueInfo, packed: list[bytes]) -> list[bytes]:
+    found = []
+    for one in packed:
+        with suppress(BrokenEnvelope):
+            found.append(expand(one, info.dictionaries))
+    return found

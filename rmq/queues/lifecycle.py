@@ -97,6 +97,9 @@ def set_attributes(
         if "redrive_policy" in given:
             yield from _point(registry, name, made)
         changes = to_text(_chosen(given, made))
+        if made.compression != info.attributes.compression:
+            # Whoever switches it on again has messages that the dictionary does not fit.
+            changes["relearn"] = "1" if made.compression != "none" and info.dictionaries else ""
         try:
             yield administration.set_attributes(registry.keys(name), info, changes)
         except StaleConfig:

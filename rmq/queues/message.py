@@ -155,7 +155,7 @@ class StoredMessage:
     def _head(self) -> Header:
         if self._header is None:
             try:
-                self._packed = expand(self._packed, self._info.dictionary)
+                self._packed = expand(self._packed, self._info.dictionaries)
                 self._header = unpack(self._packed)[0]
             except BrokenEnvelope as error:
                 own = message_id(self._info.incarnation, self._seq)

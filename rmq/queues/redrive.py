@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from rmq.core.codec import PLAIN, Header, pack, read_failure, unpack
-from rmq.core.compression import expand, is_compressed, needs_dictionary
+from rmq.core.compression import dictionary_number, expand, is_compressed
 from rmq.core.events import Moved
 from rmq.core.limits import text, whole
 from rmq.core.paging import Page, check_page, names_from, page_of
@@ -61,7 +61,7 @@ def relay(registry: Registry, name: str) -> Plan[Relayed]:
         if not departing:
             return Relayed(moved, stayed, failure)
         source = yield from known(registry, name)
-        if not source.dictionary and any(needs_dictionary(one.packed) for one in departing):
+        if max(dictionary_number(one.packed) for one in departing) > len(source.dictionaries):
             # The one script without a version: what we know may be older than the dictionary.
             source = yield from described(registry, name)
         ends: list[tuple[Departing, bool]] = []
@@ -109,7 +109,7 @@ def relay(registry: Registry, name: str) -> Plan[Relayed]:
 
 def _opened(source: QueueInfo, packed: bytes) -> tuple[Header | None, bytes]:
     try:
-        return unpack(expand(packed, source.dictionary))
+        return unpack(expand(packed, source.dictionaries))
     except BrokenEnvelope:
         return None, packed
 

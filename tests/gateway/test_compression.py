@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import rmq
-from rmq.core.compression import needs_dictionary
+from rmq.core.compression import dictionary_number
 from rmq.core.keys import QueueKeys
 from tests.gateway.sdk import REGION
 
@@ -44,7 +44,7 @@ def test_boto3_sends_and_receives_as_with_any_other(endpoint, servers):
     raw = servers.client("endpoint")
     (_, fields), *_ = raw.xrevrange(QueueKeys(endpoint.namespace, "compressed").log, count=1)
     raw.close()
-    assert needs_dictionary(fields[b"m"])
+    assert dictionary_number(fields[b"m"])
     with urllib.request.urlopen(f"{endpoint.url}/_aws/sqs/messages?QueueUrl={url}") as page:
         assert html.escape(order(99), quote=False) in page.read().decode()
     got = []

@@ -9,7 +9,7 @@ import hashlib
 import pytest
 
 from rmq import MessageAttribute, Outgoing
-from rmq.core.compression import LARGEST, SAMPLES, is_compressed, needs_dictionary
+from rmq.core.compression import LARGEST, SAMPLES, dictionary_number, is_compressed
 from rmq.core.keys import QueueKeys
 from rmq.errors import BrokenEnvelope, InvalidParameter, QueueExists
 from rmq.queues import administration, plans, redrive
@@ -94,7 +94,7 @@ async def test_what_is_sent_comes_out_and_takes_half(small, stored):
     await small.send_many(sent)
 
     lying = await stored()
-    assert all(needs_dictionary(one) for one in lying)
+    assert all(dictionary_number(one) for one in lying)
     assert sum(map(len, lying)) < sum(map(len, sent)) / 2
     assert bodies(await small.peek(100)) == sent
     assert bodies(await everything(small)) == sent
@@ -108,7 +108,7 @@ async def test_attributes_and_all_that_is_known_of_a_message_come_out(small, sto
         sender_id="AIDA",
         message_group_id="tenant",
     )
-    assert all(needs_dictionary(one) for one in await stored())
+    assert all(dictionary_number(one) for one in await stored())
     (got,) = await small.receive()
 
     assert got.body == job(7)
@@ -158,7 +158,7 @@ async def test_a_fifo_queue_keeps_order_and_knows_a_repeat_however_it_lies_there
     assert (again.is_duplicate, again.id) == (True, first.id)
     assert repeated.is_duplicate
     lying = await stored("small.fifo")
-    assert needs_dictionary(lying[-1])
+    assert dictionary_number(lying[-1])
     assert not is_compressed(lying[0])
     got = await drained(queue)
     assert bodies(got) == [body, *jobs(100, 10), other]
@@ -197,7 +197,7 @@ async def test_a_queue_gets_its_dictionary_from_its_first_messages(client, store
     assert after.version != before.version
     assert after.modified_at == before.modified_at
     await queue.send(job(1))
-    assert [needs_dictionary(one) for one in await stored()] == [False] * (SAMPLES + 39) + [True]
+    assert [dictionary_number(one) for one in await stored()] == [False] * (SAMPLES + 39) + [True]
 
 
 async def test_senders_of_one_message_each_get_a_dictionary_too(connect):
@@ -266,7 +266,7 @@ async def test_a_sender_that_knows_nothing_of_the_dictionary_packs_anew(connect,
     assert (await mine.info()).dictionary
     await theirs.send(job(99))
 
-    assert [needs_dictionary(each) for each in await stored()] == [False] * (SAMPLES + 1) + [True]
+    assert [dictionary_number(each) for each in await stored()] == [False] * (SAMPLES + 1) + [True]
     assert (await mine.stats()).visible == SAMPLES + 2
 
 
@@ -295,7 +295,7 @@ async def test_a_receiver_that_waits_while_the_dictionary_is_made_gets_what_is_s
     await mine.send(job(5))
 
     assert bodies(await waiting) == [job(5)]
-    assert needs_dictionary((await stored())[0])
+    assert dictionary_number((await stored())[0])
 
 
 def given(registry, dictionary):
@@ -308,7 +308,7 @@ async def test_a_purge_leaves_the_dictionary(small, stored):
     await small.send(job(1))
     await small.purge()
     await small.send(job(2))
-    assert all(needs_dictionary(one) for one in await stored())
+    assert all(dictionary_number(one) for one in await stored())
     assert bodies(await everything(small)) == [job(2)]
 
 
@@ -337,7 +337,7 @@ async def test_it_is_switched_on_and_off_with_messages_inside(client, stored):
     await queue.set_attributes(compression="deflate")
     await queue.send(job(42))
 
-    marks = [needs_dictionary(one) for one in await stored()]
+    marks = [dictionary_number(one) for one in await stored()]
     assert marks == [False] * 39 + [True, False, True]
     assert bodies(await everything(queue)) == [*sent[:39], job(40), job(41), job(42)]
 
@@ -383,7 +383,7 @@ async def test_dead_letters_and_their_way_back_can_be_read(client, clock, stored
     assert {one.dead_letter_source for one in letters} == {"small"}
     assert [is_compressed(one) for one in await stored("dead")] == [there == "deflate"] * 9
     await dead.redrive()
-    assert all(needs_dictionary(one) for one in await stored())
+    assert all(dictionary_number(one) for one in await stored())
     assert bodies(await everything(queue)) == jobs(9)
 
 
@@ -396,7 +396,7 @@ async def test_a_plain_queue_s_dead_letters_are_compressed_where_they_go(client,
 
     # The first of them taught it.
     assert (await dead.info()).dictionary
-    assert needs_dictionary((await stored("dead"))[-1])
+    assert dictionary_number((await stored("dead"))[-1])
     assert bodies(await dead.peek(100)) == jobs(60)
 
 
@@ -459,7 +459,7 @@ async def test_a_topic_s_messages_are_compressed_where_they_go(client, stored):
     assert (await small.info()).dictionary
     await topic.publish_many(jobs(10, 100))
 
-    marks = [needs_dictionary(one) for one in await stored()]
+    marks = [dictionary_number(one) for one in await stored()]
     assert marks == [False] * SAMPLES + [True] * 10
     assert not any(is_compressed(one) for one in await stored("plain"))
     expected = jobs(SAMPLES) + jobs(10, 100)
@@ -473,7 +473,7 @@ async def test_a_fifo_topic_s_messages_are_compressed_where_they_go(client, stor
     for one in jobs(3, 700):
         await topic.publish(one, message_group_id="g")
 
-    assert all(needs_dictionary(one) for one in await stored("small.fifo"))
+    assert all(dictionary_number(one) for one in await stored("small.fifo"))
     assert bodies(await drained(queue)) == jobs(3, 700)
 
 

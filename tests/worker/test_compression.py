@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rmq.core.compression import SAMPLES, is_compressed, needs_dictionary
+from rmq.core.compression import SAMPLES, dictionary_number, is_compressed
 from rmq.worker import Batch, Reject
 from tests.colours import in_thread
 
@@ -38,7 +38,7 @@ async def test_calls_of_tasks_are_compressed_and_made(app, work, stored):
     async with work:
         for number in range(SAMPLES + 5):
             await send_mail.send(f"{number}@example.com", copies=number)
-        assert needs_dictionary((await stored("mail"))[-1])
+        assert dictionary_number((await stored("mail"))[-1])
         assert {one.outcome for one in await work.run()} == {"done"}
     assert sorted(made) == sorted((f"{number}@example.com", number) for number in range(37))
 
@@ -57,7 +57,7 @@ async def test_batches_and_dead_letters_of_a_queue_that_compresses_have_what_was
         sent = [b'{"order": %d, "customer": %d}' % (n, n * 7) for n in range(SAMPLES * 3)]
         await app.client.queue("orders").send_many(sent[:SAMPLES])
         await app.client.queue("orders").send_many(sent[SAMPLES:])
-        assert needs_dictionary((await stored("orders"))[-1])
+        assert dictionary_number((await stored("orders"))[-1])
         await work.run()
         dead = await work.dead_letters("orders")
         info = await app.client.queue("orders-dead").info()
