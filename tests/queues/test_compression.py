@@ -342,6 +342,80 @@ async def test_it_is_switched_on_and_off_with_messages_inside(client, stored):
     assert bodies(await everything(queue)) == [*sent[:39], job(40), job(41), job(42)]
 
 
+def shaped(shape, count):
+    """Messages of a kind of their own."""
+    word = hashlib.sha256(b"%d" % shape).hexdigest().encode()
+    return [b'["%s",%d]' % (word, number) for number in range(count)]
+
+
+async def another(queue):
+    """Have a queue make another dictionary, of what it is sent from now on."""
+    await queue.set_attributes(compression="none")
+    await queue.set_attributes(compression="deflate")
+
+
+async def test_switched_off_and_on_it_makes_another_dictionary_for_messages_that_have_changed(
+    small, stored, connect
+):
+    other = connect().queue("small")
+    await other.send(job(1))
+    await another(small)
+    sent = shaped(1, 150)
+    await small.send_many(sent)
+    await other.send(shaped(1, 1)[0])
+
+    info = await small.info()
+    assert [b'"order"' in one for one in info.dictionaries] == [True, False]
+    lying = await stored()
+    assert (dictionary_number(lying[0]), dictionary_number(lying[-1])) == (1, 2)
+    assert len(lying[-1]) < 12
+    assert bodies(await everything(small)) == [job(1), *sent, shaped(1, 1)[0]]
+    assert not info.learns
+
+
+async def test_another_dictionary_is_made_of_messages_that_are_compressed_themselves(small):
+    await another(small)
+    await small.send_many(jobs(150))
+    first, second = (await small.info()).dictionaries
+    assert b'"order"' in first
+    assert b'"order"' in second
+
+
+async def test_a_dictionary_that_no_message_needs_any_more_is_dropped(small, stored):
+    await small.send(job(1))
+    for shape in (1, 2):
+        await another(small)
+        await small.send_many(shaped(shape, 150))
+        await small.send(shaped(shape, 1)[0])
+    assert [bool(one) for one in (await small.info()).dictionaries] == [True, True, True]
+    # All but the last one, which came by the third.
+    for one in (await everything(small))[:-1]:
+        await one.delete()
+    await another(small)
+    await small.send_many(shaped(3, 150))
+
+    assert [bool(one) for one in (await small.info()).dictionaries] == [False, False, True, True]
+    await small.send(shaped(3, 1)[0])
+    marks = [dictionary_number(one) for one in await stored()]
+    assert (marks[0], marks[-1]) == (3, 4)
+
+
+async def test_a_queue_whose_messages_need_four_dictionaries_stays_with_the_last(small, stored):
+    await small.send(job(1))
+    sent = [job(1)]
+    for shape in range(5):
+        await another(small)
+        await small.send_many(shaped(shape, 150))
+        sent += shaped(shape, 150)
+
+    info = await small.info()
+    assert len(info.dictionaries) == 4
+    assert all(info.dictionaries)
+    assert not info.learns
+    assert dictionary_number((await stored())[-1]) == 4
+    assert bodies(await everything(small)) == sent
+
+
 async def test_it_is_an_attribute_as_others_are(client):
     queue = await client.create_queue("small", compression="deflate")
     assert (await queue.info()).attributes.compression == "deflate"
