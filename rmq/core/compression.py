@@ -68,7 +68,7 @@ class Deflate:
         if size > SMALL:
             one, kind = zlib.compressobj(_WIDE_LEVEL, zlib.DEFLATED, _WIDE), _FIRST
         elif self._primed is not None:
-            # To make one anew, dictionary and all, takes ten times as long.
+            # To make one anew, dictionary and all, takes half as long again.
             one, kind = self._primed.copy(), self._kind
         else:
             return packed

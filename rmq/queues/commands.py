@@ -296,7 +296,7 @@ class QueueStats:
     """Moved away: dead letters, and redriven messages."""
     expired: int
     bytes: int
-    """Bytes ever accepted, envelopes included."""
+    """Bytes ever accepted, envelopes included; compressed ones as they lie there."""
     outbox: int
     """Messages on their way to another queue; counted in flight as well."""
 
