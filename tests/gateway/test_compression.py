@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import secrets
 import urllib.request
 
 import boto3
@@ -29,10 +30,11 @@ def test_boto3_sends_and_receives_as_with_any_other(endpoint, servers):
         aws_access_key_id="x",
         aws_secret_access_key="x",
     )
-    url = sqs.create_queue(QueueName="compressed")["QueueUrl"]
+    name = f"compressed-{secrets.token_hex(4)}"
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
     place = servers.url("endpoint")
     with rmq.connect(place, namespace=endpoint.namespace) as client:
-        client.queue("compressed").set_attributes(compression="deflate")
+        client.queue(name).set_attributes(compression="deflate")
     for start in range(0, 50, 10):
         entries = [
             {"Id": str(number), "MessageBody": order(number)} for number in range(start, start + 10)
@@ -42,7 +44,7 @@ def test_boto3_sends_and_receives_as_with_any_other(endpoint, servers):
     sent = sqs.send_message(QueueUrl=url, MessageBody=order(99), MessageAttributes=kind)
 
     raw = servers.client("endpoint")
-    (_, fields), *_ = raw.xrevrange(QueueKeys(endpoint.namespace, "compressed").log, count=1)
+    (_, fields), *_ = raw.xrevrange(QueueKeys(endpoint.namespace, name).log, count=1)
     raw.close()
     assert dictionary_number(fields[b"m"])
     with urllib.request.urlopen(f"{endpoint.url}/_aws/sqs/messages?QueueUrl={url}") as page:
