@@ -16,6 +16,7 @@ from rich.console import Console
 
 from benchmarks import (
     backlog,
+    compressing,
     fair,
     filtering,
     gateway,
@@ -40,6 +41,7 @@ FIGURES: tuple[Figure, ...] = (
     *sending.FIGURES,
     *receiving.FIGURES,
     *fair.FIGURES,
+    *compressing.FIGURES,
     *backlog.FIGURES,
     *topics.FIGURES,
     *filtering.FIGURES,

@@ -215,6 +215,8 @@ def attributes_in(given: Mapping[str, Any], account: str, *, is_fifo: bool) -> d
             if is_fifo and len(given) > 1 and value == timedelta(minutes=5):
                 continue  # as long as it always is
             raise NotInAws("how long a deduplication id is remembered")
+        if field == "compression":
+            raise NotInAws("compression")
         if field in FIELDS:
             raise NotInAws("SQS's names where ours are wanted")
         found[NAMES.get(field, field)] = _text(field, value, account)

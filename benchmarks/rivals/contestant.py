@@ -8,7 +8,9 @@ the comment beside it says how. Prints one JSON object.
 
 Throughput: all jobs are queued before the worker begins; the clock runs from the first job to the
 last. Latency: jobs are sent one by one at RATE, by a thread that has nothing else to do, and each
-carries the moment of its sending. Memory: what Redis has more for each queued job.
+carries the moment of its sending. Memory: what Redis has more for each queued job; these are
+orders, the same for everybody (see orders.py). A library that takes arguments gets the object and
+writes it its own way.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ import os
 import sys
 import threading
 import time
+
+from orders import orders
 
 NAME, URL, MODE, COUNT = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 BODY = "x" * 100
@@ -55,8 +59,7 @@ def say(**found: float) -> None:
     os._exit(0)
 
 
-def bodies() -> list[str]:
-    return [BODY] * COUNT
+PAYLOADS = list(map(json.loads, orders(COUNT))) if MODE == "memory" else [BODY] * COUNT
 
 
 def stamped() -> str:
@@ -119,11 +122,11 @@ def arq() -> None:
             paced(lambda body: in_loop(loop, pool.enqueue_job("job", body)))
         else:
             if MODE == "memory":
-                await pool.enqueue_job("job", BODY)
+                await pool.enqueue_job("job", PAYLOADS[0])
             before = used()
             for start in range(0, COUNT, 100):
                 await asyncio.gather(
-                    *(pool.enqueue_job("job", BODY) for _ in range(min(100, COUNT - start)))
+                    *(pool.enqueue_job("job", one) for one in PAYLOADS[start : start + 100])
                 )
             if MODE == "memory":
                 say(bytes_each=(used() - before) / COUNT)
@@ -163,7 +166,7 @@ def dramatiq() -> None:
     if MODE == "latency":
         paced(job.send)
     else:
-        queued(lambda: job.send(BODY), lambda: [job.send(BODY) for _ in range(COUNT)])
+        queued(lambda: job.send(PAYLOADS[0]), lambda: [job.send(one) for one in PAYLOADS])
     worker = library.Worker(broker, worker_threads=8, worker_timeout=10)
     worker.start()
     time.sleep(600)
@@ -191,10 +194,10 @@ def taskiq() -> None:
             paced(lambda body: in_loop(loop, job.kiq(body)))
         else:
             if MODE == "memory":
-                await job.kiq(BODY)
+                await job.kiq(PAYLOADS[0])
             before = used()
             for start in range(0, COUNT, 100):
-                await asyncio.gather(*(job.kiq(BODY) for _ in range(min(100, COUNT - start))))
+                await asyncio.gather(*(job.kiq(one) for one in PAYLOADS[start : start + 100]))
             if MODE == "memory":
                 say(bytes_each=(used() - before) / COUNT)
         await run_receiver_task(broker, max_async_tasks=100, max_prefetch=100)
@@ -216,8 +219,8 @@ def rq() -> None:
     if MODE == "latency":
         paced(send)
     else:
-        data = [Queue.prepare_data("contestant.did", (BODY,), result_ttl=0) for _ in range(COUNT)]
-        queued(lambda: send(BODY), lambda: queue.enqueue_many(data))
+        data = [Queue.prepare_data("contestant.did", (one,), result_ttl=0) for one in PAYLOADS]
+        queued(lambda: send(PAYLOADS[0]), lambda: queue.enqueue_many(data))
     import logging
 
     logging.disable(logging.CRITICAL)
@@ -245,7 +248,7 @@ def celery() -> None:
     if MODE == "latency":
         paced(job.delay)
     else:
-        queued(lambda: job.delay(BODY), lambda: [job.delay(BODY) for _ in range(COUNT)])
+        queued(lambda: job.delay(PAYLOADS[0]), lambda: [job.delay(one) for one in PAYLOADS])
     app.worker_main(
         [
             "worker",
@@ -259,10 +262,14 @@ def celery() -> None:
 
 
 def rmq(kind: str) -> None:
-    """uvloop, 500 jobs at a time, plain functions 100, in batches of 500."""
+    """uvloop, 500 jobs at a time, plain functions 100, in batches of 500; with -deflate behind its
+    name the queue compresses."""
     import uvloop
 
     from rmq.worker import App, Batch
+
+    kind, _, compression = kind.partition("-")
+    compresses = {"compression": compression} if compression else {}
 
     async def work() -> None:
         app = App(URL, namespace="contest")
@@ -272,7 +279,7 @@ def rmq(kind: str) -> None:
             async def job(payload: str) -> None:
                 did(payload)
 
-            app.queue("jobs", concurrency=500)
+            app.queue("jobs", concurrency=500, **compresses)
         elif kind == "threads":
 
             @app.task(queue="jobs", name="job")
@@ -282,7 +289,7 @@ def rmq(kind: str) -> None:
             app.queue("jobs", concurrency=100)
         elif kind == "handler":
 
-            @app.handler("jobs", concurrency=500)
+            @app.handler("jobs", concurrency=500, **compresses)
             async def on_job(payload: str) -> None:
                 did(payload)
         elif kind == "plain":
@@ -301,21 +308,24 @@ def rmq(kind: str) -> None:
         await app.make_queues()
         queue = app.client.queue("jobs")
 
-        async def send(body: str) -> None:
+        async def send(body) -> None:  # type: ignore[no-untyped-def]
             if kind in ("async", "threads"):
                 await job.send(body)
             else:
                 await queue.send(body)
+
+        # To a queue one sends text.
+        payloads = orders(COUNT) if MODE == "memory" and kind == "handler" else PAYLOADS
 
         if MODE == "latency":
             loop = asyncio.get_running_loop()
             paced(lambda body: in_loop(loop, send(body)))
         else:
             if MODE == "memory":
-                await send(BODY)
+                await send(payloads[0])
             before = used()
             for start in range(0, COUNT, 1000):
-                await asyncio.gather(*(send(BODY) for _ in range(min(1000, COUNT - start))))
+                await asyncio.gather(*(send(one) for one in payloads[start : start + 1000]))
             if MODE == "memory":
                 say(bytes_each=(used() - before) / COUNT)
         async with app.worker() as worker:

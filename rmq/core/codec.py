@@ -5,6 +5,7 @@ string.
     | 2 | header length 1 | header | body            MessagePack, short names, defaults left out
     | 3 | header length 4, big endian | header | body
 
+A queue may have them compressed as a whole; see compression.py.
 A header field that we do not know is ignored, so that releases can share a queue.
 """
 

@@ -5,11 +5,13 @@ What takes several trips is in lifecycle.py.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from rmq.core import script
+from rmq.core.compression import MOST_SAMPLES, SAMPLED, SAMPLES, SMALL
 from rmq.core.keys import QueueKeys, queue_index
 from rmq.core.limits import ms
 from rmq.core.script import Call, text_of
@@ -50,9 +52,7 @@ def describe(keys: QueueKeys, name: str) -> Call[QueueInfo]:
     return script.load("queues/describe").call(name, parse, state=keys.state, config=keys.config)
 
 
-def set_attributes(
-    keys: QueueKeys, info: QueueInfo, next_version: str, changes: dict[str, str]
-) -> Call[None]:
+def set_attributes(keys: QueueKeys, info: QueueInfo, changes: dict[str, str]) -> Call[None]:
     return script.load("queues/set_attributes").call(
         info.name,
         lambda reply: None,
@@ -60,8 +60,39 @@ def set_attributes(
         config=keys.config,
         wake=keys.wake,
         version=info.version,
-        next=next_version,
+        next=info.next_version,
         rest=[part for pair in changes.items() for part in pair],
+    )
+
+
+def sample(keys: QueueKeys, info: QueueInfo) -> Call[list[bytes]]:
+    """Envelopes of the newest messages, of which a dictionary may be made."""
+    return script.load("queues/sample").call(
+        info.name,
+        list,
+        state=keys.state,
+        log=keys.log,
+        version=info.version,
+        most=MOST_SAMPLES,
+        enough=SAMPLES,
+        enough_bytes=SAMPLED,
+        small=SMALL,
+    )
+
+
+def set_dictionary(keys: QueueKeys, info: QueueInfo, dictionary: bytes) -> Call[bool]:
+    """Give the queue its next dictionary, and its description another version with it. False where
+    messages need as many earlier ones as it may have; it keeps the last one then."""
+    return script.load("queues/set_dictionary").call(
+        info.name,
+        lambda reply: reply == 1,
+        state=keys.state,
+        config=keys.config,
+        log=keys.log,
+        version=info.version,
+        next=info.next_version,
+        number=len(info.dictionaries) + 1,
+        dictionary=base64.b64encode(dictionary).decode(),
     )
 
 

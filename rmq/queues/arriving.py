@@ -40,6 +40,10 @@ def deliver(
     """Take in, on a standard queue. *parts* are those of Arriving, one behind the other, *first* is
     the first seq. Where seqs follow each other without a gap or a group they may be left out:
     *width* is 1 then. The result is how many were new."""
+    if info.compresses:
+        # They may be another queue's as well.
+        parts = list(parts)
+        info.deflate.compress_every(parts, 0, width)
     return script.load("queues/deliver").call(
         info.name,
         int,
@@ -68,6 +72,9 @@ def deliver_fifo(
 ) -> Call[int]:
     """Take in, on a FIFO queue: the topic's seq, deduplication key, group and packed of each. The
     result is how many were new."""
+    rest: list[Any] = [part for message in messages for part in message]
+    if info.compresses:
+        info.deflate.compress_every(rest, 3, 4)
     return script.load("queues/deliver_fifo").call(
         info.name,
         int,
@@ -85,5 +92,5 @@ def deliver_fifo(
         line=line.number,
         window_ms=ms(info.attributes.deduplication_window),
         delay_ms=info.delay_ms,
-        rest=[part for message in messages for part in message],
+        rest=rest,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from rmq.core.compression import DICTIONARIES, Deflate, deflate
 from rmq.core.limits import Limits, duration, ms, seconds, text, whole
 from rmq.errors import InvalidParameter, Words
 
@@ -26,6 +28,7 @@ KMS_REUSE = (timedelta(minutes=1), timedelta(hours=24))
 
 DeduplicationScope = Literal["queue", "message_group"]
 FifoThroughputLimit = Literal["per_queue", "per_message_group_id"]
+Compression = Literal["none", "deflate"]
 RedrivePermission = Literal["allow_all", "deny_all", "by_queue"]
 
 
@@ -103,6 +106,10 @@ class QueueAttributes:
     """1 min to 24 h."""
     sqs_managed_sse_enabled: bool = True
     """May not be switched on in the same breath as a kms_master_key_id."""
+    compression: Compression = "none"
+    """`deflate` keeps messages smaller in memory, small ones by a dictionary of what the queue's
+    messages have in common. Not of SQS; every client of the queue has to be of a release that knows
+    it."""
 
 
 FIFO_ONLY = (
@@ -118,6 +125,7 @@ _FLAGS = tuple(name for name in _FIELDS if isinstance(getattr(_DEFAULT, name), b
 _CHOICES = {
     "deduplication_scope": ("queue", "message_group"),
     "fifo_throughput_limit": ("per_queue", "per_message_group_id"),
+    "compression": ("none", "deflate"),
 }
 
 
@@ -159,9 +167,7 @@ def _checked_one(name: str, value: Any, limits: Limits) -> Any:
             raise InvalidParameter(name, value, "True or False")
         return value
     if name in _CHOICES:
-        if value not in _CHOICES[name]:
-            raise InvalidParameter(name, value, f"one of {', '.join(_CHOICES[name])}")
-        return value
+        return choice(name, value)
     if name == "redrive_policy":
         return _checked_redrive(value, limits)
     if name == "redrive_allow_policy":
@@ -171,6 +177,13 @@ def _checked_one(name: str, value: Any, limits: Limits) -> Any:
     if name == "policy":
         return _checked_policy(value)
     return text(value, name, 1, KMS_KEY_CHARACTERS)
+
+
+def choice(name: str, value: Any) -> Any:
+    """One of the values of an attribute that has but a few. Raises InvalidParameter."""
+    if value not in _CHOICES[name]:
+        raise InvalidParameter(name, value, f"one of {', '.join(_CHOICES[name])}")
+    return value
 
 
 def _checked_duration(name: str, value: Any, limits: Limits) -> timedelta:
@@ -321,7 +334,15 @@ class QueueInfo:
     created_at: datetime
     modified_at: datetime
     attributes: QueueAttributes
+    dictionaries: tuple[bytes, ...] = field(default=(), repr=False)
+    """What its small messages are compressed by; the last one is in use, the others are for what
+    was sent before it. Empty bytes stand for one that no message needs any more."""
+    relearns: bool = False
+    """Whether another one is to be made."""
     is_fifo: bool = field(init=False)
+    compresses: bool = field(init=False)
+    learns: bool = field(init=False)
+    """Whether a dictionary is still to be made, or another one."""
     delay_ms: int = field(init=False)
     visibility_ms: int = field(init=False)
     wait_ms: int = field(init=False)
@@ -332,8 +353,11 @@ class QueueInfo:
     def __post_init__(self) -> None:
         # Every call needs some of these, and a division of timedeltas takes its time.
         attributes, is_fifo = self.attributes, self.name.endswith(".fifo")
+        compresses, known = attributes.compression != "none", len(self.dictionaries)
         for name, value in (
             ("is_fifo", is_fifo),
+            ("compresses", compresses),
+            ("learns", compresses and (not known or (self.relearns and known < DICTIONARIES))),
             ("delay_ms", ms(attributes.delay)),
             ("visibility_ms", ms(attributes.visibility_timeout)),
             ("wait_ms", ms(attributes.receive_message_wait_time)),
@@ -346,6 +370,22 @@ class QueueInfo:
     def fifo_delay(self) -> int | str:
         """The delay in ms as scripts take it that serve both types: '' on a standard queue."""
         return self.delay_ms if self.is_fifo else ""
+
+    @property
+    def deflate(self) -> Deflate:
+        """What compresses its messages, where it *compresses*."""
+        return deflate(len(self.dictionaries), self.dictionary)
+
+    @property
+    def dictionary(self) -> bytes:
+        """The one in use; empty until there were messages enough to make one of."""
+        return self.dictionaries[-1] if self.dictionaries else b""
+
+    @property
+    def next_version(self) -> str:
+        """Its version after a change of its description."""
+        incarnation, _, number = self.version.partition(":")
+        return f"{incarnation}:{int(number) + 1}"
 
 
 def info_from_text(name: str, version: str, config: Mapping[str, str]) -> QueueInfo:
@@ -362,4 +402,14 @@ def info_from_text(name: str, version: str, config: Mapping[str, str]) -> QueueI
         created_at=moment("created_ms"),
         modified_at=moment("modified_ms"),
         attributes=from_text(config),
+        dictionaries=_dictionaries(config),
+        relearns="relearn" in config,
     )
+
+
+def _dictionaries(config: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Fields `dictionary:1` and so on: from which seq on it is in use, and base64."""
+    texts = [config.get(f"dictionary:{number}", "") for number in range(1, DICTIONARIES + 1)]
+    while texts and not texts[-1]:
+        texts.pop()
+    return tuple(base64.b64decode(text.rpartition(" ")[2]) for text in texts)

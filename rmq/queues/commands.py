@@ -33,6 +33,8 @@ def send(
 ) -> Call[tuple[int, bool]]:
     """Append to a standard queue. The result is the first seq, and whether a sweep is due."""
     rest = [part for message in messages for part in message]
+    if info.compresses:
+        info.deflate.compress_every(rest, 0, 2)
     return script.load("queues/send").call(
         info.name,
         lambda reply: (int(reply[0]), reply[1] == 1),
@@ -57,6 +59,8 @@ def send_fifo(
     """Append to a FIFO queue. The result is seq and is-duplicate of each, and whether a sweep is
     due."""
     rest = [part for message in messages for part in message]
+    if info.compresses:
+        info.deflate.compress_every(rest, 2, 3)
 
     def parse(reply: Sequence[Any]) -> tuple[list[tuple[int, bool]], bool]:
         texts = [text_of(seq) for seq in reply[1:]]
@@ -292,7 +296,7 @@ class QueueStats:
     """Moved away: dead letters, and redriven messages."""
     expired: int
     bytes: int
-    """Bytes ever accepted, envelopes included."""
+    """Bytes ever accepted, envelopes included; compressed ones as they lie there."""
     outbox: int
     """Messages on their way to another queue; counted in flight as well."""
 

@@ -96,11 +96,12 @@ def set_attributes(
             return info
         if "redrive_policy" in given:
             yield from _point(registry, name, made)
-        incarnation, _, number = info.version.partition(":")
-        version = f"{incarnation}:{int(number) + 1}"
         changes = to_text(_chosen(given, made))
+        if made.compression != info.attributes.compression:
+            # Whoever switches it on again has messages that the dictionary does not fit.
+            changes["relearn"] = "1" if made.compression != "none" and info.dictionaries else ""
         try:
-            yield administration.set_attributes(registry.keys(name), info, version, changes)
+            yield administration.set_attributes(registry.keys(name), info, changes)
         except StaleConfig:
             continue
         before, after = info.attributes.redrive_policy, made.redrive_policy

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rmq.core.codec import Failure, Header, MessageAttribute, attributes_size, unpack
+from rmq.core.compression import expand
 from rmq.errors import BrokenEnvelope, InvalidReceipt
 from rmq.queues.attributes import QueueInfo
 
@@ -154,6 +155,7 @@ class StoredMessage:
     def _head(self) -> Header:
         if self._header is None:
             try:
+                self._packed = expand(self._packed, self._info.dictionaries)
                 self._header = unpack(self._packed)[0]
             except BrokenEnvelope as error:
                 own = message_id(self._info.incarnation, self._seq)
@@ -190,7 +192,7 @@ class StoredMessage:
         if packed[:1] == b"\x01":
             return packed[1:]
         _ = self._head
-        return unpack(packed)[1]
+        return unpack(self._packed)[1]
 
     @property
     def text(self) -> str:

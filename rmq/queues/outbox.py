@@ -104,6 +104,9 @@ def accept(
 ) -> Call[int]:
     """Take in messages of another queue's outbox: outbox id, packed, original sent time in ms (0
     for now) and group. The result is how many were new."""
+    rest: list[Any] = [part for one in arriving for part in one]
+    if target.compresses:
+        target.deflate.compress_every(rest, 1, 4)
     return script.load("queues/accept").call(
         target.name,
         int,
@@ -120,7 +123,7 @@ def accept(
         source=source.name,
         incarnation=source.incarnation.hex(),
         delay_ms=target.fifo_delay,
-        rest=[part for one in arriving for part in one],
+        rest=rest,
     )
 
 

@@ -36,6 +36,7 @@ from rmq.errors import (
 from rmq.queues import administration, commands, joint
 from rmq.queues.attributes import QueueInfo
 from rmq.queues.commands import Got, QueueStats, Wanted
+from rmq.queues.learning import learn
 from rmq.queues.message import (
     PeekedMessage,
     Receipt,
@@ -151,6 +152,8 @@ def _send_batch(registry: Registry, info: QueueInfo, batch: list[Prepared]) -> P
     if registry.events:
         again = sum(one.is_duplicate for one in sent)
         registry.events.tell(SentEvent(queue=name, count=len(sent) - again, duplicates=again))
+    if info.learns:
+        yield from learn(registry, name, len(batch))
     if due:
         # They are sent, whatever becomes of the sweep; the next one finishes it.
         with suppress(RmqError):

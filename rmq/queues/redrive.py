@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from rmq.core.codec import PLAIN, Header, pack, read_failure, unpack
+from rmq.core.compression import dictionary_number, expand, is_compressed
 from rmq.core.events import Moved
 from rmq.core.limits import text, whole
 from rmq.core.paging import Page, check_page, names_from, page_of
@@ -23,6 +24,7 @@ from rmq.errors import BrokenEnvelope, CallerError, InvalidParameter, QueueDoesN
 from rmq.queues import commands, outbox
 from rmq.queues.attributes import QueueInfo, queue_name
 from rmq.queues.commands import Wanted
+from rmq.queues.learning import learn
 from rmq.queues.lifecycle import KINDS
 from rmq.queues.message import message_id
 from rmq.queues.outbox import Departing, RedriveTask
@@ -59,13 +61,16 @@ def relay(registry: Registry, name: str) -> Plan[Relayed]:
         if not departing:
             return Relayed(moved, stayed, failure)
         source = yield from known(registry, name)
+        if max(dictionary_number(one.packed) for one in departing) > len(source.dictionaries):
+            # The one script without a version: what we know may be older than the dictionary.
+            source = yield from described(registry, name)
         ends: list[tuple[Departing, bool]] = []
         targets: dict[str, list[tuple[Departing, Header | None, bytes]]] = {}
         for one in departing:
             if not one.packed:
                 ends.append((one, True))
                 continue
-            header, body = _opened(one.packed)
+            header, body = _opened(source, one.packed)
             target = one.target or (header.source if header is not None else None)
             if target is None:
                 ends.append((one, False))
@@ -91,6 +96,7 @@ def relay(registry: Registry, name: str) -> Plan[Relayed]:
                 keep = TARGET_GONE
             else:
                 ends += [(one, True) for one, _, _ in parts]
+                yield from learn(registry, target, len(parts))
                 if registry.events:
                     registry.events.tell(Moved(queue=name, count=len(parts), target=target))
         try:
@@ -101,9 +107,9 @@ def relay(registry: Registry, name: str) -> Plan[Relayed]:
             return Relayed(moved, stayed, failure)
 
 
-def _opened(packed: bytes) -> tuple[Header | None, bytes]:
+def _opened(source: QueueInfo, packed: bytes) -> tuple[Header | None, bytes]:
     try:
-        return unpack(packed)
+        return unpack(expand(packed, source.dictionaries))
     except BrokenEnvelope:
         return None, packed
 
@@ -114,8 +120,10 @@ def _arriving(
     """A departing message as its target gets it."""
     group = one.group.decode() or (header.group_id if header is not None else None) or ""
     if header is None:
-        # Broken, but not ours to lose.
-        return one.outbox_id, one.packed, 0, group
+        # Broken, but not ours to lose. What is broken by one dictionary might make a sense that
+        # nobody sent by another: the mark before it keeps it from being read.
+        mark = b"\x00" if is_compressed(one.packed) else b""
+        return one.outbox_id, mark + one.packed, 0, group
     if one.kind == "r":
         # A redriven message is a new one (Amazon SQS: StartMessageMoveTask).
         fresh = replace_header(

@@ -39,6 +39,8 @@ class Registry:
         self.handles: WeakValueDictionary[str, Any] = WeakValueDictionary()
         """Queue objects in somebody's hands. Of each queue there is one, so that what tasks send
         with it at the same time goes out together, and in order."""
+        self.unlearnt: dict[str, int] = {}
+        """Of a queue that is to have a dictionary: messages put there since it was looked at."""
         self._keys: dict[str, QueueKeys] = {}
         self._known: dict[str, QueueInfo] = {}
         self._kept: dict[str, Any] = {}
@@ -82,7 +84,7 @@ class Registry:
             table.clear()
 
     def _tables(self) -> tuple[dict[str, Any], ...]:
-        return self._keys, self._known, self._kept, self._lanes
+        return self._keys, self._known, self._kept, self._lanes, self.unlearnt
 
     def take_lane(self, name: str) -> Lane:
         """A lane that nobody uses now. Lost lanes are simply not given back."""

@@ -27,6 +27,7 @@ from rmq.errors import (
 from rmq.queues import administration, arriving
 from rmq.queues.arriving import Line
 from rmq.queues.attributes import QueueInfo
+from rmq.queues.learning import learn
 from rmq.queues.message import message_id, sequence_number
 from rmq.queues.outgoing import deduplication_key
 from rmq.queues.registry import Registry
@@ -137,6 +138,7 @@ def _offer(
     asked: list[_Pair] = []
     calls: list[Call[int]] = []
     again: list[_Pair] = []
+    learners: list[_Pair] = []
     known = [target.registry.known(target.name) for _, target in pairs]
     described = yield from _describe([target for _, target in pairs])
     for (one, target), before, queue in zip(pairs, known, described, strict=True):
@@ -154,6 +156,8 @@ def _offer(
         elif call is not None:
             calls.append(call)
             asked.append((one, target))
+            if queue.learns:
+                learners.append((one, target))
     results = (yield Several(calls)) if calls else []
     for (one, target), result in zip(asked, results, strict=True):
         if isinstance(result, StaleConfig):
@@ -164,6 +168,8 @@ def _offer(
         else:
             one.is_done = True
             registry.is_back(target.registry, target.name)
+    for one, target in learners:
+        yield from learn(target.registry, target.name, len(one.items))
     return again
 
 

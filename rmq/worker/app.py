@@ -28,7 +28,7 @@ from rmq.core.clock import Clock
 from rmq.core.limits import Limits, seconds
 from rmq.core.script import Plan
 from rmq.errors import ConfigurationError, InvalidParameter, Words, brief
-from rmq.queues.attributes import QueueInfo
+from rmq.queues.attributes import Compression, QueueInfo
 from rmq.queues.registry import Registry
 from rmq.settings import Settings
 from rmq.worker import flows, unique
@@ -136,6 +136,7 @@ class App:
         memory_limit: int | None = None,
         dead_letter_queue: str | None = None,
         limits: Sequence[Limit] = (),
+        compression: Compression | None = None,
     ) -> Callable[[F], F]:
         """Declare a function to be what handles each message of *queue*. It stays what it is.
 
@@ -155,6 +156,8 @@ class App:
         asyncio.gather with return_exceptions=True gives it). What it raises is the failure of all.
         *dead_letter_queue*: default the queue's own, else `<queue>-dead`.
         *limits*: Throttle and Concurrency objects, which all workers share; see rmq/worker/gate.py.
+        *compression*: `deflate` or `none`, which the queue is set to when a worker begins, and the
+        dead-letter queue that it makes; default leaves it as it is. See QueueAttributes.
 
         Raises ConfigurationError, InvalidParameter.
         """
@@ -179,6 +182,7 @@ class App:
                 dead_letter_queue=dead_letter_queue,
                 batch=filled,
                 limits=checked_limits(limits),
+                compression=compression,
             )
             if queue in self.intakes:
                 raise ConfigurationError(f"queue {queue!r} has {self.intakes[queue]!r} already")
@@ -195,6 +199,7 @@ class App:
         visibility_timeout: timedelta | float = 30,
         dead_letter_queue: str | None = None,
         limits: Sequence[Limit] = (),
+        compression: Compression | None = None,
     ) -> None:
         """Say how a queue of tasks is worked on; without this, by the defaults of handler.
         *concurrency*: where tasks of several kinds share a queue, the default is the largest of
@@ -208,6 +213,7 @@ class App:
             visibility_timeout=_s(visibility_timeout, "visibility_timeout"),
             dead_letter_queue=dead_letter_queue,
             limits=checked_limits(limits),
+            compression=compression,
         )
         self._task_queue(name).say(options, is_usual=concurrency is None)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from rmq.core.limits import seconds, whole
 from rmq.errors import BrokenEnvelope, ConfigurationError, InvalidParameter
 from rmq.queues.aio import AsyncMessage
-from rmq.queues.attributes import queue_name
+from rmq.queues.attributes import Compression, choice, queue_name
 from rmq.worker import following
 from rmq.worker.callee import Callee, Mode, is_context
 from rmq.worker.gate import Limit
@@ -67,10 +67,14 @@ class QueueOptions:
     batch: Batch | None = None
     limits: tuple[Limit, ...] = ()
     """Of the whole fleet."""
+    compression: Compression | None = None
+    """What the queue's attribute of that name is set to; None leaves it as it is."""
 
     def __post_init__(self) -> None:
         queue_name(self.queue)
         whole(self.concurrency, "concurrency", 1, MOST_CONCURRENCY)
+        if self.compression is not None:
+            choice("compression", self.compression)
         if self.visibility_timeout < LEAST_VISIBILITY_S:
             raise InvalidParameter(
                 "visibility_timeout",

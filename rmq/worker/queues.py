@@ -24,28 +24,34 @@ too short for a call that is sent for next year, and a backlog must not vanish b
 
 
 async def make_queue(client: AsyncClient, options: QueueOptions) -> None:
-    """Make a queue that is missing, and a dead-letter queue for one that has none."""
+    """Make a queue that is missing, and a dead-letter queue for one that has none; have it compress
+    as is wanted."""
     queue = client.queue(options.queue)
-    dead = options.usual_dead_letter_queue
+    dead, wanted = options.usual_dead_letter_queue, options.compression
+    compression = {} if wanted is None else {"compression": wanted}
     try:
         info = await queue.info()
     except QueueDoesNotExist:
-        await _make(client, dead)
+        await _make(client, dead, **compression)
         policy = RedrivePolicy(dead_letter_queue=dead, max_receive_count=RECEIVES)
         await _make(
             client,
             options.queue,
             redrive_policy=policy,
             visibility_timeout=options.visibility_timeout,
+            **compression,
         )
         return
+    if wanted is not None and info.attributes.compression != wanted:
+        await queue.set_attributes(compression=wanted)
+        log.info("queue %s: compression is %s now", options.queue, wanted)
     if info.attributes.redrive_policy is None:
-        await _make(client, dead)
+        await _make(client, dead, **compression)
         policy = RedrivePolicy(dead_letter_queue=dead, max_receive_count=RECEIVES)
         await queue.set_attributes(redrive_policy=policy)
         log.info("queue %s had no dead-letter queue; it has %s now", options.queue, dead)
     elif options.dead_letter_queue is not None:
-        await _make(client, dead)
+        await _make(client, dead, **compression)
 
 
 async def make_dead_letter_queue(client: AsyncClient, name: str) -> None:

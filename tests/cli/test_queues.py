@@ -35,7 +35,9 @@ def test_create_in_json_shows_all_attributes_with_durations_in_seconds(rmq):
         "kms_master_key_id": None,
         "kms_data_key_reuse_period": 300,
         "sqs_managed_sse_enabled": True,
+        "compression": "none",
     }
+    assert made["dictionary_bytes"] == 0
 
 
 OPTIONS = [
@@ -51,6 +53,7 @@ OPTIONS = [
     ("--delay=15m", "delay", 900),
     ("--retention=4d", "message_retention_period", 345600),
     ("--max-size=2048", "maximum_message_size", 2048),
+    ("--compression=deflate", "compression", "deflate"),
     ("--wait=20", "receive_message_wait_time", 20),
     ("--content-based-deduplication", "content_based_deduplication", True),
     ("--deduplication-scope=message_group", "deduplication_scope", "message_group"),
@@ -199,6 +202,22 @@ def test_show_has_the_policy_and_the_key_where_there_is_one(rmq):
     ran = rmq("queue", "show", "orders")
     for part in ('{"Id": "x"}', "alias/aws/sqs, data keys for 5 m"):
         assert part in ran.out
+
+
+def test_show_says_of_a_queue_that_compresses_whether_it_has_its_dictionary(rmq):
+    rmq("queue", "create", "plain")
+    rmq("queue", "create", "orders", "--compression=deflate")
+    lines = "".join(f"an order of {number} pieces\n" for number in range(40))
+
+    assert "compression" not in rmq("queue", "show", "plain").out
+    assert "not made yet" in rmq("queue", "show", "orders").out
+    rmq("queue", "send", "orders", stdin=lines)
+    size = rmq.json("queue", "show", "orders")["dictionary_bytes"]
+    assert size > 10
+    assert f"{size:,} bytes" in rmq("queue", "show", "orders").out
+    rmq("queue", "send", "orders", "an order of 41 pieces")
+    (ran,) = rmq("queue", "peek", "orders", "--max=41", "--json").lines[40:]
+    assert ran["body"] == "an order of 41 pieces"
 
 
 def test_show_of_a_fifo_queue_has_what_only_that_has(rmq):

@@ -71,7 +71,7 @@ async def test_only_those_asked_for_are_answered(sqs, queue):
     assert found == {"DelaySeconds": "0"}
 
 
-@pytest.mark.parametrize("name", ["all", "delayseconds", "Colour", "", "SenderId"])
+@pytest.mark.parametrize("name", ["all", "delayseconds", "Colour", "", "SenderId", "Compression"])
 async def test_an_unknown_name_is_refused_beside_all_as_well(sqs, queue, name):
     found = await refusal(sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All", name]))
 
@@ -196,6 +196,7 @@ async def test_a_set_is_all_or_nothing(sqs, queue):
         "DeduplicationScope",
         "FifoThroughputLimit",
         "Colour",
+        "Compression",
     ],
 )
 async def test_what_cannot_be_set_on_a_standard_queue_is_unknown(sqs, queue, name):

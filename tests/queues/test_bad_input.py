@@ -367,6 +367,7 @@ OTHERS = (
     ("kms_master_key_id", ("", "k" * 2049, 5, b"k", LONE)),
     ("kms_data_key_reuse_period", (*NOT_DURATION, None, 0, 59, 59.9, 86_401)),
     ("sqs_managed_sse_enabled", (None, 1, 0, "true")),
+    ("compression", ("gzip", "DEFLATE", "", True, None, 5, [])),
     ("no_such_attribute", (5, None), "attribute"),
     ("VisibilityTimeout", (5,), "attribute"),
 )

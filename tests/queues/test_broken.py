@@ -3,9 +3,12 @@ consumer falls over them."""
 
 from __future__ import annotations
 
+import zlib
+
 import msgspec
 import pytest
 
+from rmq.core.compression import LARGEST
 from rmq.errors import BrokenEnvelope, ServerError
 from tests.boto import BOTO
 
@@ -13,6 +16,11 @@ from tests.boto import BOTO
 def envelope(kind, header):
     head = msgspec.msgpack.encode(header)
     return bytes((kind,)) + len(head).to_bytes(1 if kind == 2 else 4, "big") + head + b"body"
+
+
+def deflated(envelope):
+    one = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return b"\x10" + one.compress(envelope) + one.flush()
 
 
 NESTED = b"\x81\xa1a\x81\xa1x\x92\xa6String" + b"\x91" * 5000 + b"\xc0"
@@ -30,6 +38,10 @@ BROKEN = {
     "a time out of all times": envelope(2, {"s": 1 << 62}),
     "a first receive out of all times": envelope(2, {"f": 1 << 62}),
     "nested without end": b"\x03" + len(NESTED).to_bytes(4, "big") + NESTED,
+    "compressed, and cut": deflated(b"\x01body" * 9)[:-3],
+    "compressed, and broken inside": deflated(b"\x02\xff\x80"),
+    "compressed by a dictionary that its queue has not": b"\x11" + deflated(b"\x01body")[1:],
+    "a bomb": deflated(b"\x01" + bytes(LARGEST)),
 }
 
 

@@ -26,6 +26,7 @@ from rmq.worker.handler import CONCURRENCY
         ({"visibility_timeout": 0.05}, "visibility_timeout is 0.05"),
         ({"dead_letter_queue": "orders"}, "its own dead letters"),
         ({"dead_letter_queue": "dead.fifo"}, "FIFO queues both"),
+        ({"compression": "gzip"}, "compression is 'gzip'; it must be one of none, deflate"),
         ({"limits": Throttle("a", "1/s")}, "limits is Throttle"),
         ({"limits": [Throttle("a b", "1/s")]}, "name is 'a b'"),
         ({"limits": [Throttle("a", "1/s", burst=0)]}, "burst is 0"),

@@ -18,6 +18,7 @@ from rmq.cli.options import (
 from rmq.cli.session import queue_names
 from rmq.cli.values import WrongUsage
 from rmq.queues.attributes import (
+    Compression,
     DeduplicationScope,
     FifoThroughputLimit,
     RedrivePermission,
@@ -42,6 +43,9 @@ OPTIONS: dict[str, Any] = {
     ),
     "receive_message_wait_time": duration_option(
         "--wait", "How long a receive waits unless it says otherwise. 0s to 20s."
+    ),
+    "compression": choice_option(
+        "--compression", Compression, "HOW", "Keep messages smaller in memory:"
     ),
     "dead_letter_queue": text_option(
         "--dead-letter-queue",

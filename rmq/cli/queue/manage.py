@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rmq import Queue, QueueAttributes
+from rmq import Queue, QueueInfo
 from rmq.cli import values
 from rmq.cli.asking import Yes, ask
 from rmq.cli.options import Given
@@ -102,7 +102,7 @@ def show(ctx: typer.Context, name: Name) -> None:
             [("created", shown_time(info.created_at)), ("changed", shown_time(info.modified_at))],
         )
     )
-    out.show(pairs("Attributes", _attribute_rows(info.attributes, info.is_fifo)))
+    out.show(pairs("Attributes", _attribute_rows(info)))
     counts = [(one.replace("_", " "), f"{getattr(stats, one):,}") for one in shapes.COUNTS]
     out.show(pairs("Now", [*counts, ("oldest message", shown_age(stats.oldest_sent_at))]))
     out.show(pairs("Ever", [(one, f"{getattr(stats, one):,}") for one in shapes.TOTALS]))
@@ -197,7 +197,8 @@ def _sources(queue: Queue) -> list[str]:
             return found
 
 
-def _attribute_rows(attributes: QueueAttributes, is_fifo: bool) -> list[tuple[str, str]]:
+def _attribute_rows(info: QueueInfo) -> list[tuple[str, str]]:
+    attributes = info.attributes
     policy, allow = attributes.redrive_policy, attributes.redrive_allow_policy
     redrive = "none"
     if policy is not None:
@@ -214,7 +215,10 @@ def _attribute_rows(attributes: QueueAttributes, is_fifo: bool) -> list[tuple[st
         ("dead-letter queue", redrive),
         ("takes dead letters of", allowed.replace("deny", "none")),
     ]
-    if is_fifo:
+    if info.compresses or info.dictionary:
+        size = f"{len(info.dictionary):,} bytes" if info.dictionary else "not made yet"
+        rows += [("compression", attributes.compression), ("its dictionary", size)]
+    if info.is_fifo:
         content = "on" if attributes.content_based_deduplication else "off"
         rows += [
             ("content-based deduplication", content),

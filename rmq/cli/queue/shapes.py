@@ -39,6 +39,7 @@ def info_shape(info: QueueInfo) -> dict[str, Any]:
         "name": info.name,
         "created_at": info.created_at,
         "modified_at": info.modified_at,
+        "dictionary_bytes": len(info.dictionary),
         "attributes": attributes_shape(info.attributes),
     }
 
