@@ -352,7 +352,8 @@ async def test_who_comes_back_is_another_subscription(topic, queue):
     assert second.attributes.raw_message_delivery is False
 
 
-async def test_unsubscribing_from_a_topic_that_is_not_there(client):
+async def test_unsubscribing_from_a_topic_that_is_not_there(backend, client):
+    backend.beyond_aws("an end of what is not there that is refused")
     with pytest.raises(TopicDoesNotExist):
         await client.topic("nowhere").unsubscribe("01234567-0123-0123-0123-0123456789ab")
 
