@@ -137,9 +137,16 @@ class Desk:
         """Claim once, and begin with what was found. For how long there is nothing else (ms), or
         OFFERED. What lines offer is left to others, unless it *takes_all*."""
         held = {work: line for work, line in self._lines.items() if not line.is_offered}
+        offered = () if takes_all else [one for one in self._lines if one not in held]
         most = max(min(CLAIM_STEP, self.dispatcher.slots.count - len(self._lines)), 1)
         got = await self.executor.call(
-            ready.claim(self.registry.push, most, wait_ms, [line.claimed for line in held.values()])
+            ready.claim(
+                self.registry.push,
+                most,
+                wait_ms,
+                [line.claimed for line in held.values()],
+                offered,
+            )
         )
         for work, line in held.items():
             if line.claimed.until_ms < got.until_ms and not line.is_offered:

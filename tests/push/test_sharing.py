@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 import rmq
+from rmq.push.desk import Desk
 from rmq.push.dispatcher import Dispatcher
 from rmq.push.job import Passing
 from rmq.topics.message import Notification
+from rmq.topics.ready import OFFERED
 from tests.colours import until
 from tests.conftest import on_one_server
 from tests.push.listener import Listener
@@ -162,6 +164,35 @@ async def test_a_dispatcher_that_has_its_hands_full_lets_others_help(
     assert held == ["for the other one"] * 2
     hold.set()
     await until(lambda: first.counters.delivered + second.counters.delivered == 2)
+
+
+async def test_what_a_busy_dispatcher_offers_is_left_to_others_first_and_then_its_own(
+    client, topic, dispatch, running, listener, monkeypatch
+):
+    await confirmed(topic, dispatch(), listener)
+    hold, begun, claim, answers = asyncio.Event(), [], Desk._claim, []
+
+    class Slow:
+        async def send(self, job):
+            begun.append(job)
+            await hold.wait()
+
+        async def close(self):
+            hold.set()
+
+    async def noted(desk, *args, **options):
+        answers.append(await claim(desk, *args, **options))
+        return answers[-1]
+
+    monkeypatch.setattr(Desk, "_claim", noted)
+    alone = running(client, per_endpoint=1, senders={"http": Slow()})
+    for text in ("one", "another"):
+        await topic.publish(text)
+    await until(lambda: begun)
+    await until(lambda: OFFERED in answers)
+
+    hold.set()
+    await until(lambda: alone.counters.delivered == 2)
 
 
 async def test_stopping_waits_for_what_is_under_way(topic, dispatch, client, listener):
