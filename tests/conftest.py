@@ -8,6 +8,7 @@ when the first test needs them, and are shared by all tests of a process.
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -39,6 +40,19 @@ hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("patient")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """What a test sends may be nested as deeply as Python goes. What is collected at that depth can
+    not be finalized, whosever it is; that is no failure of the test."""
+    tell = sys.unraisablehook
+
+    def tell_unless_too_deep(found: Any) -> None:
+        if found.exc_type is not RecursionError:
+            tell(found)
+
+    sys.unraisablehook = tell_unless_too_deep
 
 
 def pytest_collection_finish() -> None:
